@@ -1,0 +1,95 @@
+"""Callbacks that Keras does not have: progress with images per second, the best colorizer, image panels."""
+
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+import zoo
+from zoo.sheet import contact_sheet
+
+SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints loss, images/s and the time left: one line that moves on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, epochs: int, steps: int, batch: int, *, start: int) -> None:
+        super().__init__()
+        self._epochs, self._steps, self._batch = epochs, steps, batch
+        self._done = self._start = start
+        self._epoch, self._loss = 0, math.nan
+        self._printed = -math.inf
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._done += 1
+        loss = (logs or {})["loss"]
+        self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
+        now = time.monotonic()
+        terminal = sys.stdout.isatty()
+        if now - self._printed < (0.5 if terminal else SECONDS_BETWEEN_LINES):
+            return
+        self._printed = now
+        per_step = (now - self._began) / (self._done - self._start)
+        left = per_step * (self._epochs * self._steps - self._done)
+        line = (
+            f"epoch {self._epoch + 1}/{self._epochs}  step {batch + 1}/{self._steps}  loss {self._loss:.4f}  "
+            f"{self._batch / per_step:.1f} images/s  {left / 60:.0f} min left"
+        )
+        print(f"\r{line} " if terminal else line, end="" if terminal else "\n", flush=True)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        print(f"{chr(10) if sys.stdout.isatty() else ''}epoch {epoch + 1}/{self._epochs} done  {figures}", flush=True)
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keeps the colorizer of the epoch in which `monitor` was lowest, written beside and renamed into place."""
+
+    def __init__(self, path: Path, monitor: str, size: int, saturation: float) -> None:
+        super().__init__()
+        self.best = math.inf
+        self._path, self._monitor, self._size, self._saturation = path, monitor, size, saturation
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        value = (logs or {})[self._monitor]
+        if value < self.best:
+            self.best = value
+            self.write(self.model, self._path)
+
+    def write(self, network: keras.Model, path: Path) -> None:
+        """Saves the colorizer of a network, or leaves the old file as it is."""
+        temporary = path.with_name(f"part-{path.name}")
+        zoo.colorizer(network, self._size, saturation=self._saturation).save(temporary)
+        temporary.replace(path)
+
+
+class Panels(keras.callbacks.Callback):
+    """Shows gray, colorized and original pictures of the validation set in TensorBoard after every epoch."""
+
+    def __init__(self, folder: Path, frames: np.ndarray, size: int, saturation: float) -> None:
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(folder))
+        self._frames, self._size, self._saturation = frames, size, saturation
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        colorizer = zoo.colorizer(self.model, self._size, saturation=self._saturation)
+        colorized = ops.convert_to_numpy(colorizer(self._frames))
+        gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
+        rows = list(zip(gray, colorized, self._frames, strict=True))
+        sheet = contact_sheet(rows, titles=("gray", "colorized", "original"), cell=max(128, self._size))
+        with self._writer.as_default(step=epoch):
+            tf.summary.image("panels", sheet[None])
+        self._writer.flush()

@@ -1,0 +1,127 @@
+"""How far a colorized picture is from the photograph, and how colorful it is.
+
+RMSE, PSNR and SSIM are equations 1 to 4 of the comparison paper of the networks of Iizuka, Zhang and Larsson,
+on the ab channels in Lab units (D65, a and b roughly in [-86, 98] and [-108, 95] for sRGB). Lightness takes
+no part: a colorizer does not change it. Colorfulness is that of Hasler and Susstrunk, "Measuring
+colourfulness in natural images" (Human Vision and Electronic Imaging VIII, 2003), with signed opponent
+channels.
+
+Every function takes one picture (H, W, C) or a batch (..., H, W, C), and returns an array of the leading
+shape, which is () for one picture. Sums are float64 whatever the input.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from skimage.metrics import structural_similarity
+
+from zoo.errors import ArgumentError
+
+# MAX_I of equation 3. With it scikit-image has the constants of equation 4: c1 = (0.01 MAX_I)^2 = 6.5025 and
+# c2 = (0.03 MAX_I)^2 = 58.5225.
+PEAK = 255.0
+WINDOW = 5  # side of the local windows of SSIM, in pixels
+
+
+def _pair(ab_true: ArrayLike, ab: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = np.asarray(ab_true, np.float64), np.asarray(ab, np.float64)
+    if first.shape != second.shape or first.ndim < 3 or first.shape[-1] != 2:
+        raise ArgumentError(
+            f"two equal shapes (..., H, W, 2) are needed, not {first.shape} and {second.shape}"
+        )
+    return first, second
+
+
+def mse(ab_true: ArrayLike, ab: ArrayLike) -> NDArray[np.float64]:
+    """Mean squared error (...) of ab (..., H, W, 2) in Lab units squared, >= 0: equation 1.
+
+    The sum over pixels and over both channels is divided by 2HW.
+
+    Raises:
+        ArgumentError: the shapes differ or are not (..., H, W, 2).
+    """
+    first, second = _pair(ab_true, ab)
+    return np.asarray(np.mean((first - second) ** 2, axis=(-3, -2, -1)))
+
+
+def rmse(ab_true: ArrayLike, ab: ArrayLike) -> NDArray[np.float64]:
+    """Root of the mean squared error (...) of ab (..., H, W, 2) in Lab units, >= 0: equation 2.
+
+    The mean over a set of pictures is the mean of their roots, at most the root of their mean MSE.
+
+    Raises:
+        ArgumentError: the shapes differ or are not (..., H, W, 2).
+    """
+    return np.sqrt(mse(ab_true, ab))
+
+
+def psnr(ab_true: ArrayLike, ab: ArrayLike) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio (...) of ab (..., H, W, 2) in dB with a peak of 255: equation 3.
+
+    More is closer. Equal pictures give inf; `mean_psnr` says how a set with such pictures is averaged. The
+    peak is that of the paper, although ab spans about 200 units, and lightness does not count: the figures
+    cannot be compared with PSNR of RGB.
+
+    Raises:
+        ArgumentError: the shapes differ or are not (..., H, W, 2).
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(20.0 * np.log10(PEAK / rmse(ab_true, ab)))
+
+
+def mean_psnr(values: ArrayLike) -> tuple[float, int]:
+    """The mean of the finite PSNR values (N,) in dB, and how many were infinite and left out of it.
+
+    It is inf only where all of them are.
+    """
+    decibels = np.asarray(values, np.float64)
+    finite = decibels[np.isfinite(decibels)]
+    return (float(finite.mean()) if finite.size else float("inf")), decibels.size - finite.size
+
+
+def ssim(ab_true: ArrayLike, ab: ArrayLike) -> NDArray[np.float64]:
+    """Structural similarity (...) of ab (..., H, W, 2), 1 for equal pictures, else less: equation 4.
+
+    Means, variances and covariance (divided by N, not N - 1) of all 5x5 windows inside the picture,
+    unweighted, then the mean over windows and over both channels. The index was made for values in [0, 255];
+    a and b are signed, so that windows of opposite hue or opposed structure give values below 0.
+
+    Raises:
+        ArgumentError: the shapes differ, are not (..., H, W, 2), or a side is less than 5.
+    """
+    first, second = _pair(ab_true, ab)
+    if min(first.shape[-3:-1]) < WINDOW:
+        raise ArgumentError(f"pictures of at least {WINDOW}x{WINDOW} are needed, not {first.shape[-3:-1]}")
+    leading, picture = first.shape[:-3], first.shape[-3:]
+    values = [
+        structural_similarity(
+            one,
+            other,
+            win_size=WINDOW,
+            data_range=PEAK,
+            channel_axis=-1,
+            gaussian_weights=False,
+            use_sample_covariance=False,
+        )
+        for one, other in zip(first.reshape(-1, *picture), second.reshape(-1, *picture), strict=True)
+    ]
+    return np.asarray(values, np.float64).reshape(leading)
+
+
+def colorfulness(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Colorfulness (...) of sRGB pictures uint8 (..., H, W, 3), 0 for gray: Hasler and Susstrunk 2003.
+
+    With rg = R - G and yb = (R + G) / 2 - B, both signed, it is sqrt(var rg + var yb) + 0.3 sqrt(mean rg^2 +
+    mean yb^2). Its authors call 15 slightly, 33 moderately, 59 quite and 109 extremely colorful. Code that
+    takes the absolute values of rg and yb first, as some papers do, gives other figures.
+
+    Raises:
+        ArgumentError: the type is not uint8 or the last axis is not 3.
+    """
+    pixels = np.asarray(rgb)
+    if pixels.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[-1] != 3:
+        raise ArgumentError(f"uint8 (..., H, W, 3) is needed, not {pixels.dtype} {pixels.shape}")
+    red, green, blue = np.moveaxis(pixels.astype(np.float64), -1, 0)
+    opponents = np.stack([red - green, (red + green) / 2.0 - blue])
+    spread = np.sqrt(np.sum(np.var(opponents, axis=(-2, -1)), axis=0))
+    offset = np.sqrt(np.sum(np.mean(opponents, axis=(-2, -1)) ** 2, axis=0))
+    return np.asarray(spread + 0.3 * offset)

@@ -1,0 +1,53 @@
+"""The fields of a recipe."""
+
+from dataclasses import dataclass
+
+from zoo.errors import ArgumentError
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+SCHEDULES = ("plateau", "cosine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What to train, on pictures of what size, and how long.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    architecture: str = "color_unet"
+    filters: tuple[int, ...] = (16, 32, 64)
+    bins: int = 32
+    size: int = 256  # side of the frame that pictures are fitted into, and of the colorizer's
+    batch: int = 64  # over all devices
+    epochs: int = 20
+    learning_rate: float = 1e-3  # of Adam
+    schedule: str = "plateau"  # or "cosine": down to lowest_learning_rate over all epochs
+    plateau_factor: float = 0.3
+    plateau_patience: int = 2  # epochs without a lower val_loss (loss, where there is no validation set)
+    lowest_learning_rate: float = 1e-5
+    lam: float = 0.5  # of class rebalancing; 1: none
+    temperature: float = 0.38
+    saturation: float = 1.0
+    flip: bool = True
+    crop: float = 0.7  # smallest side of a random crop, as a fraction
+    noise: tuple[float, ...] = (0.0, 0.01, 0.02, 0.03)  # standard deviations on L in [0, 100]
+    precision: str = "float32"
+    seed: int = 0
+    checkpoint_steps: int = 100  # between checkpoints within an epoch
+
+    def __post_init__(self) -> None:
+        positive = ("bins", "batch", "epochs", "learning_rate", "temperature", "saturation", "checkpoint_steps")
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if not 0 < self.crop <= 1:
+            raise ArgumentError(f"crop is {self.crop}: it must lie in (0, 1]")
+        if not self.noise or min(self.noise) < 0:
+            raise ArgumentError(f"noise is {self.noise}: standard deviations of at least 0 are needed")
+        if self.size < 16:
+            raise ArgumentError(f"size is {self.size}: it must be at least 16")
+        for name, choices in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in choices:
+                raise ArgumentError(f"{name} is {getattr(self, name)!r}: it must be one of {', '.join(choices)}")

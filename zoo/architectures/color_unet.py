@@ -1,0 +1,98 @@
+"""Color as one of a few frequent classes, scored at every pixel by a light U-Net.
+
+Billaut, de Rochemonteix, Thibault. ColorUNet: A convolutional classification approach to colorization. CS231n, 2018.
+https://arxiv.org/abs/1811.03120
+
+As in the paper: cells, kernels, skip connections, classes on the UV plane with the mean color of their pixels, annealed
+mean. Departures, each with its reason:
+
+* The second up cell has 32 filters, not the 16 of figure 2: so the authors trained it.
+* Batch normalization uses batch statistics in training and moving ones afterwards, synchronized between replicas; in the
+  authors' code the statistics never moved. It stands where theirs does, behind pooling and behind the last convolution.
+* The input is CIE lightness and a class's color is its mean ab, so that the network keeps the contract of the zoo.
+* `filters` may name more levels than three: each adds a cell on both sides and doubles the field of view.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from zoo.bins import uniform_uv_centers
+from zoo.blocks import crop_like, pad_to_stride
+from zoo.errors import ArgumentError
+from zoo.registry import register
+
+
+def _convs(x: keras.KerasTensor, filters: int, name: str, count: int = 2) -> keras.KerasTensor:
+    for i in range(1, count + 1):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv{i}")(x)
+    return x
+
+
+def _up(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
+    return layers.Conv2DTranspose(filters, 3, 2, padding="same", activation="relu", name=f"{name}_upconv")(x)
+
+
+def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    return layers.BatchNormalization(synchronized=True, name=f"{name}_norm")(x)
+
+
+@register(
+    title="ColorUNet: A convolutional classification approach to colorization",
+    paper="arXiv:1811.03120",
+    year=2018,
+    stride=8,
+    tiny={"width": 0.25, "bins": 8},
+)
+def color_unet(
+    bins: int | np.ndarray | Sequence[Sequence[float]] = 32,
+    temperature: float = 0.38,
+    *,
+    width: float = 1.0,
+    filters: Sequence[int] = (16, 32, 64),
+) -> keras.Model:
+    """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
+
+    The class scores are the layer "scores", (B, H', W', bins), H' and W' the next multiples of the stride: train on
+    that. "probabilities" are softmax(scores / temperature).
+
+    Args:
+        bins: the number of classes, or their mean colors ab (n, 2). A number stands for the most frequent UV cells of
+            uniformly drawn sRGB colors; training takes the cells of its photographs.
+        temperature: of the annealed mean, above 0: near 0 the most probable color, 1 the mean.
+        width: multiplies all filters.
+        filters: of the down cells, from the full resolution inwards; the stride is 2 ** len(filters).
+
+    Raises:
+        ArgumentError: an argument outside its range.
+    """
+    centers = uniform_uv_centers(bins) if isinstance(bins, int) else np.asarray(bins, np.float32)
+    if centers.ndim != 2 or centers.shape[1] != 2:
+        raise ArgumentError(f"bins has shape {centers.shape}: a number, or colors of shape (n, 2), is needed")
+    if temperature <= 0:
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if width <= 0 or len(filters) < 2:
+        raise ArgumentError(f"width is {width} and filters {filters}: above 0, and two levels or more, are needed")
+    down = [max(1, round(f * width)) for f in filters]
+
+    lightness = keras.Input((None, None, 1), name="lightness")
+    x = pad_to_stride(lightness, 2 ** len(down))
+    x = layers.Rescaling(1 / 50, offset=-1, name="center")(x)
+    skips = []
+    for level, f in enumerate(down, 1):
+        x = layers.MaxPooling2D(name=f"down{level}_pool")(_convs(x, f, f"down{level}"))
+        x = _norm(x, f"down{level}")
+        skips.append(x)
+
+    for level in range(len(down) - 1, 0, -1):
+        x = _convs(_up(x, down[level - 1], f"up{level}"), down[max(level - 1, 1)], f"up{level}")
+        x = layers.Concatenate(name=f"up{level}_skip")([_norm(x, f"up{level}"), skips[level - 1]])
+
+    x = _convs(_up(x, down[0], "out"), down[0], "out", count=1)
+    scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
+    sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
+    ab = crop_like(ops.matmul(probabilities, centers), lightness)
+    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="color_unet")

@@ -1,0 +1,116 @@
+"""The trained models that ship with the package: `NAME.keras`, and `NAME.json` with what is to be known of it."""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from zoo.colorizer import colorizer, frame_size, network_of, saturation_of
+from zoo.errors import ArgumentError, PresetError, UnknownNameError
+
+FOLDER = Path(__file__).parent
+DEFAULT_PRESET = "color_unet_wide_scenes_v1"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One row of metadata. A preset never changes: a better run gets a new name."""
+
+    name: str
+    architecture: str
+    arguments: dict[str, object]
+    parameters: int  # trainable ones of the network
+    size: int  # side of the frame in pixels
+    saturation: float
+    prior: list[float]  # of the classes over the training photographs
+    training_data: str
+    license: str
+    recipe: str
+    commit: str
+    metrics: dict[str, float]
+    keras_version: str
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """The .keras file."""
+        return FOLDER / f"{self.name}.keras"
+
+
+def list_presets() -> list[Preset]:
+    """The shipped presets, sorted by name."""
+    return [_row(path) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def _row(path: Path) -> Preset:
+    return Preset(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def load(
+    name: str | Path, *, size: int | None = None, temperature: float | None = None
+) -> keras.Model:
+    """A colorizer: image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8.
+
+    Args:
+        name: a preset of `list_presets()`, or the path of a .keras file that holds a colorizer.
+        size: another side of the frame that the network sees, in pixels, at least 16.
+        temperature: another temperature of the annealed mean, above 0, for networks that have one.
+
+    Raises:
+        UnknownNameError: neither a preset nor a file has this name.
+        PresetError: the file cannot be read, or a shipped one is damaged.
+        ArgumentError: size or temperature outside its range, or a network without a temperature.
+    """
+    model = _read(_find(name))
+    if size is None and temperature is None:
+        return model
+    network = network_of(model)
+    if temperature is not None:
+        _set_temperature(network, temperature)
+    return colorizer(network, size or frame_size(model), saturation=saturation_of(model))
+
+
+def _find(name: str | Path) -> Path:
+    rows = {row.name: row for row in list_presets()}
+    if str(name) not in rows:
+        if Path(name).is_file():
+            return Path(name)
+        raise UnknownNameError(f"no preset or file is called {str(name)!r}: there are {', '.join(rows) or 'none'}")
+    row = rows[str(name)]
+    if not row.path.is_file() or sha256(row.path) != row.sha256:
+        raise PresetError(f"{row.path.name} is missing or damaged: install the package again")
+    return row.path
+
+
+def _read(path: Path) -> keras.Model:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            version = json.loads(archive.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise PresetError(f"{path} is not a .keras file: {error}") from error
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the broken part of the file leads to
+        reason = str(error).splitlines()[0]
+        raise PresetError(f"{path}, written by Keras {version}, does not load here: {reason}") from error
+    try:
+        network_of(model)
+    except ArgumentError as error:
+        raise PresetError(f"{path} does not hold a colorizer: save one made with zoo.colorizer") from error
+    return model
+
+
+def _set_temperature(network: keras.Model, temperature: float) -> None:
+    if temperature <= 0:
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if "temperature" not in {layer.name for layer in network.layers}:
+        raise ArgumentError(f"{network.name} predicts colors directly: it has no temperature to set")
+    network.get_layer("temperature").scale = 1 / temperature
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
