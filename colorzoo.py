@@ -1,0 +1,355 @@
+"""The command line: colorize, presets, models, train, evaluate.
+
+Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from serving.files import FileResult
+
+app = typer.Typer(
+    name="colorzoo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Colorize gray photographs with published networks, and train and evaluate these networks.",
+)
+
+
+class Format(StrEnum):
+    """File formats of the results."""
+
+    jpeg = "jpeg"
+    png = "png"
+    tiff = "tiff"
+    webp = "webp"
+
+
+class Strategy(StrEnum):
+    """How a training run is distributed."""
+
+    one = "one"
+    mirrored = "mirrored"
+
+
+def main() -> None:
+    """Entry point of the `colorzoo` command."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            version = metadata.version("colorzoo")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        typer.echo(f"colorzoo {version}")
+        raise typer.Exit()
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and value <= 0:
+        raise typer.BadParameter(f"{value:g} is not greater than 0")
+    return value
+
+
+@app.callback()
+def _colorzoo(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example:  colorzoo colorize old/*.jpg -o new/ --compare")
+def colorize(
+    paths: Annotated[
+        list[str], typer.Argument(help="Photographs, folders (searched with their sub-folders) and patterns.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the results; made if it does not exist.")
+    ],
+    preset: Annotated[
+        str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Side in pixels at which the network sees the photograph; by default that of its training. "
+            "The result always has the full resolution: more is not better, and shifts the colors.",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            callback=_positive, help="For networks that classify: lower is more vivid, higher is calmer."
+        ),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Also write NAME-compare.jpg: gray, colorized, original."),
+    ] = False,
+    format: Annotated[
+        Format | None, typer.Option(help="Format of the results; by default that of each photograph.")
+    ] = None,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP.")] = 95,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode, and that encode; by default one per core.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Most photographs that the network gets at once.")] = 16,
+) -> None:
+    """Colorize photographs into a folder.
+
+    JPEG, PNG, TIFF, WebP, BMP and still GIF are read. Full resolution, 16 bits, transparency, EXIF and DPI
+    are kept. Results that exist are skipped, so that an interrupted run can be repeated. A photograph that
+    cannot be read is named with the reason at the end, and the exit code is then 1.
+    """
+    with _reported():
+        from serving.files import colorize_files, find
+
+        entries = find(paths, output=output, format=format and format.value, compare=compare)
+        if all(entry.error for entry in entries):
+            reason = "; ".join(f"{entry.source}: {entry.error}" for entry in entries)
+            typer.echo(f"colorzoo: no photograph found{': ' + reason if reason else ''}", err=True)
+            raise typer.Exit(2)
+
+        import zoo
+        from serving.strips import Painter
+
+        model = zoo.load(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
+        with _progress() as progress:
+            task = progress.add_task("Colorizing", total=len(entries), rate="")
+
+            def advance(_: "FileResult") -> None:
+                progress.advance(task)
+                speed = progress.tasks[task].speed
+                progress.update(task, rate=f"{speed:.1f} images/s" if speed else "")
+
+            results = colorize_files(
+                entries,
+                output,
+                Painter(model),
+                batch=batch,
+                jobs=jobs,
+                quality=quality,
+                overwrite=overwrite,
+                progress=advance,
+            )
+        _report(results, output)
+
+
+@app.command(epilog="Example:  colorzoo presets")
+def presets() -> None:
+    """List the trained networks that can be used at once, with their measured quality."""
+    with _reported():
+        import zoo
+
+        rows = []
+        for preset in zoo.list_presets():
+            metrics = ", ".join(f"{name} {value:g}" for name, value in preset.metrics.items())
+            rows.append(
+                (
+                    preset.name,
+                    preset.architecture,
+                    f"{preset.parameters:,}",
+                    str(preset.size),
+                    preset.training_data,
+                    preset.license,
+                    metrics,
+                    str(preset.recipe),
+                )
+            )
+        _print_table(
+            ("preset", "architecture", "parameters", "size", "trained on", "license", "metrics", "recipe"),
+            rows,
+        )
+
+
+@app.command(epilog="Example:  colorzoo models")
+def models() -> None:
+    """List the networks that can be trained, with their papers and numbers of parameters."""
+    with _reported():
+        import keras
+
+        import zoo
+        from zoo.registry import MODELS
+
+        rows = []
+        for name in zoo.list_models():
+            parameters = zoo.build(name).count_params()
+            keras.utils.clear_session()
+            entry = MODELS[name]
+            rows.append((name, f"{parameters:,}", str(entry.year), entry.title, entry.paper))
+        _print_table(("model", "parameters", "year", "title", "paper"), rows)
+
+
+@app.command(epilog="Example:  colorzoo train color_unet --data photographs/ --out runs/1 --set batch=32")
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe; a wrong one lists those that exist.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Folder of color photographs; may be given several times.")
+    ],
+    val: Annotated[Path | None, typer.Option(help="Folder of photographs to validate on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; an interrupted run resumes in it.")
+    ] = None,
+    strategy: Annotated[
+        Strategy, typer.Option(help="one: a single device. mirrored: all GPUs of this machine.")
+    ] = Strategy.one,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
+    ] = None,
+) -> None:
+    """Train a network as its recipe says."""
+    overrides = {}
+    for setting in settings or []:
+        field, equals, value = setting.partition("=")
+        if not (field.strip() and equals):
+            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
+        overrides[field.strip()] = value
+    with _reported():
+        with _training_extra():
+            from training.train import main as run
+
+            run(recipe, data, val, out, strategy.value, overrides)
+
+
+@app.command(epilog="Example:  colorzoo evaluate --preset color_unet --data test/ -o evaluation/")
+def evaluate(
+    preset: Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")],
+    data: Annotated[Path, typer.Option(help="Folder of color photographs that were not trained on.")],
+    size: Annotated[int, typer.Option(min=16, help="Side in pixels of the measured pictures.")] = 128,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the table and the figures.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most photographs to measure.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(callback=_positive, help="As for `colorzoo colorize`.")
+    ] = None,
+) -> None:
+    """Measure how well a preset colorizes photographs whose colors are known."""
+    with _reported():
+        with _training_extra():
+            from training.evaluate import main as run
+
+            run(preset, data, size, out, limit, temperature)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn the errors of the project into one line and an exit code: 1 for failed inputs, 2 for usage."""
+    _silence()
+    from zoo.errors import ColorzooError, PhotographError
+
+    try:
+        yield
+    except ColorzooError as error:
+        typer.echo(f"colorzoo: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1 if isinstance(error, PhotographError) else 2) from None
+    except KeyboardInterrupt:
+        typer.echo("colorzoo: interrupted; what is finished is kept", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _training_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("zoo", "training", "serving", ""):
+            raise
+        typer.echo(f"colorzoo: {package} is not installed: pip install 'colorzoo[train]'", err=True)
+        raise typer.Exit(2) from None
+
+
+def _silence() -> None:
+    """Import TensorFlow, and keep its chatter and Pillow's off the screen."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    # What TensorFlow's libraries say while they are loaded goes past all settings, to the descriptor itself.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _progress() -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _report(results: Sequence["FileResult"], output: Path) -> None:
+    """The failed files on stderr, a summary on stdout, and exit code 1 if any failed."""
+    failed = [result for result in results if result.status == "failed"]
+    if failed:
+        rows = [(str(result.source), result.reason) for result in failed]
+        _print_table(("failed", "reason"), rows, stderr=True)
+    counts = {status: sum(result.status == status for result in results) for status in ("done", "skipped")}
+    typer.echo(
+        f"{counts['done']} colorized, {counts['skipped']} skipped, {len(failed)} failed -> "
+        f"{str(output).rstrip(os.sep)}{os.sep}"
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        # A pipe has no width; nothing is folded, so that a path stays on one line.
+        console.width = 10_000
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        # As Text, since a file name may hold what Rich takes for markup.
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Putting colorizers to use: photographs in and out."""

@@ -1,0 +1,38 @@
+"""The devices, seeds and options that all tests share."""
+
+import os
+
+import pytest
+
+# Read when TensorFlow is imported. On the CPU the tests give the same numbers everywhere.
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+# Below 3, TensorFlow prints that it found no GPU; an error raises in any case.
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    import tensorflow as tf
+
+    # The distribution tests need two devices, and TensorFlow fixes their number with its first operation.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Every test starts from the same seeds, whichever ran before it."""
+    import keras
+
+    keras.utils.set_random_seed(0)

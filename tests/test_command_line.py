@@ -1,0 +1,269 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import colorzoo
+import zoo
+from zoo.errors import DataError, UnknownNameError
+
+GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+
+
+@dataclass(frozen=True)
+class Row:
+    """The fields of a preset that the table shows."""
+
+    name: str = "stub_v1"
+    architecture: str = "stub"
+    parameters: int = 1_500_000
+    size: int = 128
+    training_data: str = "[scenes]"
+    license: str = "CC0"
+    metrics: dict[str, float] = field(default_factory=lambda: {"psnr": 23.25})
+    recipe: str = "stub_recipe"
+
+
+class Painter:
+    """Stands for serving.strips.Painter."""
+
+    def __init__(self, model: object) -> None:
+        self.model = model
+
+    def shrink(self, pixels: np.ndarray) -> np.ndarray:
+        return np.zeros((8, 8, 1), np.float32)
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        return np.zeros((len(frames), 8, 8, 2), np.float32)
+
+    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        return np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
+
+
+class Interrupted(Painter):
+    """A painter during whose work Ctrl-C is pressed."""
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """A zoo without networks; the list holds what was loaded."""
+    calls: list[Any] = []
+
+    def load(name: str, *, size: int | None = None, temperature: float | None = None) -> object:
+        if name == "nothing":
+            raise UnknownNameError("no preset is called 'nothing': there are\nstub_v1")
+        calls.append((name, size, temperature))
+        return object()
+
+    monkeypatch.setattr(zoo, "load", load, raising=False)
+    monkeypatch.setattr(zoo, "DEFAULT_PRESET", "stub_v1", raising=False)
+    monkeypatch.setattr(zoo, "list_presets", lambda: [Row()], raising=False)
+    strips = types.ModuleType("serving.strips")
+    strips.Painter = Painter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "serving.strips", strips)
+    yield calls
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setattr(colorzoo, "_silence", lambda: None)
+    return lambda *arguments: CliRunner().invoke(colorzoo.app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name in ("a.jpg", "b.png", "c.tif"):
+        Image.fromarray(GRAY).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys, colorzoo\n"
+        "sys.argv[0] = 'colorzoo'\n"
+        f"try: colorzoo.app([{option!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(colorzoo.__file__).parent
+    )
+    assert done.returncode == 0, done.stderr
+    assert "colorzoo" in done.stdout.lower()
+
+
+@pytest.mark.parametrize("command", ["colorize", "presets", "models", "train", "evaluate"])
+def test_every_command_has_an_example(run: Callable[..., Any], command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert f"Example:  colorzoo {command}" in shown.stdout
+
+
+def test_colorize(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    done = run("colorize", old, "-o", old.parent / "new", "--size", 64, "--temperature", 0.5)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"3 colorized, 0 skipped, 0 failed -> {old.parent}/new/\n"
+    assert done.stderr == ""
+    assert loaded == [("stub_v1", 64, 0.5)]
+    assert sorted(path.name for path in (old.parent / "new").iterdir()) == ["a.jpg", "b.png", "c.tif"]
+    again = run("colorize", old, "-o", old.parent / "new")
+    assert again.stdout.startswith("0 colorized, 3 skipped, 0 failed")
+    assert run("colorize", old, "-o", old.parent / "new", "--overwrite").stdout.startswith("3 colorized")
+
+
+def test_colorize_with_format_and_sheets(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    new = old.parent / "new"
+    done = run("colorize", old / "?.*", "-o", new, "--format", "webp", "--compare", "--quality", 80)
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name for path in new.iterdir())
+    assert names == [f"{stem}{end}" for stem in "abc" for end in ("-compare.jpg", ".webp")]
+
+
+def test_colorize_names_bad_files_and_exits_with_1(
+    run: Callable[..., Any], loaded: list[Any], old: Path
+) -> None:
+    (old / "empty[b].jpg").touch()
+    (old / "text.jpg").write_text("not a photograph")
+    done = run("colorize", old, old.parent / "gone.jpg", "-o", old.parent / "new")
+    assert done.exit_code == 1
+    assert done.stdout == f"3 colorized, 0 skipped, 3 failed -> {old.parent}/new/\n"
+    lines = {Path(line.split("  ")[0].strip()).name: line for line in done.stderr.splitlines()[1:]}
+    assert "is empty" in lines["empty[b].jpg"]
+    assert "is not a JPEG" in lines["text.jpg"]
+    assert "there is no such file" in lines["gone.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--size", "8"], "--size"),
+        (["--temperature", "0"], "--temperature"),
+        (["--jobs", "0"], "--jobs"),
+        (["--batch", "0"], "--batch"),
+        (["--quality", "101"], "--quality"),
+        (["--format", "heic"], "--format"),
+        (["--preset", "nothing"], "colorzoo: no preset is called 'nothing': there are stub_v1\n"),
+    ],
+)
+def test_wrong_arguments_exit_with_2_before_anything_is_loaded(
+    run: Callable[..., Any], loaded: list[Any], old: Path, arguments: list[str], words: str
+) -> None:
+    done = run("colorize", old, "-o", old.parent / "new", *arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    assert loaded == []
+    assert not (old.parent / "new").exists()
+
+
+def test_no_photographs_and_no_room_for_results(
+    run: Callable[..., Any], loaded: list[Any], old: Path
+) -> None:
+    empty = old.parent / "empty"
+    empty.mkdir()
+    done = run("colorize", empty, "-o", old.parent / "new")
+    assert (done.exit_code, done.stderr) == (2, "colorzoo: no photograph found\n")
+    done = run("colorize", old / "*.gif", "-o", old.parent / "new")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("colorzoo: no photograph found: ") and "*.gif" in done.stderr
+    done = run("colorize", old, "-o", old)
+    assert done.exit_code == 2
+    assert done.stderr == f"colorzoo: {old}: is the output folder too; choose another one for the results\n"
+    assert run("colorize", old).exit_code == 2
+    assert loaded == []
+
+
+def test_an_interruption_exits_with_130(
+    run: Callable[..., Any], loaded: list[Any], old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["serving.strips"], "Painter", Interrupted)
+    done = run("colorize", old, "-o", old.parent / "new")
+    assert done.exit_code == 130
+    assert done.stderr == "colorzoo: interrupted; what is finished is kept\n"
+    assert not (old.parent / "new").exists()
+
+
+def test_presets(run: Callable[..., Any], loaded: list[Any]) -> None:
+    done = run("presets")
+    assert done.exit_code == 0, done.output
+    for words in ("stub_v1", "1,500,000", "128", "[scenes]", "CC0", "psnr 23.25", "stub_recipe"):
+        assert words in done.stdout
+
+
+def test_models(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo import registry
+
+    class Network:
+        def count_params(self) -> int:
+            return 2_345_678
+
+    monkeypatch.setattr(zoo, "list_models", lambda: ["stub"], raising=False)
+    monkeypatch.setattr(zoo, "build", lambda name: Network(), raising=False)
+    entry = types.SimpleNamespace(title="A Stub", paper="https://example.org/stub", year=2017)
+    monkeypatch.setitem(registry.MODELS, "stub", entry)
+    done = run("models")
+    assert done.exit_code == 0, done.output
+    for words in ("stub", "2,345,678", "2017", "A Stub", "https://example.org/stub"):
+        assert words in done.stdout
+
+
+def replace_main(monkeypatch: pytest.MonkeyPatch, module: str, main: Callable[..., None]) -> None:
+    stub = types.ModuleType(module)
+    stub.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module, stub)
+
+
+def test_train_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.train", lambda *arguments: calls.append(arguments))
+    options = "--data x --data y --val v --out r --strategy mirrored --set batch=32 --set note=a=b"
+    done = run("train", "unet", *options.split())
+    assert done.exit_code == 0, done.output
+    assert run("train", "unet", "--data", "x").exit_code == 0
+    assert calls == [
+        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}),
+        ("unet", [Path("x")], None, None, "one", {}),
+    ]
+    done = run("train", "unet", "--data", "x", "--set", "batch")
+    assert done.exit_code == 2 and "'batch' is not FIELD=VALUE" in done.stderr
+
+
+def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.evaluate", lambda *arguments: calls.append(arguments))
+    done = run("evaluate", "--preset", "p", "--data", "x", "-o", "e", "--limit", 5, "--temperature", 0.4)
+    assert done.exit_code == 0, done.output
+    assert calls == [("p", Path("x"), 128, Path("e"), 5, 0.4)]
+
+
+def test_errors_of_training(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("x: holds no photographs")
+
+    def missing(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'skimage'", name="skimage.metrics")
+
+    replace_main(monkeypatch, "training.train", fail)
+    done = run("train", "unet", "--data", "x")
+    assert (done.exit_code, done.stderr) == (2, "colorzoo: x: holds no photographs\n")
+    replace_main(monkeypatch, "training.evaluate", missing)
+    done = run("evaluate", "--preset", "p", "--data", "x")
+    assert done.exit_code == 2
+    assert done.stderr == "colorzoo: skimage is not installed: pip install 'colorzoo[train]'\n"
