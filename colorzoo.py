@@ -82,9 +82,7 @@ def colorize(
     paths: Annotated[
         list[str], typer.Argument(help="Photographs, folders (searched with their sub-folders) and patterns.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the results; made if it does not exist.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if it does not exist.")],
     preset: Annotated[
         str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best.")
     ] = None,
@@ -98,9 +96,7 @@ def colorize(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(
-            callback=_positive, help="For networks that classify: lower is more vivid, higher is calmer."
-        ),
+        typer.Option(callback=_positive, help="For networks that classify: lower is more vivid, higher is calmer."),
     ] = None,
     compare: Annotated[
         bool,
@@ -188,29 +184,27 @@ def models() -> None:
     """List the networks that can be trained, with their papers and numbers of parameters."""
     with _reported():
         import keras
+        import numpy as np
 
         import zoo
         from zoo.registry import MODELS
 
         rows = []
         for name in zoo.list_models():
-            parameters = zoo.build(name).count_params()
+            weights = zoo.build(name).trainable_weights
+            parameters = sum(int(np.prod(weight.shape)) for weight in weights)
             keras.utils.clear_session()
             entry = MODELS[name]
             rows.append((name, f"{parameters:,}", str(entry.year), entry.title, entry.paper))
         _print_table(("model", "parameters", "year", "title", "paper"), rows)
 
 
-@app.command(epilog="Example:  colorzoo train color_unet --data photographs/ --out runs/1 --set batch=32")
+@app.command(epilog="Example:  colorzoo train color_unet_scenes_v1 --data photographs/ --set batch=32")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; a wrong one lists those that exist.")],
-    data: Annotated[
-        list[Path], typer.Option(help="Folder of color photographs; may be given several times.")
-    ],
+    data: Annotated[list[Path], typer.Option(help="Folder of color photographs; may be given several times.")],
     val: Annotated[Path | None, typer.Option(help="Folder of photographs to validate on.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; an interrupted run resumes in it.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an interrupted run resumes in it.")] = None,
     strategy: Annotated[
         Strategy, typer.Option(help="one: a single device. mirrored: all GPUs of this machine.")
     ] = Strategy.one,
@@ -232,18 +226,14 @@ def train(
             run(recipe, data, val, out, strategy.value, overrides)
 
 
-@app.command(epilog="Example:  colorzoo evaluate --preset color_unet --data test/ -o evaluation/")
+@app.command(epilog="Example:  colorzoo evaluate --preset color_unet_scenes_v1 --data test/ -o evaluation/")
 def evaluate(
     preset: Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")],
     data: Annotated[Path, typer.Option(help="Folder of color photographs that were not trained on.")],
     size: Annotated[int, typer.Option(min=16, help="Side in pixels of the measured pictures.")] = 128,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the table and the figures.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the table and the figures.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most photographs to measure.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(callback=_positive, help="As for `colorzoo colorize`.")
-    ] = None,
+    temperature: Annotated[float | None, typer.Option(callback=_positive, help="As for `colorzoo colorize`.")] = None,
 ) -> None:
     """Measure how well a preset colorizes photographs whose colors are known."""
     with _reported():

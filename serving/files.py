@@ -243,9 +243,7 @@ def _refuse_overwriting(entries: list[Entry], output: Path) -> None:
     for entry in entries:
         for name in (entry.output, entry.sheet):
             if entry.error is None and name is not None and os.path.realpath(output / name) in sources:
-                raise ArgumentError(
-                    f"{output / name}: the result would overwrite an original; choose another folder"
-                )
+                raise ArgumentError(f"{output / name}: the result would overwrite an original; choose another folder")
 
 
 def _pending(events: "SimpleQueue[_Event]") -> "Iterator[_Event]":
@@ -317,9 +315,7 @@ class _Run:
                 width, height = photographs.size(entry.source)
                 cost = self.budget.take(width * height)
                 photograph = photographs.read(entry.source)
-                self.events.put(
-                    _Ready(index, entry, photograph, self.painter.shrink(photograph.pixels), cost)
-                )
+                self.events.put(_Ready(index, entry, photograph, self.painter.shrink(photograph.pixels), cost))
                 return
         except Exception as error:  # of one file; the others go on
             result = _failure(entry, path, error)

@@ -120,9 +120,7 @@ def read(path: str | os.PathLike[str], *, max_pixels: int = 180_000_000) -> "Pho
         try:
             _refuse_sequences(path, image)
             lying = _orientation(image) >= 5
-            deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(
-                ";16" in str(tile[3]) for tile in image.tile
-            )
+            deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
             image.load()
             # Pillow turns a TIFF upright while it loads, and no other format.
             orientation = _orientation(image)
@@ -176,8 +174,7 @@ def write(
     height, width = photograph.pixels.shape[:2]
     if max(height, width) > _MAX_SIDE.get(name, 2**31):
         raise PhotographError(
-            f"{path}: is {width} x {height} pixels, and {name} holds at most {_MAX_SIDE[name]} a side; "
-            "use PNG or TIFF"
+            f"{path}: is {width} x {height} pixels, and {name} holds at most {_MAX_SIDE[name]} a side; use PNG or TIFF"
         )
     data = _encoded(photograph, name, quality)
     partial = path.with_name(f".{uuid.uuid4().hex}.part")
@@ -252,27 +249,19 @@ def _samples(path: str | os.PathLike[str], image: Image.Image) -> tuple[np.ndarr
     """Gray (H, W) or RGB (H, W, 3) as stored, CMYK and Lab converted, and the alpha."""
     mode = image.mode
     if mode == "F":
-        raise PhotographError(
-            f"{path}: holds floating-point samples, which have no fixed white; save it with 16 bits"
-        )
+        raise PhotographError(f"{path}: holds floating-point samples, which have no fixed white; save it with 16 bits")
     if mode.startswith("I"):
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
             raise PhotographError(f"{path}: holds samples of 32 bits; save it with 16 bits")
         transparent = image.info.get("transparency")
-        alpha = (
-            np.where(deep == transparent, 0, 65535).astype(np.uint16)
-            if isinstance(transparent, int)
-            else None
-        )
+        alpha = np.where(deep == transparent, 0, 65535).astype(np.uint16) if isinstance(transparent, int) else None
         return deep.astype(np.uint16), alpha
     if mode == "CMYK":
         profile = _profile(image)
         image = (profile and _through_profile(image, profile)) or image.convert("RGB")
     elif mode == "LAB":
-        to_rgb = ImageCms.buildTransform(
-            ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
-        )
+        to_rgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
         image = ImageCms.applyTransform(image, to_rgb) or image
     elif mode in ("PA", "RGBa") or (mode in ("P", "RGB") and "transparency" in image.info):
         image = image.convert("RGBA")
@@ -443,9 +432,7 @@ def _deep_png(pixels: np.ndarray, exif: bytes, dpi: tuple[float, float] | None) 
     order = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     done, data = cv2.imencode(".png", np.ascontiguousarray(order), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
-        raise PhotographError(
-            f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded as PNG"
-        )
+        raise PhotographError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded as PNG")
     chunks = b""
     if dpi is not None:
         chunks += _png_chunk(b"pHYs", struct.pack(">IIB", round(dpi[0] / 0.0254), round(dpi[1] / 0.0254), 1))

@@ -17,7 +17,9 @@ from zoo import color
 from zoo.colorizer import frame_size, network_of, sampling_matrix, saturation_of
 
 # Pixels that one call of a compiled loop converts: large enough to hide the call, small enough to stay in the cache.
-STRIP_PIXELS = 1 << 18
+# Shorter strips are padded, since XLA compiles for each length, and that takes a second.
+STRIP_PIXELS = 1 << 16
+FITTED_PIXELS = 1 << 13
 
 
 class Painter:
@@ -64,13 +66,14 @@ class Painter:
         for part in _strips(height, width):
             a, b = (rows[part] @ wide).numpy()
             lab = np.stack([_lightness(pixels[part]), a, b], axis=-1).reshape(-1, 3)
-            rgb, outside = (output.numpy()[: len(lab)] for output in _plain(_padded(lab), white))
+            rgb, outside = (out.numpy()[: len(lab)] for out in _plain(_padded(lab, STRIP_PIXELS), white))
             strip = painted[part].reshape(-1, 3)
             strip[:] = rgb
             # Fitting costs as much as all the rest, and few colors of a photograph need it.
             wild = np.flatnonzero(outside)
-            if wild.size:
-                strip[wild] = _fitted(_padded(lab[wild]), white).numpy()[: wild.size]
+            for start in range(0, len(wild), FITTED_PIXELS):
+                some = wild[start : start + FITTED_PIXELS]
+                strip[some] = _fitted(_padded(lab[some], FITTED_PIXELS), white).numpy()[: len(some)]
         return painted
 
 
@@ -80,7 +83,7 @@ def _lightness(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 2:
         return _look_up(pixels, lightness)
     flat = _look_up(pixels, linear).reshape(-1, 3)
-    return _lightness_of_linear(_padded(flat)).numpy()[: len(flat)].reshape(pixels.shape[:2])
+    return _lightness_of_linear(_padded(flat, STRIP_PIXELS)).numpy()[: len(flat)].reshape(pixels.shape[:2])
 
 
 @functools.cache
@@ -128,11 +131,8 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(start, min(start + rows, height))
 
 
-def _padded(rows: np.ndarray) -> np.ndarray:
-    """Rows (N, 3) with zeros below, to one of a few lengths: XLA compiles for each."""
-    length = 1 << 12
-    while length < len(rows):
-        length *= 4
-    padded = np.zeros((length, 3), np.float32)
+def _padded(rows: np.ndarray, unit: int) -> np.ndarray:
+    """Rows (N, 3) with zeros below, up to a multiple of unit."""
+    padded = np.zeros((-(-len(rows) // unit) * unit, 3), np.float32)
     padded[: len(rows)] = rows
     return padded

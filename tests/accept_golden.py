@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def formula_network(name: str) -> keras.Model:
-    """The tiny network of an architecture with the weights of a formula, which no random generator can change.
+    """The tiny network of an architecture with weights of a formula, the same under every random generator.
 
     Kernels are sines of the running index over all weights, scaled by their fan-in; variances stay above 0.
     """

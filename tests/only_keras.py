@@ -13,7 +13,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def in_fresh_process(jobs: Mapping[str, tuple[Path, Arrays]], folder: Path) -> dict[str, Arrays | str]:
-    """Outputs of .keras files for named inputs: job -> (file, inputs) becomes job -> outputs, or the error's text.
+    """Job -> (.keras file, named inputs) becomes job -> outputs of the same names, or the error's text.
 
     One process does all jobs, because importing TensorFlow takes longer than most of them.
     """

@@ -102,9 +102,8 @@ def test_fit_gamut_keeps_lightness_and_hue_and_lowers_chroma(wild):
     np.testing.assert_allclose(fitted[:, 1:], wild[:, 1:] * scale[:, None], atol=1e-3)
     outside = ~in_gamut(wild, 1e-4)
     assert (scale[outside] < 1).all()
-    # Of the very lightest colors the gray itself is off by the six digits of the matrix.
-    assert (in_gamut(fitted.astype(np.float64), 2e-5) | (scale == 0)).all()
-    assert np.count_nonzero(scale == 0) < 3
+    # Near white the gray itself is off, by the six digits of the matrix.
+    assert (in_gamut(fitted.astype(np.float64), 2e-5) | (wild[:, 0] > 99.9)).all()
 
 
 def test_fit_gamut_takes_the_largest_chroma_that_fits(wild):

@@ -136,9 +136,7 @@ def test_colorize_with_format_and_sheets(run: Callable[..., Any], loaded: list[A
     assert names == [f"{stem}{end}" for stem in "abc" for end in ("-compare.jpg", ".webp")]
 
 
-def test_colorize_names_bad_files_and_exits_with_1(
-    run: Callable[..., Any], loaded: list[Any], old: Path
-) -> None:
+def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
     (old / "empty[b].jpg").touch()
     (old / "text.jpg").write_text("not a photograph")
     done = run("colorize", old, old.parent / "gone.jpg", "-o", old.parent / "new")
@@ -173,9 +171,7 @@ def test_wrong_arguments_exit_with_2_before_anything_is_loaded(
     assert not (old.parent / "new").exists()
 
 
-def test_no_photographs_and_no_room_for_results(
-    run: Callable[..., Any], loaded: list[Any], old: Path
-) -> None:
+def test_no_photographs_and_no_room_for_results(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
     empty = old.parent / "empty"
     empty.mkdir()
     done = run("colorize", empty, "-o", old.parent / "new")

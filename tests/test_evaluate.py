@@ -200,9 +200,7 @@ def test_spread_takes_every_class_and_no_picture_twice() -> None:
     assert len({i // 10 for i in spread([str(i // 10) for i in range(300)], 24)}) == 24
 
 
-def test_main_writes_all_files(
-    tmp_path: Path, stub_zoo: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     data, out = tmp_path / "photos", tmp_path / "new" / "out"
     save(data / "coast", photographs(9, 20))
     save(data / "forest", photographs(11, 20, seed=1))

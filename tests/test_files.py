@@ -235,9 +235,7 @@ def test_pixels_in_flight_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     for index in range(12):
         save(tmp_path / "old" / f"{index}.png")
     Image.fromarray(np.zeros((100, 200), np.uint8)).save(tmp_path / "old" / "huge.png")
-    run = colorize_files(
-        find([tmp_path / "old"], output=tmp_path / "new"), tmp_path / "new", Counting(), jobs=6
-    )
+    run = colorize_files(find([tmp_path / "old"], output=tmp_path / "new"), tmp_path / "new", Counting(), jobs=6)
     assert {result.status for result in run} == {"done"}
     assert most == 100 * 200
 

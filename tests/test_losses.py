@@ -63,7 +63,5 @@ def test_large_scores_stay_finite() -> None:
     scores = np.zeros((1, 1, 1, 2), np.float32)
     scores[..., 0] = 1e4
     for true, expected in ((0, 0.0), (1, 1e4)):
-        got = loss(
-            scores, np.full((1, 1, 1), true, np.int32), np.ones(2, np.float32), np.ones((1, 1, 1), np.float32)
-        )
+        got = loss(scores, np.full((1, 1, 1), true, np.int32), np.ones(2, np.float32), np.ones((1, 1, 1), np.float32))
         assert got[0] == pytest.approx(expected)

@@ -41,12 +41,7 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -80,9 +75,7 @@ def test_lossless_round_trip(tmp_path: Path, suffix: str, channels: int, dtype: 
 @pytest.mark.parametrize(("suffix", "tolerance"), [(".jpg", 14), (".webp", 20), (".bmp", 0)])
 def test_8_bit_formats_round_trip(tmp_path: Path, suffix: str, tolerance: int) -> None:
     ramp = np.linspace(0, 255, 64).astype(np.uint8)
-    smooth = np.dstack(
-        [np.tile(ramp, (64, 1)), np.tile(ramp[:, None], (1, 64)), np.full((64, 64), 90, np.uint8)]
-    )
+    smooth = np.dstack([np.tile(ramp, (64, 1)), np.tile(ramp[:, None], (1, 64)), np.full((64, 64), 90, np.uint8)])
     before = Photograph(smooth.astype(np.uint16) * 257, None, exif_block(), (300.0, 300.0), "PNG")
     photographs.write(before, tmp_path / f"a{suffix}")
     after = photographs.read(tmp_path / f"a{suffix}")
@@ -177,9 +170,7 @@ def test_every_mode_of_pillow(tmp_path: Path) -> None:
         assert after.pixels.dtype == dtype, name
         assert after.alpha is None, name
         expected = (
-            COLOR.mean(axis=(0, 1))
-            if after.pixels.ndim == 3
-            else GRAY.mean() * (257 if dtype is np.uint16 else 1)
+            COLOR.mean(axis=(0, 1)) if after.pixels.ndim == 3 else GRAY.mean() * (257 if dtype is np.uint16 else 1)
         )
         if name == "gray.webp":
             expected = np.full(3, GRAY.mean())
@@ -211,14 +202,8 @@ def test_transparent_palettes_and_colors(tmp_path: Path) -> None:
 def swapped_profile() -> bytes:
     """sRGB with its red and green primaries exchanged."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    data = bytearray(
-        bytes(data).replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
-    )
-    return (
-        bytes(data)
-        .replace("sRGB".encode("utf-16-be"), "Swap".encode("utf-16-be"))
-        .replace(b"sRGB b", b"Swap b")
-    )
+    data = bytearray(bytes(data).replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ"))
+    return bytes(data).replace("sRGB".encode("utf-16-be"), "Swap".encode("utf-16-be")).replace(b"sRGB b", b"Swap b")
 
 
 def gray_profile(gamma: float) -> bytes:
@@ -235,12 +220,7 @@ def gray_profile(gamma: float) -> bytes:
         body += data
     total = offset + len(body)
     head = struct.pack(">I4sI4s4s4s", total, b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
-    head += (
-        struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
-        + b"acsp"
-        + bytes(28)
-        + struct.pack(">iii", 63190, 65536, 54061)
-    )
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
     return head.ljust(128, b"\0") + table + body
 
 
@@ -359,9 +339,7 @@ def test_a_limit_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", ["raw", "packbits"])
-def test_a_tiff_above_the_limit_of_pillow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str
-) -> None:
+def test_a_tiff_above_the_limit_of_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str) -> None:
     Image.fromarray(COLOR).save(tmp_path / "a.tif", compression=compression)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     np.testing.assert_array_equal(photographs.read(tmp_path / "a.tif").pixels, COLOR)

@@ -60,7 +60,8 @@ def test_unknown_field_lists_the_others() -> None:
     [
         ("batch", "8.5"), ("batch", "eight"), ("batch", "True"), ("batch", ""), ("batch", "{[]: 1}"),
         ("learning_rate", "fast"), ("flip", "false"), ("flip", "1"),
-        ("filters", "16"), ("filters", "(16, 'a')"), ("filters", "(16, 32.5)"), ("noise", "0.5"), ("noise", "(None,)"),
+        ("filters", "16"), ("filters", "(16, 'a')"), ("filters", "(16, 32.5)"),
+        ("noise", "0.5"), ("noise", "(None,)"),
     ],
 )  # fmt: skip
 def test_value_of_another_type(field: str, text: str) -> None:

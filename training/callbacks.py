@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints loss, images/s and the time left: one line that moves on a terminal, a line now and then elsewhere."""
+    """Prints loss, images/s and time left: a line that moves on a terminal, one now and then elsewhere."""
 
     def __init__(self, epochs: int, steps: int, batch: int, *, start: int) -> None:
         super().__init__()
@@ -26,14 +26,18 @@ class Progress(keras.callbacks.Callback):
         self._done = self._start = start
         self._epoch, self._loss = 0, math.nan
         self._printed = -math.inf
+        self._moving = False  # whether the cursor stands behind a line without an end
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
         self._began = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Prints, if it is time."""
         self._done += 1
         loss = (logs or {})["loss"]
         self._loss = loss if math.isnan(self._loss) else 0.98 * self._loss + 0.02 * loss
@@ -41,7 +45,7 @@ class Progress(keras.callbacks.Callback):
         terminal = sys.stdout.isatty()
         if now - self._printed < (0.5 if terminal else SECONDS_BETWEEN_LINES):
             return
-        self._printed = now
+        self._printed, self._moving = now, terminal
         per_step = (now - self._began) / (self._done - self._start)
         left = per_step * (self._epochs * self._steps - self._done)
         line = (
@@ -50,42 +54,54 @@ class Progress(keras.callbacks.Callback):
         )
         print(f"\r{line} " if terminal else line, end="" if terminal else "\n", flush=True)
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Ends the line."""
+        if self._moving:
+            print(flush=True)  # so that a message about an interrupted run has its own line
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Prints what the epoch came to."""
         figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
-        print(f"{chr(10) if sys.stdout.isatty() else ''}epoch {epoch + 1}/{self._epochs} done  {figures}", flush=True)
+        line_end = "\n" if self._moving else ""
+        self._moving = False
+        print(f"{line_end}epoch {epoch + 1}/{self._epochs} done  {figures}", flush=True)
 
 
 class BestModel(keras.callbacks.Callback):
-    """Keeps the colorizer of the epoch in which `monitor` was lowest, written beside and renamed into place."""
+    """Keeps the colorizer of the epoch with the lowest `monitor`, written beside and renamed into place."""
 
-    def __init__(self, path: Path, monitor: str, size: int, saturation: float) -> None:
+    def __init__(self, network: keras.Model, path: Path, monitor: str, size: int, saturation: float) -> None:
         super().__init__()
         self.best = math.inf
+        self._network = network
         self._path, self._monitor, self._size, self._saturation = path, monitor, size, saturation
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the colorizer if it is the best so far."""
         value = (logs or {})[self._monitor]
         if value < self.best:
             self.best = value
-            self.write(self.model, self._path)
+            self.write(self._path)
 
-    def write(self, network: keras.Model, path: Path) -> None:
-        """Saves the colorizer of a network, or leaves the old file as it is."""
+    def write(self, path: Path) -> None:
+        """Saves the colorizer of the network as it is now, or leaves the old file as it is."""
         temporary = path.with_name(f"part-{path.name}")
-        zoo.colorizer(network, self._size, saturation=self._saturation).save(temporary)
+        zoo.colorizer(self._network, self._size, saturation=self._saturation).save(temporary)
         temporary.replace(path)
 
 
 class Panels(keras.callbacks.Callback):
     """Shows gray, colorized and original pictures of the validation set in TensorBoard after every epoch."""
 
-    def __init__(self, folder: Path, frames: np.ndarray, size: int, saturation: float) -> None:
+    def __init__(self, network: keras.Model, folder: Path, frames: np.ndarray, size: int, saturation: float) -> None:
         super().__init__()
+        self._network = network
         self._writer = tf.summary.create_file_writer(str(folder))
         self._frames, self._size, self._saturation = frames, size, saturation
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        colorizer = zoo.colorizer(self.model, self._size, saturation=self._saturation)
+        """Writes one contact sheet."""
+        colorizer = zoo.colorizer(self._network, self._size, saturation=self._saturation)
         colorized = ops.convert_to_numpy(colorizer(self._frames))
         gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
         rows = list(zip(gray, colorized, self._frames, strict=True))
@@ -93,3 +109,7 @@ class Panels(keras.callbacks.Callback):
         with self._writer.as_default(step=epoch):
             tf.summary.image("panels", sheet[None])
         self._writer.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Closes the event file."""
+        self._writer.close()

@@ -1,7 +1,7 @@
 """Photographs from folders to batches.
 
-Every photograph is decoded once, fitted into a square frame and kept in one memory-mapped array. A batch is a function
-of the seed, the epoch and the step alone, which is what lets a killed run go on exactly.
+Every photograph is decoded once, fitted into a square frame and kept in one memory-mapped array. A batch is a
+function of the seed, the epoch and the step alone, which is what lets a killed run go on exactly.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from zoo.blocks import resample
 from zoo.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
-# A photograph is gray if no color is further than this from gray, in Lab units (the rule of Zhang's training code)...
+# A photograph is gray if no color is further than this from gray, in Lab units (as in Zhang's code)...
 GRAY_LIMIT = 5.0
-# ...and toned if its color is a function of its lightness: this is what may be left of ab beside a parabola over L.
+# ...and toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
 TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
 CACHE_VERSION = 1
@@ -56,7 +56,7 @@ class Photographs:
 class Augmentation:
     """Random changes of a training picture (ColorUNet, section 3.2).
 
-    crop: smallest side of a random crop, as a fraction of the picture; the crop is enlarged to the picture's size.
+    crop: smallest side of a random crop, as a fraction of the picture, to whose size the crop is enlarged.
     noise: standard deviations of Gaussian noise on L, one of which is drawn for each picture.
     """
 
@@ -86,8 +86,8 @@ def image_files(folders: Sequence[Path]) -> list[Path]:
 def prepare(folders: Sequence[Path], size: int, cache: Path) -> Photographs:
     """Decodes the photographs of folders (and of their class sub-folders) into frames of size x size pixels.
 
-    Pictures larger than the frame are fitted into it with Lanczos; smaller ones are enlarged to it. The frames stay in
-    `cache` and are used again while the files' names, sizes and times are the same.
+    Pictures are fitted into the frame with Lanczos, smaller ones enlarged to it. The frames stay in `cache`
+    and are used again while the files' names, sizes and times are the same.
 
     Raises:
         DataError: no usable photograph, or a folder that cannot be used.
@@ -96,7 +96,8 @@ def prepare(folders: Sequence[Path], size: int, cache: Path) -> Photographs:
     states = [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()]]
     key = hashlib.sha256(json.dumps([CACHE_VERSION, size, states]).encode()).hexdigest()
     index_path, frames_path = cache / "index.json", cache / "frames.npy"
-    if not (index_path.is_file() and json.loads(index_path.read_text())["key"] == key):
+    made = index_path.is_file() and frames_path.is_file()
+    if not (made and json.loads(index_path.read_text())["key"] == key):
         index_path.unlink(missing_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
         index = _decode_all(files, size, frames_path)
@@ -147,7 +148,7 @@ def _in_order(files: Sequence[Path], size: int) -> Iterator[list[Decoded]]:
 
 
 def _decode(path: Path, size: int) -> Decoded:
-    """One file -> frame, (height, width) of the picture in it, SHA-256, and why it cannot be used (or nothing)."""
+    """One file -> frame, (height, width) of the picture in it, SHA-256, and why it cannot be used, or ""."""
     nothing = np.zeros((size, size, 3), np.uint8)
     try:
         data = path.read_bytes()
@@ -161,7 +162,7 @@ def _decode(path: Path, size: int) -> Decoded:
 
 
 def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """RGB picture -> frame (size, size, 3) uint8 with its border repeated below and right, and its (height, width)."""
+    """RGB picture -> frame (size, size, 3) uint8, the border repeated below and right; (height, width)."""
     scale = size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
@@ -189,7 +190,10 @@ def check_apart(train: Photographs, val: Photographs) -> None:
     shared = sorted(set(train.hashes) & set(val.hashes))
     if shared:
         first = val.names[val.hashes.index(shared[0])]
-        raise DataError(f"{len(shared)} of {len(val)} validation pictures are also trained on, {first} for one")
+        raise DataError(
+            f"{len(shared)} of {len(val)} validation pictures are also trained on, {first} for one: take "
+            "them out of one of the folders"
+        )
 
 
 def frequent_uv_classes(photographs: Photographs, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -223,12 +227,12 @@ def batches(
 ) -> tf.data.Dataset:
     """One epoch from its batch number `start` on.
 
-    With an augmentation the pictures come in an order drawn from seed and epoch and a last incomplete batch is left
-    out; without one they come as they are, all of them.
+    With an augmentation the pictures come in an order drawn from seed and epoch and a last incomplete batch
+    is left out; without one they come as they are, all of them.
 
     Yields:
-        lightness (B, S, S, 1) float32 in [0, 100], and a dict of classes (B, S, S) int32, ab (B, S, S, 2) float32
-        and mask (B, S, S) float32, 1 on the picture and 0 on the padding.
+        lightness (B, S, S, 1) float32 in [0, 100] before the noise, and a dict of classes (B, S, S) int32,
+        ab (B, S, S, 2) float32 and mask (B, S, S) float32, 1 on the picture and 0 on the padding.
     """
     order = np.arange(len(photographs))
     if augmentation:
@@ -268,9 +272,7 @@ def padding_mask(sizes: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(inside[:, 0, :, None] & inside[:, 1, None, :], tf.float32)
 
 
-def crop_and_flip(
-    rgb: tf.Tensor, sizes: tf.Tensor, augmentation: Augmentation, draw: tf.Tensor
-) -> tf.Tensor:
+def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, augmentation: Augmentation, draw: tf.Tensor) -> tf.Tensor:
     """A random crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
 
     The padding repeats the border of what came out, as it does for a picture that is not augmented.

@@ -202,9 +202,7 @@ def find_pictures(data: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not paths:
-        raise DataError(
-            f"{data} has no image in it or its sub-folders: {', '.join(sorted(SUFFIXES))} are read"
-        )
+        raise DataError(f"{data} has no image in it or its sub-folders: {', '.join(sorted(SUFFIXES))} are read")
     return paths
 
 
@@ -227,9 +225,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     if profile and image.mode in {"RGB", "CMYK"}:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             if converted is not None:
                 return converted
         except (OSError, ImageCms.PyCMSError):
@@ -323,9 +319,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     _write_images(out / "per_image.csv", report, [path.relative_to(data).as_posix() for path in kept])
     if set(classes) == {"."}:
-        (out / "per_class.csv").unlink(
-            missing_ok=True
-        )  # that of an earlier run would be taken for this one's
+        (out / "per_class.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
     else:
         _write_classes(out / "per_class.csv", report, classes)
     _write_sheet(out / "sheet.jpg", gray, colorized, truth)
@@ -346,9 +340,7 @@ def _class_of(path: Path, data: Path) -> str:
     return path.parent.relative_to(data).as_posix()
 
 
-def _read_all(
-    paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError]
-) -> Iterator[Pixels]:
+def _read_all(paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError]) -> Iterator[Pixels]:
     for path in track(paths, "evaluating", console=Console(stderr=True), transient=True):
         try:
             picture = read_picture(path, size)
@@ -414,14 +406,10 @@ def _check_out(out: Path) -> None:
     with results.open(newline="", encoding="utf-8") as stream:
         header = next(csv.reader(stream), [])
     if tuple(header) != RESULT_COLUMNS:
-        raise ArgumentError(
-            f"{results} has other columns than {','.join(RESULT_COLUMNS)}: name another folder"
-        )
+        raise ArgumentError(f"{results} has other columns than {','.join(RESULT_COLUMNS)}: name another folder")
 
 
-def _append_result(
-    path: Path, preset: str, data: Path, size: int, temperature: float | None, report: Report
-) -> None:
+def _append_result(path: Path, preset: str, data: Path, size: int, temperature: float | None, report: Report) -> None:
     row = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "preset": preset,
@@ -511,9 +499,7 @@ def _write_sheet(path: Path, gray: Pixels, colorized: Pixels, truth: Pixels) -> 
     across = 3 if len(truth) >= 6 else 1
     cells = [cell for triple in zip(gray, colorized, truth, strict=True) for cell in triple]
     rows = [cells[start : start + 3 * across] for start in range(0, len(cells), 3 * across)]
-    sheet = contact_sheet(
-        rows, titles=("gray", "colorized", "original") * across, cell=max(truth.shape[1], 96)
-    )
+    sheet = contact_sheet(rows, titles=("gray", "colorized", "original") * across, cell=max(truth.shape[1], 96))
     part = path.with_name(f".{path.name}.part")
     Image.fromarray(sheet).save(part, format="JPEG", quality=92)
     os.replace(part, path)

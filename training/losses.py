@@ -1,4 +1,4 @@
-"""Losses of tensors: one value for each picture, so that the global batch alone decides what they are divided by."""
+"""Losses of tensors: one value for each picture, so that the global batch alone decides what divides them."""
 
 import numpy as np
 from keras import ops
@@ -13,7 +13,7 @@ def cross_entropy(scores: Tensor, classes: Tensor, weights: np.ndarray, mask: Te
         scores: logits (B, H, W, n).
         classes: the true class of every pixel, (B, H, W) int.
         weights: of the classes, (n,); see `zoo.bins.rebalancing_weights`.
-        mask: 1 where the picture is and 0 where it is padded, (B, H, W). A picture of padding alone has the loss 0.
+        mask: 1 where the picture is and 0 where it is padded, (B, H, W). Padding alone has the loss 0.
 
     Returns:
         (B,) float32, at least 0. Source: ColorUNet, section 2.1; Zhang et al., equation 2.

@@ -25,9 +25,7 @@ WINDOW = 5  # side of the local windows of SSIM, in pixels
 def _pair(ab_true: ArrayLike, ab: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     first, second = np.asarray(ab_true, np.float64), np.asarray(ab, np.float64)
     if first.shape != second.shape or first.ndim < 3 or first.shape[-1] != 2:
-        raise ArgumentError(
-            f"two equal shapes (..., H, W, 2) are needed, not {first.shape} and {second.shape}"
-        )
+        raise ArgumentError(f"two equal shapes (..., H, W, 2) are needed, not {first.shape} and {second.shape}")
     return first, second
 
 

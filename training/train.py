@@ -1,15 +1,18 @@
 """One training loop for all strategies: `strategy.run` under Keras's own callbacks.
 
-A run lives in one folder: `recipe.json`, `log.csv`, `left_out.txt`, `best.keras` and `last.keras` (colorizers),
-`checkpoints/`, `tensorboard/` and `cache/`. Starting the same command again goes on where the last checkpoint was
-written, and ends in the same weights as a run that nobody stopped.
+A run lives in one folder: `recipe.json`, `photographs.json`, `left_out.txt`, `classes.npz`, `log.csv`,
+`best.keras` and `last.keras` (colorizers), `checkpoints/`, `tensorboard/` and `cache/`. Starting the same
+command again goes on where the last checkpoint was written, and ends in the same weights as a run that nobody
+stopped.
 """
 
 import csv
 import dataclasses
+import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,12 @@ PANEL_PICTURES = 6
 
 
 def main(
-    recipe: str, data: Sequence[Path], val: Path | None, out: Path | None, strategy: str, overrides: Mapping[str, str]
+    recipe: str,
+    data: Sequence[Path],
+    val: Path | None,
+    out: Path | None,
+    strategy: str,
+    overrides: Mapping[str, str],
 ) -> None:
     """Trains a recipe on folders of photographs; the body of `colorzoo train`.
 
@@ -65,34 +73,40 @@ def train(
     replicas = strategy.num_replicas_in_sync
     if recipe.batch % replicas:
         raise ArgumentError(f"batch is {recipe.batch}: it must be a multiple of the {replicas} devices")
-    _claim(out, recipe)
+    settings = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    _check_same(out / "recipe.json", settings)
 
     # === Photographs ===
     photographs = prepare(data, recipe.size, out / "cache" / "train")
     held_out = prepare([val], recipe.size, out / "cache" / "val") if val else None
     if held_out:
         check_apart(photographs, held_out)
+    contents = {"training": _content(photographs), "validation": _content(held_out)}
+    _check_same(out / "photographs.json", contents)
     _report_left_out(out / "left_out.txt", photographs, held_out)
     steps = len(photographs) // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
     cell_classes, centers, prior = frequent_uv_classes(photographs, recipe.bins)
     weights = rebalancing_weights(prior, recipe.lam)
-    np.savez(out / "classes.npz", centers=centers, prior=prior)
+    # Claimed only now, so that a start which failed before does not bind the folder to its recipe.
+    _write_json(out / "recipe.json", settings)
+    _write_json(out / "photographs.json", contents)
+    np.savez(out / "part-classes.npz", centers=centers, prior=prior)
+    (out / "part-classes.npz").replace(out / "classes.npz")
 
     # === Network and optimizer: from scratch, then from the last checkpoint if there is one ===
     keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
-    with strategy.scope():
+    with strategy.scope(), _dtype_policy(recipe.precision):
         network = zoo.build(
             recipe.architecture,
             {"bins": centers, "temperature": recipe.temperature, "filters": recipe.filters},
         )
         optimizer = keras.optimizers.Adam(_learning_rate(recipe, steps))
-        network.compile(optimizer=optimizer)  # callbacks look for the optimizer here
         optimizer.build(network.trainable_variables)
         scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
-    keras.config.set_dtype_policy("float32")
+        # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
+        scorer.compile(optimizer=optimizer)
     state = _State(network, optimizer, out / "checkpoints")
     _drop_rows(out / "log.csv", state.epoch)
 
@@ -100,6 +114,7 @@ def train(
     def picture_losses(inputs: tuple[tf.Tensor, dict[str, tf.Tensor]], training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         lightness, truth = inputs
         scores, ab = scorer(lightness, training=training)
+        scores = scores[:, : recipe.size, : recipe.size]  # padded to the network's stride
         losses = cross_entropy(scores, truth["classes"], weights, truth["mask"])
         squares = tf.reduce_sum(tf.reduce_mean((ab - truth["ab"]) ** 2, -1) * truth["mask"], (1, 2))
         return losses, tf.sqrt(squares / tf.reduce_sum(truth["mask"], (1, 2)))
@@ -133,7 +148,7 @@ def train(
         "val_loss" if held_out else "loss", recipe.plateau_factor, recipe.plateau_patience,
         min_lr=recipe.lowest_learning_rate,
     )  # fmt: skip
-    best = BestModel(out / "best.keras", "val_loss" if held_out else "loss", recipe.size, recipe.saturation)
+    best = BestModel(network, out / "best.keras", "val_loss" if held_out else "loss", recipe.size, recipe.saturation)
     shown = held_out or photographs
     callbacks = keras.callbacks.CallbackList(
         [
@@ -141,45 +156,54 @@ def train(
             Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
             keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
             keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
-            Panels(out / "tensorboard" / "panels", shown.frames[_spread(len(shown))], recipe.size, recipe.saturation),
+            Panels(
+                network,
+                out / "tensorboard" / "panels",
+                shown.frames[_spread(len(shown))],
+                recipe.size,
+                recipe.saturation,
+            ),
             *([plateau] if recipe.schedule == "plateau" else []),
         ],
-        model=network,
+        model=scorer,
     )
     callbacks.on_train_begin()
     state.restore_callbacks(plateau, best)
-    while state.epoch < recipe.epochs:
-        callbacks.on_epoch_begin(state.epoch)
-        epoch_batches = batches(
-            photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
-            augmentation=augmentation, cell_classes=cell_classes,
-        )  # fmt: skip
-        for inputs in strategy.experimental_distribute_dataset(_unsharded(epoch_batches)):
-            callbacks.on_train_batch_begin(state.step)
-            loss = float(train_step(inputs))
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} at step {state.step} of epoch {state.epoch}: the last checkpoint in "
-                    f"{out / 'checkpoints'} is from before; a lower learning_rate may help"
-                )
-            state.step += 1
-            state.loss_sum += loss
-            callbacks.on_train_batch_end(state.step - 1, {"loss": loss})
-            if state.step % recipe.checkpoint_steps == 0:
-                state.save(plateau, best)
-        logs: dict[str, Any] = {"loss": state.loss_sum / steps, "learning_rate": _current_rate(optimizer)}
-        if held_out:
-            logs |= validate(held_out)
-        callbacks.on_epoch_end(state.epoch, logs)
-        state.next_epoch()
-        state.save(plateau, best)
-    callbacks.on_train_end()
-    best.write(network, out / "last.keras")
+    try:
+        while state.epoch < recipe.epochs:
+            callbacks.on_epoch_begin(state.epoch)
+            epoch_batches = batches(
+                photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
+                augmentation=augmentation, cell_classes=cell_classes,
+            )  # fmt: skip
+            for inputs in strategy.experimental_distribute_dataset(_unsharded(epoch_batches)):
+                callbacks.on_train_batch_begin(state.step)
+                loss = float(train_step(inputs))
+                if not math.isfinite(loss):
+                    raise TrainingError(
+                        f"the loss became {loss} at step {state.step + 1} of epoch {state.epoch + 1}: "
+                        f"the last checkpoint in {out / 'checkpoints'} is from before; "
+                        "a lower learning_rate may help"
+                    )
+                state.step += 1
+                state.loss_sum += loss
+                callbacks.on_train_batch_end(state.step - 1, {"loss": loss})
+                if state.step % recipe.checkpoint_steps == 0:
+                    state.save(plateau, best)
+            logs: dict[str, Any] = {"loss": state.loss_sum / steps, "learning_rate": _current_rate(optimizer)}
+            if held_out:
+                logs |= validate(held_out)
+            callbacks.on_epoch_end(state.epoch, logs)
+            state.next_epoch()
+            state.save(plateau, best)
+    finally:
+        callbacks.on_train_end()  # closes the files, whatever ended the run
+    best.write(out / "last.keras")
     return network
 
 
 class _State:
-    """Where a run stands, and its checkpoints: weights, optimizer, and this, in one file that is renamed into place."""
+    """Where a run stands, and its checkpoints: weights, optimizer and this, valid once they are complete."""
 
     def __init__(self, network: keras.Model, optimizer: keras.Optimizer, folder: Path) -> None:
         self.epoch, self.step, self.loss_sum = 0, 0, 0.0
@@ -198,7 +222,12 @@ class _State:
 
     def save(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:
         self._callbacks = {"best": best.best, "plateau_best": plateau.best, "plateau_wait": plateau.wait}
-        text = {"epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "callbacks": self._callbacks}
+        text = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "callbacks": self._callbacks,
+        }
         self._text.assign(json.dumps(text))
         self._manager.save()
 
@@ -230,19 +259,37 @@ def _spread(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, PANEL_PICTURES).astype(int))
 
 
-def _claim(out: Path, recipe: Recipe) -> None:
-    """Writes the recipe into a new folder, or checks that the folder is of the same recipe."""
-    path = out / "recipe.json"
-    wanted = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    if path.is_file():
-        found = json.loads(path.read_text())
-        differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
-        if differences:
-            raise TrainingError(f"{out} is the folder of another run: {'; '.join(differences)}; name another --out")
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _content(photographs: Photographs | None) -> str:
+    """Which photographs a set holds and in which order, wherever they lie."""
+    if not photographs:
+        return "none"
+    digest = hashlib.sha256("".join(photographs.hashes).encode()).hexdigest()
+    return f"{len(photographs)} photographs, sha256 {digest[:16]}"
+
+
+def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
+    """Raises TrainingError if the file is there and says something else."""
+    if not path.is_file():
         return
-    out.mkdir(parents=True, exist_ok=True)
+    found = json.loads(path.read_text())
+    differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
+    if differences:
+        raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(wanted, indent=1))
+    temporary.write_text(json.dumps(content, indent=1))
     temporary.replace(path)
 
 

@@ -1,7 +1,7 @@
 """Colorization networks in Keras, and the presets that ship with them.
 
-    model = zoo.load("color_unet_wide_scenes_v1")
-    colorized = model(photographs)  # (B, H, W, 3), RGB 0..255 in, uint8 out
+model = zoo.load("color_unet_wide_scenes_v1")
+colorized = model(photographs)  # (B, H, W, 3), RGB 0..255 in, uint8 out
 """
 
 from typing import Any

@@ -52,9 +52,7 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 
 def _lab_f(t: Tensor) -> Tensor:
-    return ops.where(
-        t > DELTA**3, _power(ops.maximum(t, DELTA**3), 1 / 3), t * (1 / (3 * DELTA**2)) + 4 / 29
-    )
+    return ops.where(t > DELTA**3, _power(ops.maximum(t, DELTA**3), 1 / 3), t * (1 / (3 * DELTA**2)) + 4 / 29)
 
 
 def _lab_f_inverse(f: Tensor) -> Tensor:
@@ -76,9 +74,7 @@ def lightness_of_linear(linear: Tensor) -> Tensor:
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """RGB (..., 3) in [0, 1] -> Lab (..., 3): L in [0, 100], a and b in about [-110, 110]."""
     r, g, b = _channels(srgb_to_linear(rgb))
-    fx, fy, fz = (
-        _lab_f(r * mr + g * mg + b * mb) for mr, mg, mb in (XYZ_FROM_RGB / WHITE[:, None]).tolist()
-    )
+    fx, fy, fz = (_lab_f(r * mr + g * mg + b * mb) for mr, mg, mb in (XYZ_FROM_RGB / WHITE[:, None]).tolist())
     return ops.concatenate([fy * 116 - 16, (fx - fy) * 500, (fy - fz) * 200], axis=-1)
 
 
@@ -151,9 +147,7 @@ def rgb_to_hcl(rgb: Tensor) -> Tensor:
     high = ops.maximum(ops.maximum(r, g), b)
     chroma = high - ops.minimum(ops.minimum(r, g), b)
     unit = ops.where(chroma > 0, chroma, 1.0)
-    sector = ops.where(
-        high == r, (g - b) / unit, ops.where(high == g, (b - r) / unit + 2.0, (r - g) / unit + 4.0)
-    )
+    sector = ops.where(high == r, (g - b) / unit, ops.where(high == g, (b - r) / unit + 2.0, (r - g) / unit + 4.0))
     hue = sector * (1 / 6)
     hue = hue - ops.floor(hue)
     # A red with a breath of blue is so near 1 that float32 rounds it up.

@@ -68,9 +68,7 @@ def colorizer(network: keras.Model, size: int, *, saturation: float = 1.0) -> ke
     step = longest * (1 / size)  # photograph pixels per pixel of the frame, (B, 1, 1)
 
     def shrink(here: Tensor) -> Tensor:
-        return sampling_matrix(
-            ops.expand_dims(frame_positions, -1), ops.transpose(here, (0, 2, 1)), step
-        )
+        return sampling_matrix(ops.expand_dims(frame_positions, -1), ops.transpose(here, (0, 2, 1)), step)
 
     def enlarge(here: Tensor) -> Tensor:
         matrix = sampling_matrix(here, frame_positions[None, None], 1 / step)

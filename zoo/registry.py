@@ -26,9 +26,7 @@ class Entry:
 MODELS: dict[str, Entry] = {}
 
 
-def register(
-    *, title: str, paper: str, year: int, stride: int, tiny: dict[str, Any]
-) -> Callable[[Builder], Builder]:
+def register(*, title: str, paper: str, year: int, stride: int, tiny: dict[str, Any]) -> Callable[[Builder], Builder]:
     """Enters a builder under its function's name.
 
     Raises:

@@ -11,9 +11,7 @@ _BACKGROUND = (255, 255, 255)
 _INK = (32, 32, 32)
 
 
-def contact_sheet(
-    rows: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str], cell: int = 256
-) -> np.ndarray:
+def contact_sheet(rows: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str], cell: int = 256) -> np.ndarray:
     """Lay out rows of pictures under column titles, as uint8 (H, W, 3).
 
     Every picture is fitted into its cell, its aspect kept and never enlarged, and centered. A row with fewer

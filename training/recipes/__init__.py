@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from training.recipes.color_unet_scenes_v1 import ColorUNetScenesV1
 from training.recipes.color_unet_wide_scenes_v1 import ColorUNetWideScenesV1
@@ -29,7 +30,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     return dataclasses.replace(recipe, **{k: _parse(k, v, current) for k, v in (overrides or {}).items()})
 
 
-def _parse(field: str, text: str, current: Mapping[str, object]) -> object:
+def _parse(field: str, text: str, current: Mapping[str, Any]) -> Any:
     if field not in current:
         raise ArgumentError(f"recipes have no field {field!r}: there are {', '.join(current)}")
     kind = type(current[field])
@@ -37,12 +38,15 @@ def _parse(field: str, text: str, current: Mapping[str, object]) -> object:
         return text
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError):
         value = None
     if kind is float and type(value) is int:
         value = float(value)
-    if kind is tuple and isinstance(value, list):
-        value = tuple(value)
-    if type(value) is not kind:
+    fits = type(value) is kind
+    if kind is tuple and isinstance(value, tuple | list):
+        wanted = type(current[field][0])
+        value = tuple(float(item) if wanted is float and type(item) is int else item for item in value)
+        fits = all(type(item) is wanted for item in value)
+    if not fits:
         raise ArgumentError(f"{field} is {text!r}: a {kind.__name__} such as {current[field]!r} is needed")
     return value

@@ -38,10 +38,26 @@ class Recipe:
     checkpoint_steps: int = 100  # between checkpoints within an epoch
 
     def __post_init__(self) -> None:
-        positive = ("bins", "batch", "epochs", "learning_rate", "temperature", "saturation", "checkpoint_steps")
+        positive = (
+            "bins", "batch", "epochs", "learning_rate", "lowest_learning_rate", "plateau_patience",
+            "temperature", "saturation", "checkpoint_steps",
+        )  # fmt: skip
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ArgumentError(f"{name} is {getattr(self, name)}: it must be above 0")
+        if len(self.filters) < 2 or min(self.filters) <= 0:
+            raise ArgumentError(f"filters is {self.filters}: two levels or more, each above 0, are needed")
+        if self.lowest_learning_rate > self.learning_rate:
+            raise ArgumentError(
+                f"lowest_learning_rate is {self.lowest_learning_rate}: it must be at most learning_rate, "
+                f"{self.learning_rate}"
+            )
+        if not 0 < self.plateau_factor < 1:
+            raise ArgumentError(f"plateau_factor is {self.plateau_factor}: it must lie between 0 and 1")
+        if not 0 <= self.lam <= 1:
+            raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
+        if self.seed < 0:
+            raise ArgumentError(f"seed is {self.seed}: it must be at least 0")
         if not 0 < self.crop <= 1:
             raise ArgumentError(f"crop is {self.crop}: it must lie in (0, 1]")
         if not self.noise or min(self.noise) < 0:

@@ -49,9 +49,7 @@ def _row(path: Path) -> Preset:
     return Preset(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def load(
-    name: str | Path, *, size: int | None = None, temperature: float | None = None
-) -> keras.Model:
+def load(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> keras.Model:
     """A colorizer: image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8.
 
     Args:
@@ -70,7 +68,8 @@ def load(
     network = network_of(model)
     if temperature is not None:
         _set_temperature(network, temperature)
-    return colorizer(network, size or frame_size(model), saturation=saturation_of(model))
+    frame = frame_size(model) if size is None else size
+    return colorizer(network, frame, saturation=saturation_of(model))
 
 
 def _find(name: str | Path) -> Path:

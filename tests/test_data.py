@@ -1,0 +1,392 @@
+"""From folders to batches: what is used, how it is fitted and changed, and that it is the same every time."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from photographs import color_field, write_fields
+from PIL import Image
+
+from training import data
+from training.data import Augmentation, Photographs, batches, prepare
+from zoo import bins, color
+from zoo.errors import ArgumentError, DataError
+
+SIZE = 32
+PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))
+ALL = Augmentation(flip=True, crop=0.6, noise=(0.0, 2.0))
+CELL_CLASSES = np.arange(100, dtype=np.int32)
+
+
+def photographs(*pictures: Image.Image) -> Photographs:
+    frames, sizes = zip(*(data.fit(picture, SIZE) for picture in pictures), strict=True)
+    names = [str(i) for i in range(len(pictures))]
+    return Photographs(np.stack(frames), np.array(sizes, np.int32), names, names, [])
+
+
+def epoch(source: Photographs, batch: int = 2, **arguments: object) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    found = batches(source, batch, cell_classes=CELL_CLASSES, **arguments)  # type: ignore[arg-type]
+    return list(found.as_numpy_iterator())
+
+
+def assert_equal_batches(left: list[object], right: list[object]) -> None:
+    assert len(left) == len(right)
+    for a, b in zip(tf.nest.flatten(left), tf.nest.flatten(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# === Which files are used ===
+
+
+def test_class_folders_and_kinds_of_files(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 3)
+    for suffix in (".TIF", ".webp", ".bmp", ".jpeg"):
+        color_field(len(suffix), 20, 30).save(folder / f"deep{suffix}")
+    (folder / "notes.txt").write_text("not a photograph")
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    expected = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".txt")
+    assert found.names == [str(p) for p in expected]
+    assert len(found) == 7
+    assert found.left_out == []
+
+
+def test_left_out(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 2)
+    light = np.asarray(color_field(9, 40, 40).convert("L"), np.float32)
+    Image.fromarray(light.astype(np.uint8)).save(folder / "gray1.png")
+    Image.fromarray(np.dstack([light, light + 1, light - 1]).clip(0, 255).astype(np.uint8)).save(folder / "gray3.png")
+    sepia = light[..., None] * np.array([1.0, 0.85, 0.6])
+    Image.fromarray(sepia.astype(np.uint8)).save(folder / "sepia.jpg", quality=95)
+    (folder / "broken.jpg").write_bytes((folder / "coast" / "000.jpg").read_bytes()[:300])
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("this is no picture")
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    assert [Path(name).name for name in found.names] == ["000.jpg", "001.png"]
+    reasons = {Path(name).name: reason for name, reason in found.left_out}
+    assert reasons.pop("broken.jpg").startswith("cannot be read: ")
+    assert reasons == {
+        "gray1.png": "gray", "gray3.png": "gray", "sepia.jpg": "toned",
+        "empty.png": "not an image", "text.png": "not an image",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff", "webp", "bmp"])
+def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / f"a.{kind}"
+    color_field(5, 24, 24).save(path, exif=Image.Exif() if kind == "bmp" else exif(6))
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for i in range(150):
+        bad = bytearray(good[: rng.integers(1, len(good))] if i % 3 == 0 else good)
+        for place in rng.integers(0, min(len(bad), 200 if i % 2 else 10**6), 6):
+            bad[place] = rng.integers(0, 256)
+        path.write_bytes(bad)
+        frame, shape, _, reason = data._decode(path, SIZE)
+        assert frame.shape == (SIZE, SIZE, 3)
+        assert bool(reason) == (shape == (0, 0))
+        outcomes.add(bool(reason))
+    assert True in outcomes
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="missing is not a folder"):
+        prepare([tmp_path / "missing"], SIZE, tmp_path / "cache")
+
+
+def test_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds nothing: photographs .*jpg.* are needed"):
+        prepare([tmp_path / "empty"], SIZE, tmp_path / "cache")
+
+
+def test_folder_without_images(tmp_path: Path) -> None:
+    (tmp_path / "texts" / "class").mkdir(parents=True)
+    (tmp_path / "texts" / "class" / "a.txt").touch()
+    with pytest.raises(DataError, match="texts holds no image file"):
+        prepare([tmp_path / "texts"], SIZE, tmp_path / "cache")
+
+
+def test_one_bad_folder_among_good_ones(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty holds nothing"):
+        prepare([write_fields(tmp_path / "good", 2), tmp_path / "empty"], SIZE, tmp_path / "cache")
+
+
+def test_only_gray_photographs(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    color_field(1, 20, 20).convert("L").save(tmp_path / "photos" / "a.png")
+    with pytest.raises(DataError, match="none of 1 files is a color photograph.*a.png: gray"):
+        prepare([tmp_path / "photos"], SIZE, tmp_path / "cache")
+
+
+def test_validation_apart_from_training(tmp_path: Path) -> None:
+    train, val = write_fields(tmp_path / "train", 3), write_fields(tmp_path / "val", 3, seed=1)
+    first = prepare([train], SIZE, tmp_path / "cache1")
+    data.check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
+    shutil.copy(train / "coast" / "000.jpg", val / "forest" / "another-name.jpg")
+    with pytest.raises(DataError, match="1 of 4 validation pictures are also trained on, .*another-name.jpg"):
+        data.check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
+
+
+# === How they are fitted ===
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 40), (40, 80), (64, 64), (10, 20), (33, 32), (300, 2)])
+def test_fit(width: int, height: int) -> None:
+    picture = color_field(3, height, width)
+    frame, (h, w) = data.fit(picture, SIZE)
+    assert frame.shape == (SIZE, SIZE, 3)
+    assert frame.dtype == np.uint8
+    assert max(h, w) == SIZE
+    assert abs(h / w - height / width) < 1 / SIZE + 1e-9 or min(h, w) == 1
+    expected = np.asarray(picture.resize((w, h), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal(frame[:h, :w], expected)
+    np.testing.assert_array_equal(frame[h:, :w], np.broadcast_to(expected[-1:], (SIZE - h, w, 3)))
+    np.testing.assert_array_equal(frame[:, w:], np.broadcast_to(frame[:, w - 1 : w], (SIZE, SIZE - w, 3)))
+
+
+def exif(orientation: int) -> Image.Exif:
+    block = Image.Exif()
+    block[274] = orientation
+    return block
+
+
+def test_exif_orientation(tmp_path: Path) -> None:
+    upright = color_field(4, 40, 20)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    upright.save(folder / "a.png")
+    # Orientation 6: the camera was turned, viewers turn the picture by 90 degrees clockwise.
+    upright.transpose(Image.Transpose.ROTATE_90).save(folder / "b.png", exif=exif(6))
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    assert found.sizes.tolist() == [[32, 16], [32, 16]]
+    np.testing.assert_array_equal(found.frames[0], found.frames[1])
+
+
+# === The cache ===
+
+
+def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 4)
+    before = prepare([folder], SIZE, tmp_path / "cache")
+    before = dataclasses.replace(before, frames=np.array(before.frames))
+    with mock.patch.object(data, "_decode", side_effect=AssertionError("decoded again")):
+        again = prepare([folder], SIZE, tmp_path / "cache")
+    np.testing.assert_array_equal(again.frames, before.frames)
+    np.testing.assert_array_equal(again.sizes, before.sizes)
+    assert (again.names, again.hashes) == (before.names, before.hashes)
+    del again
+
+    changed = folder / "coast" / "000.jpg"
+    color_field(77, 48, 40).save(changed, quality=95)
+    after = prepare([folder], SIZE, tmp_path / "cache")
+    assert after.hashes[0] != before.hashes[0]
+    np.testing.assert_array_equal(after.frames[0], data.fit(Image.open(changed), SIZE)[0])
+    np.testing.assert_array_equal(after.frames[1:], before.frames[1:])
+    del after
+
+    changed.write_bytes(b"garbage")
+    after = prepare([folder], SIZE, tmp_path / "cache")
+    assert after.left_out == [(str(changed), "not an image")]
+    assert after.names == before.names[1:]
+    np.testing.assert_array_equal(after.frames, before.frames[1:])
+
+
+def test_cache_of_the_same_files_with_a_new_time(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 2)
+    prepare([folder], SIZE, tmp_path / "cache")
+    os.utime(folder / "coast" / "000.jpg", ns=(1, 1))
+    with mock.patch.object(data, "_decode", wraps=data._decode) as decode:
+        prepare([folder], SIZE, tmp_path / "cache")
+    assert decode.call_count == 2
+
+
+def test_cache_that_was_not_finished(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 3)
+    original = data._decode
+
+    def killed(path: Path, size: int) -> data.Decoded:
+        if path.name == "001.png":
+            raise KeyboardInterrupt
+        return original(path, size)
+
+    with mock.patch.object(data, "_decode", killed), pytest.raises(KeyboardInterrupt):
+        prepare([folder], SIZE, tmp_path / "cache")
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    assert len(found) == 3
+    for frame, name in zip(found.frames, found.names, strict=True):
+        np.testing.assert_array_equal(frame, data.fit(Image.open(name), SIZE)[0])
+
+
+def test_cache_without_its_frames(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 2)
+    frames = np.array(prepare([folder], SIZE, tmp_path / "cache").frames)
+    (tmp_path / "cache" / "frames.npy").unlink()
+    np.testing.assert_array_equal(prepare([folder], SIZE, tmp_path / "cache").frames, frames)
+
+
+def test_more_photographs_than_are_decoded_together(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 7)
+    color_field(1, 20, 20).convert("L").save(folder / "coast" / "001-gray.png")
+    (folder / "coast" / "005-text.png").write_text("no picture")
+    with mock.patch.object(data, "CHECKED_TOGETHER", 2):
+        found = prepare([folder], SIZE, tmp_path / "cache")
+    assert [Path(name).name for name, _ in found.left_out] == ["001-gray.png", "005-text.png"]
+    assert len(found) == 7
+    for frame, name in zip(found.frames, found.names, strict=True):
+        np.testing.assert_array_equal(frame, data.fit(Image.open(name), SIZE)[0])
+
+
+# === Batches ===
+
+
+def test_without_augmentation(tmp_path: Path) -> None:
+    source = photographs(*(color_field(i, 20 + i, 30) for i in range(5)))
+    found = epoch(source)
+    assert [len(light) for light, _ in found] == [2, 2, 1]
+    light, truth = (np.concatenate(part) for part in ([b[0] for b in found], [b[1]["ab"] for b in found]))
+    rgb = source.frames.astype(np.float32) / 255
+    lab = ops.convert_to_numpy(color.rgb_to_lab(rgb))
+    np.testing.assert_allclose(light, lab[..., :1], atol=1e-4)
+    np.testing.assert_allclose(truth, lab[..., 1:], atol=1e-4)
+    cells = ops.convert_to_numpy(bins.uv_cell(color.rgb_to_yuv(rgb)[..., 1:]))
+    assert (np.concatenate([b[1]["classes"] for b in found]) == cells).mean() > 0.9999  # on edges of cells
+    mask = np.concatenate([b[1]["mask"] for b in found])
+    for picture, (h, w) in zip(mask, source.sizes, strict=True):
+        assert picture[:h, :w].all()
+        assert picture.sum() == h * w
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    source = photographs(*(color_field(i, 24, 24) for i in range(8)))
+
+    def order(**arguments: int) -> list[int]:
+        found = epoch(source, augmentation=PLAIN, **arguments)
+        first = np.concatenate([light[:, 0, 0, 0] for light, _ in found])
+        all_first = np.concatenate([light[:, 0, 0, 0] for light, _ in epoch(source)])
+        return [int(np.abs(all_first - value).argmin()) for value in first]
+
+    orders = [order(), order(epoch=1), order(seed=1)]
+    assert all(sorted(o) == list(range(8)) for o in orders)
+    assert len({tuple(o) for o in orders}) == 3
+    assert order(seed=1) == orders[-1]
+
+
+@pytest.mark.parametrize("start", [1, 2, 3])
+def test_the_tail_of_an_epoch(start: int) -> None:
+    source = photographs(*(color_field(i, 24, 20 + i) for i in range(7)))
+    whole = epoch(source, seed=5, epoch=2, augmentation=ALL)
+    assert [len(light) for light, _ in whole] == [2, 2, 2]
+    assert_equal_batches(epoch(source, seed=5, epoch=2, start=start, augmentation=ALL), whole[start:])
+
+
+def test_augmentation_differs_between_steps_epochs_and_seeds() -> None:
+    source = photographs(*[color_field(1, 32, 32)] * 4)
+    lights = [
+        light for seed in (0, 1) for e in (0, 1) for light, _ in epoch(source, seed=seed, epoch=e, augmentation=ALL)
+    ]
+    pictures = np.concatenate(lights)
+    assert len(np.unique(pictures.round(3).reshape(len(pictures), -1), axis=0)) == 16
+
+
+def test_plain_augmentation_is_the_frame_itself() -> None:
+    source = photographs(color_field(1, 20, 32), color_field(2, 32, 17))
+    found = epoch(source, augmentation=PLAIN)
+    assert_equal_batches(found, epoch(source))
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 32), (32, 17), (32, 32)])
+def test_flip_mirrors_the_picture_and_not_its_padding(height: int, width: int) -> None:
+    picture = color_field(1, height, width)
+    source = photographs(*[picture] * 16)
+    light, truth = epoch(source, 16, augmentation=dataclasses.replace(PLAIN, flip=True))[0]
+    plain, plain_truth = epoch(source, 16)[0]
+    flipped = [not np.array_equal(light[i], plain[i]) for i in range(16)]
+    assert 3 <= sum(flipped) <= 13
+    for i in np.flatnonzero(flipped):
+        np.testing.assert_array_equal(light[i, :height, :width], np.fliplr(plain[i, :height, :width]))
+        np.testing.assert_array_equal(
+            truth["classes"][i, :height, :width], np.fliplr(plain_truth["classes"][i, :height, :width])
+        )
+        # The padding repeats the border of what came out.
+        padding = light[i, :, width:]
+        assert np.array_equal(padding, np.repeat(light[i, :, width - 1 : width], SIZE - width, 1))
+    np.testing.assert_array_equal(truth["mask"], plain_truth["mask"])
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 32), (32, 17)])
+def test_crops_see_the_picture_only(height: int, width: int) -> None:
+    frame = np.full((SIZE, SIZE, 3), 255, np.uint8)  # padding of another color, to be seen if it leaks in
+    frame[:height, :width] = (200, 40, 90)
+    source = Photographs(frame[None].repeat(8, 0), np.array([[height, width]] * 8, np.int32), ["a"] * 8, ["a"] * 8, [])
+    light, truth = epoch(source, 8, augmentation=dataclasses.replace(ALL, noise=(0.0,)))[0]
+    expected = ops.convert_to_numpy(color.rgb_to_lab(np.array([200, 40, 90], np.float32) / 255))
+    np.testing.assert_allclose(light, np.broadcast_to(expected[0], light.shape), atol=1e-3)
+    np.testing.assert_allclose(truth["ab"], np.broadcast_to(expected[1:], truth["ab"].shape), atol=1e-3)
+    assert truth["mask"].sum() == 8 * height * width
+
+
+def test_a_crop_shows_a_part_of_the_picture() -> None:
+    ramp = np.zeros((24, SIZE, 3), np.uint8)
+    ramp[..., 0] = np.linspace(0, 248, SIZE).astype(np.uint8)
+    ramp[..., 1] = np.linspace(0, 230, 24).astype(np.uint8)[:, None]
+    source = photographs(Image.fromarray(ramp))
+    rgb = tf.constant(source.frames.repeat(64, 0), tf.float32)
+    sizes = tf.constant(source.sizes.repeat(64, 0))
+    crop = data.crop_and_flip(rgb, sizes, Augmentation(False, 0.5, (0.0,)), tf.constant([1, 2])).numpy()
+    across, down = crop[:, 0, :, 0], crop[:, :24, 0, 1]
+    for values, whole in ((across, 248), (down, 230)):
+        seen = (values[:, -1] - values[:, 0]) / whole
+        assert seen.min() > 0.48
+        assert seen.max() <= 1.001
+        assert seen.std() > 0.1
+        assert (np.diff(values) >= -1e-3).all()
+        steps = np.diff(values)
+        np.testing.assert_allclose(steps, steps.mean(1, keepdims=True).repeat(steps.shape[1], 1), atol=1.1)
+        assert values[:, 0].min() < 0.1 * whole and values[:, -1].max() > 0.9 * whole
+    # One fraction for both sides, so that proportions are kept.
+    np.testing.assert_allclose((across[:, -1] - across[:, 0]) / 248, (down[:, -1] - down[:, 0]) / 230, atol=0.02)
+
+
+def test_noise_has_the_strengths_of_the_recipe_and_stays_off_the_targets() -> None:
+    source = photographs(*[color_field(1, 32, 32)] * 64)
+    light, truth = epoch(source, 64, augmentation=dataclasses.replace(PLAIN, noise=(0.0, 1.0, 4.0)))[0]
+    plain, plain_truth = epoch(source, 64)[0]
+    strengths = (light - plain).std((1, 2, 3))
+    nearest = np.abs(strengths[:, None] - [0, 1, 4]).argmin(1)
+    np.testing.assert_allclose(strengths, np.array([0, 1, 4])[nearest], rtol=0.12, atol=1e-6)
+    assert set(nearest) == {0, 1, 2}
+    assert np.abs((light - plain).mean()) < 0.05
+    assert_equal_batches([truth], [plain_truth])
+
+
+# === Classes ===
+
+
+def test_frequent_classes_do_not_count_padding() -> None:
+    picture = color_field(1, 8, 32)
+    source = photographs(picture, color_field(2, 32, 12))
+    bare = dataclasses.replace(source, frames=source.frames.copy())
+    for frame, (h, w) in zip(bare.frames, source.sizes, strict=True):
+        frame[h:], frame[:, w:] = (255, 0, 255), (255, 0, 255)
+    for left, right in zip(data.frequent_uv_classes(source, 8), data.frequent_uv_classes(bare, 8), strict=True):
+        np.testing.assert_array_equal(left, right)
+    classes, centers, prior = data.frequent_uv_classes(source, 8)
+    assert (classes.shape, centers.shape, prior.shape) == ((100,), (8, 2), (8,))
+    assert prior.sum() == pytest.approx(1)
+    # Together the classes have the mean color of the pixels that were counted.
+    seen = np.concatenate([f[:h:2, :w:2].reshape(-1, 3) for f, (h, w) in zip(source.frames, source.sizes, strict=True)])
+    mean = ops.convert_to_numpy(color.rgb_to_lab(seen.astype(np.float32) / 255))[:, 1:].mean(0)
+    np.testing.assert_allclose(prior @ centers, mean, atol=1e-2)
+
+
+def test_more_classes_than_colors() -> None:
+    with pytest.raises(ArgumentError, match="bins is 90: it must lie between 2 and"):
+        data.frequent_uv_classes(photographs(color_field(1, 32, 32)), 90)

@@ -1,0 +1,108 @@
+"""How much color for how much error: lambda, temperature and saturation, tried on held-out photographs.
+
+    python -m training.balance runs/color_unet_wide_scenes_v1 --val DIR
+
+One pass of the network gives its scores; everything after them is cheap, so a whole grid takes a minute. Rebalancing
+is tried without training again: a network that was trained with class weights w predicts, where it has learned its
+task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores.
+
+A run that was trained with weights of its own is corrected for them in the same way, so lambda always means the same.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import numpy as np
+import tensorflow as tf
+import typer
+from keras import ops
+
+from training.data import Photographs, prepare
+from training.metrics import colorfulness
+from zoo import bins, color
+from zoo.colorizer import network_of, recompose
+
+LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
+TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
+SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
+PICTURES = 300
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A setting, and over the photographs its mean RMSE over that of gray, and its colorfulness over the truth's."""
+
+    lam: float
+    temperature: float
+    saturation: float
+    rmse: float
+    colorfulness: float
+
+
+def tried(
+    network: keras.Model, photographs: Photographs, prior: np.ndarray, centers: np.ndarray, trained_lam: float
+) -> Iterable[Balance]:
+    """Every setting of the grid on (at most PICTURES of) the photographs."""
+    chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
+    scorer = keras.Model(network.input, network.get_layer("scores").output)
+    scores, lab = [], []
+    for start in range(0, len(chosen), BATCH):
+        rgb = photographs.frames[chosen[start : start + BATCH]].astype(np.float32) / 255
+        lab.append(ops.convert_to_numpy(color.rgb_to_lab(rgb)))
+        # Every second pixel each way: neighbors say the same.
+        scores.append(scorer.predict_on_batch(lab[-1][..., :1])[:, ::2, ::2])
+    logits, truth = np.concatenate(scores), np.concatenate(lab)[:, ::2, ::2]
+    logits = logits - np.log(bins.rebalancing_weights(prior, trained_lam))
+    gray_rmse = _rmse(truth[..., 1:]).mean()
+    true_colorfulness = colorfulness(_rgb(truth[..., :1], truth[..., 1:], 1.0)).mean()
+    for lam, temperature in itertools.product(LAMBDAS, TEMPERATURES):
+        weights = np.log(bins.rebalancing_weights(prior, lam))
+        ab = ops.convert_to_numpy(bins.annealed_mean(logits + weights, centers, temperature))
+        for saturation in SATURATIONS:
+            rgb = _rgb(truth[..., :1], ab, saturation)
+            yield Balance(
+                lam,
+                temperature,
+                saturation,
+                float(_rmse(ab * saturation - truth[..., 1:]).mean() / gray_rmse),
+                float(colorfulness(rgb).mean() / true_colorfulness),
+            )
+
+
+def _rmse(difference: np.ndarray) -> np.ndarray:
+    return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+
+
+@tf.function(jit_compile=True)
+def _recomposed(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.round(recompose(lightness, ab) * 255), tf.uint8)
+
+
+def _rgb(lightness: np.ndarray, ab: np.ndarray, saturation: float) -> np.ndarray:
+    return np.asarray(_recomposed(lightness, ab * np.float32(saturation)))
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    val: Annotated[Path, typer.Option(help="A folder of held-out photographs.")],
+    least: Annotated[float, typer.Option(help="The least colorfulness, as a share of the truth's.")] = 0.8,
+) -> None:
+    """Print the settings that reach the least colorfulness with the lowest error."""
+    recipe = json.loads((run / "recipe.json").read_text())
+    classes = np.load(run / "classes.npz")
+    network = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    photographs = prepare([val], recipe["size"], run / "cache" / "val")
+    settings = list(tried(network, photographs, classes["prior"], classes["centers"], recipe["lam"]))
+    print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
+    for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
+        print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,120 @@
+"""From a training run to a preset: one `.keras` file and its row of metadata.
+
+python -m training.pack runs/color_unet_wide_scenes_v1 --data DIR --temperature 1 --saturation 1.3 ...
+"""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+import typer
+
+import zoo
+from training.evaluate import evaluate, find_pictures, read_picture
+from zoo.bins import rebalancing_weights
+from zoo.colorizer import network_of
+from zoo.presets import FOLDER, sha256
+
+KEPT_BITS = 10  # of the mantissa, as in float16
+
+
+def pack(
+    run: Path, name: str, folder: Path, *, lam: float, temperature: float, saturation: float, size: int
+) -> tuple[Path, dict[str, Any]]:
+    """Writes the best network of a run as the colorizer `folder/name.keras`.
+
+    Weights are rounded to the precision of float16 and stay float32, so that the file loads anywhere and the archive
+    compresses to about half. A lambda other than the recipe's is added to the scores' bias (see `training.balance`).
+
+    Returns:
+        The file, and the part of its metadata that the run knows.
+    """
+    recipe = json.loads((run / "recipe.json").read_text())
+    classes = np.load(run / "classes.npz")
+    arguments = {
+        "bins": classes["centers"].tolist(),
+        "temperature": temperature,
+        "filters": recipe["filters"],
+    }
+    network = zoo.build(recipe["architecture"], arguments)
+    trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    network.set_weights([_rounded(w) for w in trained.get_weights()])
+    bias = network.get_layer("scores").bias
+    shift = [np.log(rebalancing_weights(classes["prior"], value)) for value in (lam, recipe["lam"])]
+    bias.assign(bias.numpy() + shift[0] - shift[1])
+
+    path = folder / f"{name}.keras"
+    temporary = folder / f"part-{name}.keras"
+    zoo.colorizer(network, size, saturation=saturation).save(temporary)
+    with (
+        zipfile.ZipFile(temporary) as plain,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out,
+    ):
+        for item in plain.namelist():
+            # A fixed date, so that the same run always packs to the same bytes.
+            out.writestr(zipfile.ZipInfo(item), plain.read(item), zipfile.ZIP_DEFLATED)
+    temporary.unlink()
+    return path, {
+        "name": name,
+        "architecture": recipe["architecture"],
+        "arguments": arguments,
+        "parameters": sum(int(np.prod(w.shape)) for w in network.trainable_weights),
+        "size": size,
+        "saturation": saturation,
+        "prior": classes["prior"].tolist(),
+        "keras_version": keras.__version__,
+        "sha256": sha256(path),
+    }
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    """Float32 weights to the nearest value with KEPT_BITS of mantissa."""
+    drop = 23 - KEPT_BITS
+    bits = weights.astype(np.float32).view(np.uint32) + np.uint32(1 << (drop - 1))
+    return (bits & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
+
+
+def measured(model: keras.Model, data: Path, size: int) -> dict[str, float]:
+    """The metrics of a row: `training.evaluate` on the photographs of a folder."""
+    pictures = (read_picture(path, size) for path in find_pictures(data))
+    model.jit_compile = False
+    report = evaluate(model.predict_on_batch, pictures)
+    return {
+        "pictures": report.n,
+        "evaluated_size": size,
+        "rmse": round(float(report.colorized.rmse.mean()), 4),
+        "rmse_gray": round(float(report.gray.rmse.mean()), 4),
+        "gain": round(report.gain, 4),
+        "ssim": round(float(report.colorized.ssim.mean()), 4),
+        "colorfulness_ratio": round(report.colorfulness_ratio, 4),
+    }
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    data: Annotated[Path, typer.Option(help="Photographs for the metrics, never seen in training.")],
+    training_data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
+    license: Annotated[str, typer.Option(help="The license of the photographs it was trained on.")],
+    commit: Annotated[str, typer.Option(help="The commit of the code that trained it.")],
+    lam: Annotated[float, typer.Option(help="Class rebalancing; 1: none.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Of the annealed mean.")] = 1.0,
+    saturation: Annotated[float, typer.Option(help="Factor on ab.")] = 1.0,
+    size: Annotated[int | None, typer.Option(help="Side of the frame; by default the recipe's.")] = None,
+    evaluated_size: Annotated[int, typer.Option(help="Side of the photographs for the metrics.")] = 128,
+    folder: Annotated[Path, typer.Option(help="Where the preset goes.")] = FOLDER,
+) -> None:
+    """Pack the best network of a run as a preset of the run's name."""
+    name = run.name
+    frame = size or json.loads((run / "recipe.json").read_text())["size"]
+    path, row = pack(run, name, folder, lam=lam, temperature=temperature, saturation=saturation, size=frame)
+    row |= {"training_data": training_data, "license": license, "recipe": name, "commit": commit}
+    row["metrics"] = measured(keras.models.load_model(path, compile=False), data, evaluated_size)
+    path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {row['metrics']}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
