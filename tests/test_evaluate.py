@@ -12,7 +12,8 @@ from skimage.color import rgb2lab
 import zoo
 from training import evaluate as evaluation
 from training import metrics
-from training.evaluate import evaluate, find_pictures, gray_of, main, read_picture, spread
+from training.evaluate import evaluate, gray_of, main, read_picture, spread
+from training.photographs import image_files
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 from zoo.sheet import contact_sheet
 
@@ -142,7 +143,7 @@ def test_pictures_are_found_in_order(tmp_path: Path) -> None:
     for name in ("b/2.JPG", "b/1.png", "a.webp", "b/notes.txt", "b/.hidden.jpg", "folder.png/c.tiff"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)]
+    names = [path.relative_to(tmp_path).as_posix() for path in image_files([tmp_path])]
     assert names == ["a.webp", "b/1.png", "b/2.JPG", "folder.png/c.tiff"]
 
 
@@ -212,7 +213,7 @@ def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace, capsys
     assert sorted(path.name for path in out.iterdir()) == [
         *("per_class.csv", "per_image.csv", "results.csv", "sheet.jpg")
     ]
-    expected = evaluate(tint, [read_picture(p, 16) for p in find_pictures(data) if p.name != "broken.jpg"])
+    expected = evaluate(tint, [read_picture(p, 16) for p in image_files([data]) if p.name != "broken.jpg"])
     (row,) = rows_of(out / "results.csv")
     assert (row["preset"], row["data"], row["n"], row["size"]) == ("stub", "photos", "20", "16")
     assert row["temperature"] == "0.4"
@@ -278,7 +279,7 @@ def test_main_refuses_bad_folders_before_loading(tmp_path: Path, stub_zoo: Simpl
     with pytest.raises(DataError, match="not a folder"):
         main("stub", data)
     data.mkdir()
-    with pytest.raises(DataError, match="no image"):
+    with pytest.raises(DataError, match="holds nothing"):
         main("stub", data)
     (tmp_path / "file").touch()
     save(data, photographs(1))

@@ -134,7 +134,7 @@ def test_tensorboard_has_scalars_and_panels(finished: Path) -> None:
 def test_colorizers_hold_no_optimizer(finished: Path) -> None:
     for name in ("best.keras", "last.keras"):
         with zipfile.ZipFile(finished / name) as archive:
-            assert b"compile_config" not in archive.read("config.json").replace(b'"compile_config": null', b"")
+            assert b'"compile_config": {"' not in archive.read("config.json")
             groups: list[str] = []
             h5py.File(io.BytesIO(archive.read("model.weights.h5"))).visit(groups.append)
         assert not [group for group in groups if "optimizer" in group]
@@ -383,7 +383,7 @@ def test_interrupted_command(photos: Path, tmp_path: Path) -> None:
             lines = []
             for line in process.stdout:
                 lines.append(line)
-                if "done" in line:
+                if "done" in line and "epoch 1/" not in line:  # the first epoch is surely on the disk by now
                     process.send_signal(signal.SIGINT)
                     break
             lines += process.stdout.readlines()
@@ -395,7 +395,8 @@ def test_interrupted_command(photos: Path, tmp_path: Path) -> None:
         assert re.fullmatch(r"epoch \d+/500  step \d/3  loss \d+\.\d+  \d+\.\d images/s  \d+ min left\n", progress)
         epochs = [row["epoch"] for row in rows(tmp_path / "run")]
         assert epochs == [str(i) for i in range(len(epochs))]
-        assert epochs if attempt else not progress.startswith("epoch 2/")
+        assert epochs
+        assert progress.startswith("epoch 1/") == (attempt == 0)
 
 
 # === Distribution ===

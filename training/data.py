@@ -10,19 +10,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from training.photographs import decode, image_files
 from zoo import bins, color
 from zoo.blocks import resample
-from zoo.errors import DataError
+from zoo.errors import DataError, PhotographError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
 # A photograph is gray if no color is further than this from gray, in Lab units (as in Zhang's code)...
 GRAY_LIMIT = 5.0
 # ...and toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
@@ -63,24 +62,6 @@ class Augmentation:
     flip: bool
     crop: float
     noise: tuple[float, ...]
-
-
-def image_files(folders: Sequence[Path]) -> list[Path]:
-    """All image files below the folders, sorted.
-
-    Raises:
-        DataError: a folder that does not exist, is empty, or holds no image.
-    """
-    found = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder: name a folder of photographs")
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not files:
-            content = "no image file" if any(folder.iterdir()) else "nothing"
-            raise DataError(f"{folder} holds {content}: photographs ({', '.join(sorted(SUFFIXES))}) are needed")
-        found += files
-    return sorted(set(found))
 
 
 def prepare(folders: Sequence[Path], size: int, cache: Path) -> Photographs:
@@ -152,12 +133,11 @@ def _decode(path: Path, size: int) -> Decoded:
     nothing = np.zeros((size, size, 3), np.uint8)
     try:
         data = path.read_bytes()
-        with Image.open(BytesIO(data)) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except UnidentifiedImageError:
-        return nothing, (0, 0), "", "not an image"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        picture = decode(data)
+    except OSError as error:
         return nothing, (0, 0), "", f"cannot be read: {error}"
+    except PhotographError as error:
+        return nothing, (0, 0), "", str(error)
     return *fit(picture, size), hashlib.sha256(data).hexdigest(), ""
 
 

@@ -18,7 +18,6 @@ The protocol, which is to be published with every figure (docs/evaluation.md say
 """
 
 import csv
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -35,10 +34,10 @@ from skimage.color import lab2rgb, rgb2lab
 
 import zoo
 from training import metrics
+from training.photographs import decode, image_files
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 from zoo.sheet import contact_sheet
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 SMALLEST = 8  # the side that every network of the zoo accepts
 BATCH = 16
 SAMPLE = 24  # pictures on the contact sheet, and in the check that color is ignored
@@ -188,24 +187,6 @@ def _join(parts: Sequence[Figures]) -> Figures:
     )
 
 
-def find_pictures(data: Path) -> list[Path]:
-    """The image files of a folder and its sub-folders, sorted by path, hidden ones left out.
-
-    Raises:
-        DataError: `data` is not a folder, or has no image.
-    """
-    if not data.is_dir():
-        raise DataError(f"{data} is not a folder: a folder of photographs is needed")
-    paths = sorted(
-        path
-        for path in data.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise DataError(f"{data} has no image in it or its sub-folders: {', '.join(sorted(SUFFIXES))} are read")
-    return paths
-
-
 def read_picture(path: Path, size: int) -> Pixels:
     """One photograph as sRGB uint8 (size, size, 3), by step 2 above.
 
@@ -213,24 +194,10 @@ def read_picture(path: Path, size: int) -> Pixels:
         PhotographError: the file is not an image, is damaged, or is too large to be one in good faith.
     """
     try:
-        with Image.open(path) as image:
-            picture = _to_srgb(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PhotographError(f"{path} cannot be read as an image: {error}") from error
+        picture = decode(path.read_bytes())
+    except (OSError, PhotographError) as error:
+        raise PhotographError(f"{path}: {error}") from error
     return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in {"RGB", "CMYK"}:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return converted
-        except (OSError, ImageCms.PyCMSError):
-            pass  # viewers, too, show a picture with a damaged profile as if it had none
-    return image.convert("RGB")
 
 
 def gray_of(rgb: Pixels) -> Pixels:
@@ -295,7 +262,7 @@ def main(
         raise ArgumentError(f"size {size} is too small: at least {SMALLEST} is needed")
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit {limit} is too small: at least 1 is needed")
-    paths = find_pictures(data)
+    paths = image_files([data])
     if limit is not None:
         paths = [paths[i] for i in spread([_class_of(path, data) for path in paths], limit)]
     if out is not None:

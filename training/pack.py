@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 import zoo
-from training.evaluate import evaluate, find_pictures, read_picture
+from training.evaluate import evaluate, read_picture
+from training.photographs import image_files
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.presets import FOLDER, sha256
@@ -79,7 +80,7 @@ def _rounded(weights: np.ndarray) -> np.ndarray:
 
 def measured(model: keras.Model, data: Path, size: int) -> dict[str, float]:
     """The metrics of a row: `training.evaluate` on the photographs of a folder."""
-    pictures = (read_picture(path, size) for path in find_pictures(data))
+    pictures = (read_picture(path, size) for path in image_files([data]))
     model.jit_compile = False
     report = evaluate(model.predict_on_batch, pictures)
     return {

@@ -93,7 +93,7 @@ def _read(path: Path) -> keras.Model:
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the broken part of the file leads to
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise PresetError(f"{path}, written by Keras {version}, does not load here: {reason}") from error
     try:
         network_of(model)
@@ -103,7 +103,7 @@ def _read(path: Path) -> keras.Model:
 
 
 def _set_temperature(network: keras.Model, temperature: float) -> None:
-    if temperature <= 0:
+    if not temperature > 0:
         raise ArgumentError(f"temperature is {temperature}: it must be above 0")
     if "temperature" not in {layer.name for layer in network.layers}:
         raise ArgumentError(f"{network.name} predicts colors directly: it has no temperature to set")
