@@ -37,7 +37,9 @@ class Painter:
         network = network_of(colorizer)
         self.size = frame_size(colorizer)
         self._saturation = saturation_of(colorizer)
-        self._network = tf.function(lambda frames: network(frames, training=False))
+        # Batches of any number share one trace.
+        frames = tf.TensorSpec((None, self.size, self.size, 1), tf.float32)
+        self._network = tf.function(lambda frames: network(frames, training=False), input_signature=[frames])
 
     def shrink(self, pixels: np.ndarray) -> np.ndarray:
         """A photograph -> the lightness that the network sees, (size, size, 1) float32 in [0, 100]."""

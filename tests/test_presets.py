@@ -169,6 +169,7 @@ def made(tmp_path_factory):
         "arguments": {"width": 0.25, "bins": 8},
         "parameters": sum(int(np.prod(weight.shape)) for weight in network.trainable_weights),
         "size": 32,
+        "lam": 1.0,
         "saturation": 1.25,
         "prior": [0.125] * 8,
         "training_data": "none",

@@ -64,6 +64,7 @@ def pack(
         "arguments": arguments,
         "parameters": sum(int(np.prod(w.shape)) for w in network.trainable_weights),
         "size": size,
+        "lam": lam,
         "saturation": saturation,
         "prior": classes["prior"].tolist(),
         "keras_version": keras.__version__,

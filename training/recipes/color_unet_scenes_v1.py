@@ -9,9 +9,9 @@ from training.recipes.recipe import Recipe
 class ColorUNetScenesV1(Recipe):
     """142,016 parameters, for small machines."""
 
-    size: int = 96
+    size: int = 64
     batch: int = 16
-    epochs: int = 4
+    epochs: int = 6
     learning_rate: float = 2e-3
     schedule: str = "cosine"
     lam: float = 1.0

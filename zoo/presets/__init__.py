@@ -24,6 +24,7 @@ class Preset:
     arguments: dict[str, object]
     parameters: int  # trainable ones of the network
     size: int  # side of the frame in pixels
+    lam: float  # of the class rebalancing that the scores carry; 1: none
     saturation: float
     prior: list[float]  # of the classes over the training photographs
     training_data: str
