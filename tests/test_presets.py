@@ -105,7 +105,7 @@ def test_recipe(name):
     assert row.recipe in recipes.RECIPES
     recipe = recipes.load(row.recipe)
     assert recipe.architecture == row.architecture
-    assert recipe.size == row.size
+    assert recipe.working_size == row.size
 
 
 @every_preset

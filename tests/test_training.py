@@ -31,8 +31,8 @@ from zoo.errors import ArgumentError, ColorzooError, DataError, TrainingError
 NAME = "color_unet_scenes_v1"
 # 14 training pictures make 3 steps an epoch, and 6 validation pictures a last incomplete batch.
 TINY = {
-    "filters": "(4, 8)", "bins": "6", "size": "16", "batch": "4", "epochs": "2", "schedule": "cosine",
-    "learning_rate": "0.01", "checkpoint_steps": "2",
+    "filters": "(4, 8)", "bins": "6", "size": "16", "working_size": "24", "batch": "4", "epochs": "2",
+    "schedule": "cosine", "learning_rate": "0.01", "checkpoint_steps": "2",
 }  # fmt: skip
 # A val_loss that cannot get lower by this much lets the plateau act after every epoch.
 PLATEAU = TINY | {"schedule": "plateau", "plateau_patience": "2", "epochs": "4"}

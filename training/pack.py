@@ -110,7 +110,7 @@ def main(
 ) -> None:
     """Pack the best network of a run as a preset of the run's name."""
     name = run.name
-    frame = size or json.loads((run / "recipe.json").read_text())["size"]
+    frame = size or json.loads((run / "recipe.json").read_text())["working_size"]
     path, row = pack(run, name, folder, lam=lam, temperature=temperature, saturation=saturation, size=frame)
     row |= {"training_data": training_data, "license": license, "recipe": name, "commit": commit}
     row["metrics"] = measured(keras.models.load_model(path, compile=False), data, evaluated_size)

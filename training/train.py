@@ -148,7 +148,9 @@ def train(
         "val_loss" if held_out else "loss", recipe.plateau_factor, recipe.plateau_patience,
         min_lr=recipe.lowest_learning_rate,
     )  # fmt: skip
-    best = BestModel(network, out / "best.keras", "val_loss" if held_out else "loss", recipe.size, recipe.saturation)
+    best = BestModel(
+        network, out / "best.keras", "val_loss" if held_out else "loss", recipe.working_size, recipe.saturation
+    )
     shown = held_out or photographs
     callbacks = keras.callbacks.CallbackList(
         [
@@ -160,7 +162,7 @@ def train(
                 network,
                 out / "tensorboard" / "panels",
                 shown.frames[_spread(len(shown))],
-                recipe.size,
+                recipe.working_size,
                 recipe.saturation,
             ),
             *([plateau] if recipe.schedule == "plateau" else []),

@@ -10,6 +10,7 @@ class ColorUNetScenesV1(Recipe):
     """142,016 parameters, for small machines."""
 
     size: int = 64
+    working_size: int = 128
     batch: int = 16
     epochs: int = 6
     learning_rate: float = 2e-3

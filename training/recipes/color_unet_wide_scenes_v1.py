@@ -11,6 +11,7 @@ class ColorUNetWideScenesV1(Recipe):
 
     filters: tuple[int, ...] = (24, 48, 96, 192, 384)
     size: int = 96
+    working_size: int = 128
     batch: int = 16
     epochs: int = 4
     learning_rate: float = 1e-3

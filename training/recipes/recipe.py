@@ -19,7 +19,8 @@ class Recipe:
     architecture: str = "color_unet"
     filters: tuple[int, ...] = (16, 32, 64)
     bins: int = 32
-    size: int = 256  # side of the frame that pictures are fitted into, and of the colorizer's
+    size: int = 256  # side of the frame that training pictures are fitted into
+    working_size: int = 256  # side of the frame that the colorizer shows its network
     batch: int = 64  # over all devices
     epochs: int = 20
     learning_rate: float = 1e-3  # of Adam
@@ -62,8 +63,9 @@ class Recipe:
             raise ArgumentError(f"crop is {self.crop}: it must lie in (0, 1]")
         if not self.noise or min(self.noise) < 0:
             raise ArgumentError(f"noise is {self.noise}: standard deviations of at least 0 are needed")
-        if self.size < 16:
-            raise ArgumentError(f"size is {self.size}: it must be at least 16")
+        for name in ("size", "working_size"):
+            if getattr(self, name) < 16:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must be at least 16")
         for name, choices in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in choices:
                 raise ArgumentError(f"{name} is {getattr(self, name)!r}: it must be one of {', '.join(choices)}")
