@@ -10,8 +10,7 @@ from PIL import Image, ImageCms
 from skimage.color import rgb2lab
 
 import zoo
-from training import evaluate as evaluation
-from training import metrics
+from training import metrics, report
 from training.evaluate import evaluate, gray_of, main, read_picture, spread
 from training.photographs import image_files
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
@@ -60,7 +59,7 @@ def stub_zoo(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         return contact_sheet(rows, titles=titles, cell=cell)
 
     monkeypatch.setattr(zoo, "load", load)
-    monkeypatch.setattr(evaluation, "contact_sheet", kept_sheet)
+    monkeypatch.setattr(report, "contact_sheet", kept_sheet)
     return calls
 
 
@@ -256,7 +255,7 @@ def test_main_appends_one_row_a_run(tmp_path: Path, stub_zoo: SimpleNamespace) -
         ("first", "3", "8", ""),
         ("second", "2", "16", ""),
     ]
-    assert tuple(rows[0]) == evaluation.RESULT_COLUMNS
+    assert tuple(rows[0]) == report.RESULT_COLUMNS
     assert not (out / "per_class.csv").exists()
 
 

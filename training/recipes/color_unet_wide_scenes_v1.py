@@ -1,4 +1,4 @@
-"""A ColorUNet with more filters and two more levels, on scenes and objects."""
+"""A ColorUNet with more filters and two more levels, on scenes and objects: the default of `colorzoo colorize`."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,20 @@ from training.recipes.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class ColorUNetWideScenesV1(Recipe):
-    """The default of `colorzoo colorize`."""
+    """4,676,720 parameters; 12 to 16 images/s, 66 minutes, on two cores of an EPYC (AVX2) in float32.
+
+        colorzoo train color_unet_wide_scenes_v1 --data scenes/train --data objects/train --val scenes/val
+        python -m training.pack runs/color_unet_wide_scenes_v1 --lam 0.9 --temperature 0.8 --saturation 1.3 ...
+
+    Expect val_loss 1.461 and val_rmse 9.94 (gray: 11.7) after the last epoch, and on 799 held-out scenes
+    at 128x128 an RMSE 14.8 % below that of gray with 77 % of the colorfulness. The log is in docs/runs/.
+    """
 
     filters: tuple[int, ...] = (24, 48, 96, 192, 384)
     size: int = 96
     working_size: int = 128
     batch: int = 16
     epochs: int = 4
-    learning_rate: float = 1e-3
     schedule: str = "cosine"
     lam: float = 1.0
     temperature: float = 1.0
