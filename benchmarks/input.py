@@ -1,6 +1,6 @@
 """The share of a training step that its input takes.
 
-    PYTHONPATH=. python benchmarks/input.py color_unet_scenes_v1 --data photographs/ --set batch=16
+    python benchmarks/input.py color_unet_scenes_v1 --data photographs/ --set batch=16
 
 The same step is timed with batches that are read, augmented and converted, and with one batch that is kept and
 repeated. Both are measured in turns in one process, so that whatever else the machine does
