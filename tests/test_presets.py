@@ -7,6 +7,7 @@ import math
 import re
 import zipfile
 from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -106,6 +107,18 @@ def test_recipe(name):
     recipe = recipes.load(row.recipe)
     assert recipe.architecture == row.architecture
     assert recipe.working_size == row.size
+
+
+@every_preset
+def test_readme_has_the_figures_of_its_row(name):
+    row = row_of(name)
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    line = next(line for line in readme.splitlines() if line.startswith(f"| `{name}`"))
+    parameters, rmse, gain, colorfulness = (float(cell.strip(" %").replace(",", "")) for cell in line.split("|")[2:6])
+    assert parameters == row.parameters
+    assert rmse == pytest.approx(row.metrics["rmse"], abs=0.006)
+    assert gain == pytest.approx(100 * row.metrics["gain"], abs=0.06)
+    assert colorfulness == pytest.approx(100 * row.metrics["colorfulness_ratio"], abs=0.6)
 
 
 @every_preset
