@@ -2,8 +2,8 @@
 
     python benchmarks/colorize.py [--preset NAME] [--batch 16]
 
-Both are timed in turns in one process, and the best turn of each counts. The photographs are made from the sample
-pictures of scikit-image, as JPEG files in a temporary folder.
+Both are timed in turns in one process, and the best turn of each counts. The photographs are the sample
+pictures of scikit-image turned gray, as JPEG files in a temporary folder.
 """
 
 import os
@@ -40,8 +40,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def make(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
-    """Writes `count` JPEG photographs of size (width, height)."""
-    pictures = [Image.fromarray(p) for p in (data.astronaut(), data.coffee(), data.chelsea(), data.rocket())]
+    """Writes `count` gray JPEG photographs of size (width, height)."""
+    pictures = [
+        Image.fromarray(p).convert("L") for p in (data.astronaut(), data.coffee(), data.chelsea(), data.rocket())
+    ]
     folder.mkdir()
     for i in range(count):
         pictures[i % 4].resize(size, Image.Resampling.BICUBIC).save(folder / f"{i:04}.jpg", quality=92)
