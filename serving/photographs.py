@@ -58,35 +58,11 @@ _EXIF_IFD, _GPS_IFD = 34665, 34853
 _COLOR_SPACE, _PIXEL_WIDTH, _PIXEL_HEIGHT = 40961, 40962, 40963
 # Tags of the first directory that describe how a TIFF stores its pixels, not the photograph; the resolution
 # is carried as Photograph.dpi. 700 is XMP, 33723 IPTC, 34377 Photoshop's, 34675 the ICC profile.
-_STORAGE_TAGS = (
-    {
-        254,
-        255,
-        256,
-        257,
-        258,
-        259,
-        262,
-        266,
-        273,
-        277,
-        278,
-        279,
-        280,
-        281,
-        282,
-        283,
-        284,
-        296,
-        301,
-        317,
-        318,
-        319,
-        320,
-    }
-    | {321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529, 530, 531, 532}
-    | {700, 33723, 34377, 34675}
-)
+_STORAGE_TAGS = {
+    *(254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 296, 301, 317, 318, 319),
+    *(320, 321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529, 530, 531, 532),
+    *(700, 33723, 34377, 34675),
+}
 
 
 def size(path: str | os.PathLike[str]) -> tuple[int, int]:
