@@ -98,14 +98,13 @@ def _decode_all(files: Sequence[Path], size: int, frames_path: Path) -> dict[str
     frames = np.lib.format.open_memmap(frames_path, "w+", np.uint8, (len(files), size, size, 3))
     index: dict[str, list[object]] = {"names": [], "sizes": [], "hashes": [], "left_out": []}
     used = 0
-    for part in _in_order(files, size):
-        good = [i for i, (_, _, _, reason) in enumerate(part) if not reason]
+    for names, part in _in_order(files, size):
         reasons = [reason for _, _, _, reason in part]
+        good = [i for i, reason in enumerate(reasons) if not reason]
         if good:
             for i, reason in zip(good, colorless(np.stack([part[i][0] for i in good])), strict=True):
                 reasons[i] = reason
-        names = files[used + len(index["left_out"]) :]
-        for name, (frame, shape, digest, _), reason in zip(names, part, reasons, strict=False):
+        for name, (frame, shape, digest, _), reason in zip(names, part, reasons, strict=True):
             if reason:
                 index["left_out"].append((str(name), reason))
                 continue
@@ -121,11 +120,12 @@ def _decode_all(files: Sequence[Path], size: int, frames_path: Path) -> dict[str
 Decoded = tuple[np.ndarray, tuple[int, int], str, str]
 
 
-def _in_order(files: Sequence[Path], size: int) -> Iterator[list[Decoded]]:
+def _in_order(files: Sequence[Path], size: int) -> Iterator[tuple[Sequence[Path], list[Decoded]]]:
     """Decodes a bounded number of files at a time, so that memory does not grow with the folder."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), CHECKED_TOGETHER):
-            yield list(pool.map(lambda path: _decode(path, size), files[start : start + CHECKED_TOGETHER]))
+            names = files[start : start + CHECKED_TOGETHER]
+            yield names, list(pool.map(lambda path: _decode(path, size), names))
 
 
 def _decode(path: Path, size: int) -> Decoded:
