@@ -17,6 +17,7 @@ from training.evaluate import evaluate, read_picture
 from training.photographs import image_files
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
+from zoo.errors import ArgumentError
 from zoo.presets import FOLDER, sha256
 
 KEPT_BITS = 10  # of the mantissa, as in float16
@@ -32,7 +33,13 @@ def pack(
 
     Returns:
         The file, and the part of its metadata that the run knows.
+
+    Raises:
+        ArgumentError: a preset of this name is there already, and presets never change.
     """
+    path = folder / f"{name}.keras"
+    if path.exists():
+        raise ArgumentError(f"{path} is there already, and presets never change: give the run another name")
     recipe = json.loads((run / "recipe.json").read_text())
     classes = np.load(run / "classes.npz")
     arguments = {
@@ -47,17 +54,13 @@ def pack(
     shift = [np.log(rebalancing_weights(classes["prior"], value)) for value in (lam, recipe["lam"])]
     bias.assign(bias.numpy() + shift[0] - shift[1])
 
-    path = folder / f"{name}.keras"
-    temporary = folder / f"part-{name}.keras"
-    zoo.colorizer(network, size, saturation=saturation).save(temporary)
-    with (
-        zipfile.ZipFile(temporary) as plain,
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out,
-    ):
+    plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
+    zoo.colorizer(network, size, saturation=saturation).save(plain_path)
+    with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
         for item in plain.namelist():
-            # A fixed date, so that the same run always packs to the same bytes.
-            out.writestr(zipfile.ZipInfo(item), plain.read(item), zipfile.ZIP_DEFLATED)
-    temporary.unlink()
+            packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
+    plain_path.unlink()
+    packed_path.replace(path)
     return path, {
         "name": name,
         "architecture": recipe["architecture"],
