@@ -1,0 +1,32 @@
+"""The grid of lambda, temperature and saturation against the network itself."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+import zoo
+from training.balance import LAMBDAS, SATURATIONS, TEMPERATURES, tried
+from training.data import Photographs
+from zoo import color
+
+CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
+PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
+
+
+def test_the_grid_holds_the_network_as_it_is() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    photographs = Photographs(frames, np.full((3, 2), 16, np.int32), ["a", "b", "c"], ["1", "2", "3"], [])
+    network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 0.6})
+    kernel = network.get_layer("scores").kernel
+    kernel.assign(kernel * 20)
+    found = {(b.lam, b.temperature, b.saturation): b for b in tried(network, photographs, PRIOR, CENTERS, 0.9)}
+    assert len(found) == len(LAMBDAS) * len(TEMPERATURES) * len(SATURATIONS)
+
+    lab = ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
+    ab = ops.convert_to_numpy(network(lab[..., :1]))[:, ::2, ::2] * 1.2
+    truth = lab[:, ::2, ::2, 1:]
+    errors, gray = (np.sqrt((d**2).mean(axis=(1, 2, 3))).mean() for d in (ab - truth, truth))
+    # At the lambda it was trained with, nothing is added to the scores.
+    assert found[0.9, 0.6, 1.2].rmse == pytest.approx(errors / gray, rel=1e-4)
+    assert found[0.3, 0.6, 1.2].rmse != pytest.approx(errors / gray, rel=1e-4)
+    assert found[0.9, 0.6, 1.8].colorfulness > found[0.9, 0.6, 1.0].colorfulness > 0
