@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it, so that `--help` and `--ver
 """
 
 import logging
+import math
 import os
 import sys
 import warnings
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import keras
     from rich.progress import Progress
 
     from serving.files import FileResult
@@ -179,24 +181,49 @@ def presets() -> None:
         )
 
 
-@app.command(epilog="Example:  colorzoo models")
-def models() -> None:
-    """List the networks that can be trained, with their papers and numbers of parameters."""
+@app.command(epilog="Example:  colorzoo models --counts")
+def models(
+    counts: Annotated[
+        bool,
+        typer.Option("--counts", help="Count the trainable parameters of every part: generator, discriminators, ..."),
+    ] = False,
+) -> None:
+    """List the networks that can be trained: paper, year, parameters, size of its pictures, output and loss."""
     with _reported():
         import keras
-        import numpy as np
 
         import zoo
-        from zoo.registry import MODELS
+        from zoo.registry import MODELS, parameters
 
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for name in zoo.list_models():
-            weights = zoo.build(name).trainable_weights
-            parameters = sum(int(np.prod(weight.shape)) for weight in weights)
-            keras.utils.clear_session()
             entry = MODELS[name]
-            rows.append((name, f"{parameters:,}", str(entry.year), entry.title, entry.paper))
-        _print_table(("model", "parameters", "year", "title", "paper"), rows)
+            network = zoo.build(name)
+            if counts:
+                rows += [(name, part, f"{count:,}") for part, count in _counted(network, entry.parts(network)).items()]
+            else:
+                size = f"{entry.size} x {entry.size}"
+                facts = (entry.output, entry.loss, str(entry.year), entry.title, entry.paper)
+                rows.append((name, f"{parameters(network):,}", size, *facts))
+            keras.utils.clear_session()
+        if counts:
+            _print_table(("model", "part", "trainable parameters"), rows)
+        else:
+            _print_table(("model", "parameters", "size", "output", "loss", "year", "title", "paper"), rows)
+
+
+def _counted(network: "keras.Model", parts: "dict[str, keras.Model]") -> dict[str, int]:
+    """Trainable parameters of the network, of the parts, and of both together where a part shares some."""
+    from zoo.registry import parameters
+
+    counted = {"network": parameters(network)} | {name: parameters(part) for name, part in parts.items()}
+    own = {id(v): v for v in network.trainable_variables}
+    for name, part in parts.items():
+        beyond = sum(math.prod(v.shape) for v in part.trainable_variables if id(v) not in own)
+        if 0 < beyond < counted[name]:
+            counted[name] = beyond
+            counted[f"network and {name}"] = counted["network"] + beyond
+    return counted
 
 
 @app.command(epilog="Example:  colorzoo train color_unet_scenes_v1 --data photographs/ --set batch=32")

@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import color
-from zoo.blocks import resample
-from zoo.colorizer import frame_size, network_of, sampling_matrix, saturation_of
+from zoo.blocks import resample, sampling_matrix
+from zoo.colorizer import frame_size, network_of, saturation_of
 
 # Pixels of a strip: enough to hide what a call costs, few enough to stay in the cache.
 STRIP_PIXELS = 1 << 18

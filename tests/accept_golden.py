@@ -1,10 +1,11 @@
-"""Accepts what the networks give now as right: writes tests/golden/NAME.npz anew for every architecture.
+"""Accepts what networks give now as right: writes tests/golden/NAME.npz anew, for every architecture or those named.
 
-    python -m tests.accept_golden
+    python -m tests.accept_golden [NAME ...]
 
 Look at the differences first: a changed golden value means that a preset of that architecture changes too.
 """
 
+import sys
 from pathlib import Path
 
 import keras
@@ -43,9 +44,9 @@ def golden_lightness() -> np.ndarray:
     return (50 + 25 * np.sin(x / 3) + 25 * np.cos(y * x / 40))[None, ..., None].astype(np.float32)
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name in zoo.list_models():
+    for name in names or zoo.list_models():
         lightness = golden_lightness()
         ab = keras.ops.convert_to_numpy(formula_network(name)(lightness, training=False))
         np.savez_compressed(FOLDER / f"{name}.npz", lightness=lightness, ab=ab)
@@ -53,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from zoo import bins, color
@@ -214,3 +215,111 @@ def test_annealed_mean_towards_0_is_the_mode(temperature):
 def test_annealed_mean_rejects_negative_temperatures():
     with pytest.raises(ArgumentError, match="temperature is -0.1"):
         bins.annealed_mean(LOGITS, COLORS, -0.1)
+
+
+# --- histograms ---
+
+
+def window_histogram(classes, row, column, n, window):
+    """One-hot classes averaged over the window, the border repeated; by looking at each pixel."""
+    histogram = np.zeros(n)
+    for y in range(row - window // 2, row + window // 2 + 1):
+        for x in range(column - window // 2, column + window // 2 + 1):
+            y_inside, x_inside = min(max(y, 0), classes.shape[0] - 1), min(max(x, 0), classes.shape[1] - 1)
+            histogram[classes[y_inside, x_inside]] += 1 / window**2
+    return histogram
+
+
+@pytest.mark.parametrize("window", [1, 3, 7])
+def test_histograms_at_locations(window):
+    rng = np.random.default_rng(window)
+    classes = rng.integers(0, 8, (2, 6, 9)).astype(np.int32)
+    locations = np.stack([rng.integers(0, 6, (2, 20)), rng.integers(0, 9, (2, 20))], axis=-1)
+    locations[:, :4] = [[0, 0], [0, 8], [5, 0], [5, 8]]
+    expected = [
+        [window_histogram(picture, *place, 8, window) for place in places]
+        for picture, places in zip(classes, locations.tolist(), strict=True)
+    ]
+    got = numpy_of(bins.histograms_at(classes, locations.astype(np.float32), 8, window))
+    assert got.shape == (2, 20, 8)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_histograms_of_pictures_of_unknown_size():
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None, None), tf.int32), tf.TensorSpec((None, None, 2), tf.int32)]
+    )
+    def histograms(classes, locations):
+        return bins.histograms_at(classes, locations, 32, 3)
+
+    classes = np.random.default_rng(0).integers(0, 32, (3, 5, 4)).astype(np.int32)
+    got = histograms(classes, np.full((3, 2, 2), 3, np.int32))
+    np.testing.assert_allclose(got[2, 1], window_histogram(classes[2], 3, 3, 32, 3), atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [-1, 0, 2])
+def test_windows_are_odd(window):
+    with pytest.raises(ArgumentError, match=f"window is {window}: it must be odd"):
+        bins.histograms_at(np.zeros((1, 4, 4), np.int32), np.zeros((1, 1, 2)), 8, window)
+
+
+def test_median_of_a_histogram():
+    shares = np.zeros((4, 8), np.float32)
+    shares[0, 5] = 1
+    shares[1, [0, 6, 7]] = [0.25, 0.5, 0.25]
+    shares[2, [1, 4]] = [0.625, 0.375]
+    shares[3, [2, 3]] = [0.5, 0.5]  # a half is reached with bin 2
+    expected = (np.array([5, 6, 1, 2]) + 0.5)[:, None] / 8
+    np.testing.assert_allclose(numpy_of(bins.histogram_median(shares)), expected)
+
+
+def test_median_of_random_histograms():
+    shares = np.random.default_rng(0).dirichlet(np.full(32, 0.3), (6, 7))
+    expected = [[(np.searchsorted(np.cumsum(row), 0.5) + 0.5) / 32 for row in rows] for rows in shares]
+    got = numpy_of(bins.histogram_median(shares.astype(np.float32)))
+    assert len(np.unique(expected)) > 10
+    np.testing.assert_allclose(got[..., 0], expected, atol=1e-6)
+
+
+def test_circular_expectation():
+    shares = np.random.default_rng(0).dirichlet(np.full(32, 0.1), (6, 7))
+    turn, length = bins.circular_expectation(shares.astype(np.float32))
+    mean = shares @ np.exp(2j * np.pi * (np.arange(32) + 0.5) / 32)
+    assert turn.shape == length.shape == (6, 7, 1)
+    np.testing.assert_allclose(numpy_of(length)[..., 0], np.abs(mean), atol=1e-6)
+    np.testing.assert_allclose(numpy_of(turn)[..., 0], np.angle(mean) / (2 * np.pi) % 1, atol=1e-5)
+
+
+def test_circular_expectation_by_hand():
+    shares = np.zeros((4, 32), np.float32)
+    shares[0, 31] = 1
+    shares[1, [31, 0]] = 0.5  # around red, where the circle closes
+    shares[2, [4, 20]] = 0.5  # opposite
+    shares[3, [8, 15]] = 0.5
+    turn, length = map(numpy_of, bins.circular_expectation(shares))
+    assert turn[0, 0] == pytest.approx(31.5 / 32)
+    assert min(turn[1, 0], 1 - turn[1, 0]) == pytest.approx(0, abs=1e-6)
+    assert turn[3, 0] == pytest.approx(12 / 32)
+    np.testing.assert_allclose(length[:, 0], [1, np.cos(np.pi / 32), 0, np.cos(7 * np.pi / 32)], atol=1e-5)
+    assert (turn >= 0).all()
+    assert (turn <= 1).all()
+
+
+def test_gaussian_bins_share_a_gaussian():
+    values = np.random.default_rng(0).normal(0, 25, 64_000).astype(np.float32)
+    counts = np.bincount(numpy_of(bins.gaussian_bin(values)), minlength=32)
+    assert counts.shape == (32,)
+    np.testing.assert_allclose(counts, 2000, rtol=0.1)
+    assert numpy_of(bins.gaussian_bin(np.float32([-128, -0.1, 0.1, 128]))).tolist() == [0, 15, 16, 31]
+    assert numpy_of(bins.gaussian_bin(np.float32([-20, 20]), 16, 10.0)).tolist() == [0, 15]
+
+
+def test_gaussian_centers_lie_in_their_bins():
+    for count in (16, 32):
+        centers = bins.gaussian_centers(count)
+        assert centers.dtype == np.float32
+        assert numpy_of(bins.gaussian_bin(centers, count)).tolist() == list(range(count))
+        np.testing.assert_allclose(centers, -centers[::-1], atol=1e-4)
+    # The quantiles 1/4 and 3/4 of a Gaussian are 0.67449 sigma from its mean.
+    np.testing.assert_allclose(bins.gaussian_centers(2, 10.0), [-6.7449, 6.7449], rtol=1e-5)

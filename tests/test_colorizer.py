@@ -6,8 +6,8 @@ from only_keras import in_fresh_process
 
 import zoo
 from zoo import color
-from zoo.blocks import positions
-from zoo.colorizer import frame_size, network_of, sampling_matrix, saturation_of
+from zoo.blocks import positions, sampling_matrix
+from zoo.colorizer import frame_size, network_of, saturation_of
 from zoo.errors import ArgumentError
 
 SIZES = [(1, 1), (33, 47), (64, 64), (300, 200)]

@@ -1,5 +1,6 @@
 """The one suite of the registry: every architecture keeps the same contract."""
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def test_every_file_of_the_folder_is_registered():
 def test_a_name_is_registered_once():
     row = entry("color_unet")
     with pytest.raises(ValueError, match="two architectures are called color_unet"):
-        register(title=row.title, paper=row.paper, year=row.year, stride=row.stride, tiny=row.tiny)(row.build)
+        fields = dataclasses.asdict(row)
+        register(**{key: fields[key] for key in fields if key != "build"})(row.build)
 
 
 def test_unknown_names_list_those_that_exist():

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from zoo.architectures import color_unet as _color_unet  # noqa: F401  registers the builder
+from zoo import architectures  # noqa: F401  registers the builders
 from zoo.colorizer import colorizer
 from zoo.presets import DEFAULT_PRESET, list_presets, load
 from zoo.registry import MODELS, entry

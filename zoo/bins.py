@@ -2,10 +2,12 @@
 
 * 313 in-gamut ab bins on a grid of 10 (Zhang, Isola, Efros. Colorful Image Colorization. ECCV 2016).
 * the n most frequent cells of a 10 x 10 grid over UV (Billaut et al. ColorUNet. 2018).
-* histograms of 32 uniform bins on [0, 1] (Larsson et al. ECCV 2016).
+* histograms of 32 uniform bins on [0, 1], or of bins of equal Gaussian shares (Larsson et al. ECCV 2016).
 
 Soft encoding, prior, class-rebalancing weights and annealed mean are Zhang's (sections 2.2 and 2.3 of the paper).
 """
+
+from statistics import NormalDist
 
 import keras
 import numpy as np
@@ -115,6 +117,65 @@ def histogram_bin(value: Tensor, bins: int = 32) -> Tensor:
 def histogram_centers(bins: int = 32) -> np.ndarray:
     """Centers (bins,) float32 of uniform bins on [0, 1]."""
     return ((np.arange(bins) + 0.5) / bins).astype(np.float32)
+
+
+def histograms_at(classes: Tensor, locations: Tensor, bins: int = 32, window: int = 1) -> Tensor:
+    """Classes (B, H, W) int in [0, bins), locations (B, N, 2) -> histograms (B, N, bins) around them; rows sum to 1.
+
+    Args:
+        classes: of every pixel, as `histogram_bin` or `gaussian_bin` give them.
+        locations: rows and columns of pixels of the picture, whole numbers.
+        window: side in pixels, odd, of the square that is counted; 1 gives one-hot rows. The authors' training counts
+            7 x 7 pixels. Beyond the border of the picture the border counts again.
+
+    Raises:
+        ArgumentError: the window is not odd.
+    """
+    if window < 1 or window % 2 == 0:
+        raise ArgumentError(f"window is {window}: it must be odd")
+    batch, height, width = ops.shape(classes)
+    count = ops.shape(locations)[1]
+    offsets = np.arange(window, dtype=np.int32) - window // 2
+    places = ops.expand_dims(ops.cast(locations, "int32"), -1) + offsets  # (B, N, 2 axes, window)
+    rows = ops.clip(places[:, :, 0], 0, height - 1)
+    columns = ops.clip(places[:, :, 1], 0, width - 1)
+    index = ops.expand_dims(rows * width, -1) + ops.expand_dims(columns, -2)
+    found = ops.take_along_axis(ops.reshape(classes, (batch, -1)), ops.reshape(index, (batch, -1)), axis=1)
+    return ops.mean(ops.one_hot(ops.reshape(found, (batch, count, window**2)), bins), axis=2)
+
+
+def histogram_median(probabilities: Tensor) -> Tensor:
+    """Histograms (..., n) over [0, 1] -> the center (..., 1) of the bin in which the cumulative sum reaches a half."""
+    below = ops.cast(ops.cumsum(probabilities, axis=-1) < 0.5, "float32")
+    return (ops.sum(below, axis=-1, keepdims=True) + 0.5) * (1 / probabilities.shape[-1])
+
+
+def circular_expectation(probabilities: Tensor) -> tuple[Tensor, Tensor]:
+    """Histograms (..., n) over one turn -> angle (..., 1) in [0, 1] turns and length (..., 1) in [0, 1] of the mean.
+
+    The mean is that of unit vectors in the directions of the centers of the bins: its length is 1 where one bin has
+    everything and 0 where opposite directions cancel (Larsson, section 3).
+    """
+    angles = 2 * np.pi * histogram_centers(probabilities.shape[-1])
+    mean = ops.matmul(probabilities, np.stack([np.cos(angles), np.sin(angles)], axis=-1))
+    x, y = mean[..., :1], mean[..., 1:]
+    turns = ops.arctan2(y, x) * (1 / (2 * np.pi))
+    # The root has no slope at 0.
+    return turns - ops.floor(turns), ops.sqrt(ops.maximum(x * x + y * y, 1e-12))
+
+
+def gaussian_bin(value: Tensor, bins: int = 32, sigma: float = 25.0) -> Tensor:
+    """Values (...) of a or b -> index (...) int32 of their bin, each of which holds 1/bins of a Gaussian around 0.
+
+    Fine bins where colors are frequent, near gray. Source: Larsson, section 3: sigma = 25 Lab units.
+    """
+    return histogram_bin(ops.erf(value * (1 / (sigma * 2**0.5))) * 0.5 + 0.5, bins)
+
+
+def gaussian_centers(bins: int = 32, sigma: float = 25.0) -> np.ndarray:
+    """Centers (bins,) float32 of the bins of `gaussian_bin`: half of a bin's share lies on either side."""
+    gaussian = NormalDist(0, sigma)
+    return np.array([gaussian.inv_cdf(share) for share in histogram_centers(bins).tolist()], np.float32)
 
 
 def soft_encode(ab: Tensor, centers: np.ndarray, *, neighbors: int = 5, sigma: float = 5.0) -> Tensor:

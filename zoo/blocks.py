@@ -5,6 +5,7 @@ What can be computed are positions along an axis; a matrix made of them moves ro
 """
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from zoo.color import Tensor
@@ -40,11 +41,93 @@ def crop_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Keras
     """Map (B, H', W', C) -> its upper left part (B, H, W, C), of the size of the reference (B, H, W, K)."""
     rows = _select(positions(reference[:, :, 0, :]), positions(x[:, :, 0, :]))
     columns = _select(positions(reference[:, 0, :, :]), positions(x[:, 0, :, :]))
-    planes = ops.transpose(x, (0, 3, 1, 2))
-    planes = resample(planes, ops.expand_dims(rows, 1), ops.expand_dims(columns, 1))
-    return ops.transpose(planes, (0, 2, 3, 1))
+    return _resampled(x, ops.expand_dims(rows, 1), ops.expand_dims(columns, 1))
+
+
+def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
+    """Rows that read a line of samples at other places: linear between samples, averaging where samples get fewer.
+
+    Args:
+        wanted: indices (..., M, 1) of the new samples.
+        available: indices (..., 1, N) of the samples that there are.
+        step: (...) old samples per new sample; above 1 a triangle of that half-width prevents aliasing.
+
+    Returns:
+        Weights (..., M, N), every row with the sum 1. Places beyond either end read the end.
+    """
+    place = (wanted + 0.5) * step - 0.5
+    place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True))
+    weights = ops.relu(1.0 - ops.absolute(place - available) / ops.maximum(step, 1.0))
+    return weights / ops.sum(weights, axis=-1, keepdims=True)
 
 
 def resample(plane: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Plane (..., H, W) by matrices rows (..., M, H) and columns (..., N, W) -> (..., M, N)."""
     return ops.matmul(rows, ops.matmul(plane, ops.swapaxes(columns, -1, -2)))
+
+
+def resize_to(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    """Map (B, H, W, C) of any size -> (B, size, size, C), its proportions not kept: averaged down, or linearly up."""
+    wanted = ops.expand_dims(np.arange(size, dtype=np.float32), -1)  # a tensor: NumPy cannot multiply symbolic ones
+
+    def axis(row: keras.KerasTensor) -> keras.KerasTensor:
+        here = positions(row)
+        step = (ops.max(here, axis=1, keepdims=True) + 1.0) / size
+        return ops.expand_dims(sampling_matrix(wanted, ops.transpose(here, (0, 2, 1)), step), 1)
+
+    return _resampled(x, axis(x[:, :, 0, :]), axis(x[:, 0, :, :]))
+
+
+def resize_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.KerasTensor:
+    """Map (B, h, w, C) -> (B, H, W, C), stretched to the size of the reference (B, H, W, K), either way."""
+
+    def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
+        here, there = positions(row), positions(longer)
+        step = (ops.max(here, axis=1, keepdims=True) + 1.0) / (ops.max(there, axis=1, keepdims=True) + 1.0)
+        return ops.expand_dims(sampling_matrix(there, ops.transpose(here, (0, 2, 1)), step), 1)
+
+    return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
+
+
+def enlarge_like(x: keras.KerasTensor, reference: keras.KerasTensor, factor: int) -> keras.KerasTensor:
+    """Map (B, h, w, C) of stride `factor` -> (B, H, W, C) of the reference: linear between centers, then cropped.
+
+    factor * h and factor * w are at least the H and W of the reference (B, H, W, K): what padding added is cut off.
+    """
+
+    def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
+        here = ops.transpose(positions(row), (0, 2, 1))
+        return ops.expand_dims(sampling_matrix(positions(longer), here, np.float32(1 / factor)), 1)
+
+    return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
+
+
+def _resampled(x: keras.KerasTensor, rows: keras.KerasTensor, columns: keras.KerasTensor) -> keras.KerasTensor:
+    """Map (B, H, W, C) by matrices rows (B, 1, M, H) and columns (B, 1, N, W) -> (B, M, N, C)."""
+    return ops.transpose(resample(ops.transpose(x, (0, 3, 1, 2)), rows, columns), (0, 2, 3, 1))
+
+
+def conv(
+    x: keras.KerasTensor,
+    filters: int,
+    name: str,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    activation: str | None = "relu",
+) -> keras.KerasTensor:
+    """A 3 x 3 convolution that pads alike on all sides, as Caffe and Torch do.
+
+    Keras's "same" pads a strided map on one side more, which shifts every later map by half a pixel.
+    """
+    if stride > 1:
+        x = layers.ZeroPadding2D(name=f"{name}_pad")(x)
+    return layers.Conv2D(
+        filters,
+        3,
+        stride,
+        padding="valid" if stride > 1 else "same",
+        dilation_rate=dilation,
+        activation=activation,
+        name=name,
+    )(x)

@@ -71,6 +71,11 @@ def lightness_of_linear(linear: Tensor) -> Tensor:
     return _lab_f(r * mr + g * mg + b * mb) * 116 - 16
 
 
+def gray_of_lightness(light: Tensor) -> Tensor:
+    """L (..., 1) in [0, 100] -> the sRGB-encoded gray (..., 1) in [0, 1] of that lightness: R = G = B."""
+    return linear_to_srgb(_lab_f_inverse((light + 16) * (1 / 116)))
+
+
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """RGB (..., 3) in [0, 1] -> Lab (..., 3): L in [0, 100], a and b in about [-110, 110]."""
     r, g, b = _channels(srgb_to_linear(rgb))

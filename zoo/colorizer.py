@@ -9,28 +9,11 @@ import numpy as np
 from keras import layers, ops
 
 from zoo import color
-from zoo.blocks import positions, resample
+from zoo.blocks import positions, resample, sampling_matrix
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
 
 SMALLEST_FRAME = 16
-
-
-def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
-    """Rows that read a line of samples at other places: linear between samples, averaging where samples get fewer.
-
-    Args:
-        wanted: indices (..., M, 1) of the new samples.
-        available: indices (..., 1, N) of the samples that there are.
-        step: (...) old samples per new sample; above 1 a triangle of that half-width prevents aliasing.
-
-    Returns:
-        Weights (..., M, N), every row with the sum 1. Places beyond either end read the end.
-    """
-    place = (wanted + 0.5) * step - 0.5
-    place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True))
-    weights = ops.relu(1.0 - ops.absolute(place - available) / ops.maximum(step, 1.0))
-    return weights / ops.sum(weights, axis=-1, keepdims=True)
 
 
 def recompose(lightness: Tensor, ab: Tensor) -> Tensor:

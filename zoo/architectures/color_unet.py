@@ -43,6 +43,9 @@ def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     title="ColorUNet: A convolutional classification approach to colorization",
     paper="arXiv:1811.03120",
     year=2018,
+    output="32 UV classes",
+    loss="weighted cross-entropy",
+    size=256,
     stride=8,
     tiny={"width": 0.25, "bins": 8},
 )

@@ -1,0 +1,107 @@
+"""Color as one of 313 ab bins, scored on a quarter of the resolution by a plain stack of dilated convolutions.
+
+Zhang, Isola, Efros. Colorful Image Colorization. ECCV 2016.
+https://arxiv.org/abs/1603.08511
+
+The network is the second version that the authors released, whose size is the one that the paper reports. As there:
+all blocks, with strides in the last convolutions of the first three, two dilated blocks, normalization behind the
+last rectifier of a block, the 313 bins and the annealed mean. Departures, each with its reason:
+
+* Batch normalization has a scale and a shift, as in the authors' port to PyTorch; their Caffe layer had none. It uses
+  batch statistics in training, synchronized between replicas, and moving ones afterwards.
+* The temperature of the decoding is the paper's 0.38; the authors' deployed network has 1 / 2.606.
+* The input is L / 50 - 1, where the authors feed L - 50 or a hundredth of it.
+* Enlarging puts cell i on pixel 4i, where the authors put it on 4i + 1.5. Their training takes the colors of pixels
+  0, 4, 8 and so on, and so does ours, because the mean of 4 x 4 pixels holds colors that the picture lacks. What is
+  learned of pixel 4i is then shown on pixel 4i and not beside it: 1.5 pixels are 12 once 256 are brought to 2000.
+  The strides fit that better than any other place: the middle of the field that a cell sees is pixel 4i - 2.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from zoo.bins import ab_grid
+from zoo.blocks import conv, pad_to_stride, positions, resample, sampling_matrix
+from zoo.errors import ArgumentError
+from zoo.registry import register
+
+STRIDE = 4  # of the scores; the map inside is half as large
+BLOCKS = (  # filters, convolutions, stride of the last one, dilation
+    (64, 2, 2, 1),
+    (128, 2, 2, 1),
+    (256, 3, 2, 1),
+    (512, 3, 1, 1),
+    (512, 3, 1, 2),
+    (512, 3, 1, 2),
+    (512, 3, 1, 1),
+)
+UP_FILTERS = 256
+
+
+def _enlarge(ab: keras.KerasTensor, reference: keras.KerasTensor) -> keras.KerasTensor:
+    """Map (B, h, w, 2) -> (B, H, W, 2) of the reference (B, H, W, 1): cell i on pixel 4i, linear in between.
+
+    Pixels behind the last cell have its color.
+    """
+
+    def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
+        # The matrix takes a cell for the middle of its 4 pixels: read that much further on.
+        wanted = positions(longer) + (STRIDE - 1) / 2
+        here = ops.transpose(positions(row), (0, 2, 1))
+        return ops.expand_dims(sampling_matrix(wanted, here, np.float32(1 / STRIDE)), 1)
+
+    rows = axis(ab[:, :, 0, :], reference[:, :, 0, :])
+    columns = axis(ab[:, 0, :, :], reference[:, 0, :, :])
+    return ops.transpose(resample(ops.transpose(ab, (0, 3, 1, 2)), rows, columns), (0, 2, 3, 1))
+
+
+@register(
+    title="Colorful Image Colorization",
+    paper="arXiv:1603.08511",
+    year=2016,
+    output="313 ab bins",
+    loss="rebalanced cross-entropy",
+    size=256,
+    stride=8,
+    tiny={"width": 1 / 25},
+)
+def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
+    """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
+
+    The scores of the bins of `zoo.bins.ab_grid` are the layer "scores", (B, H' / 4, W' / 4, 313), H' and W' the next
+    multiples of 8: train on that. Cell (i, j) stands for the pixel (4i, 4j), so that its target is the color
+    ab[:, ::4, ::4]. "probabilities" are softmax(scores / temperature).
+
+    Args:
+        temperature: of the annealed mean, above 0: near 0 the most probable color, 1 the mean.
+        width: multiplies all filters.
+
+    Raises:
+        ArgumentError: an argument outside its range.
+    """
+    if not temperature > 0:
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if not width > 0:
+        raise ArgumentError(f"width is {width}: it must be above 0")
+    centers = ab_grid()
+
+    lightness = keras.Input((None, None, 1), name="lightness")
+    x = pad_to_stride(lightness, 2 * STRIDE)
+    x = layers.Rescaling(1 / 50, offset=-1, name="center")(x)
+    for block, (filters, count, stride, dilation) in enumerate(BLOCKS, 1):
+        filters = max(1, round(filters * width))
+        for i in range(1, count + 1):
+            x = conv(x, filters, f"conv{block}_{i}", stride=stride if i == count else 1, dilation=dilation)
+        x = layers.BatchNormalization(synchronized=True, name=f"conv{block}_norm")(x)
+
+    filters = max(1, round(UP_FILTERS * width))
+    x = layers.Conv2DTranspose(filters, 4, 2, padding="same", activation="relu", name="conv8_1")(x)
+    for i in (2, 3):
+        x = conv(x, filters, f"conv8_{i}")
+
+    scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
+    sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
+    ab = _enlarge(ops.matmul(probabilities, centers), lightness)
+    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="zhang2016")
