@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-import zoo
 from training import recipes
-from training.data import Augmentation, batches, frequent_uv_classes, prepare
-from training.losses import cross_entropy
+from training.augmentation import Augmentation
+from training.data import batches, prepare
 from training.recipes.recipe import Recipe
-from zoo.bins import rebalancing_weights
+from training.train import make_trainer
 
 WARM_UP = 3  # steps before the first timed one: tracing, memory, caches
 
@@ -49,7 +47,7 @@ def main() -> None:
             for name, source in (("real input", real), ("one kept batch", kept)):
                 for _ in range(arguments.steps):
                     began = time.perf_counter()
-                    float(step(next(source)))
+                    float(step(next(source))["loss"])
                     times[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
@@ -57,30 +55,11 @@ def main() -> None:
     print(f"input takes {1 - medians['one kept batch'] / medians['real input']:.1%} of a step")
 
 
-def prepared(recipe: Recipe, folder: Path, cache: Path) -> tuple[Callable[[Any], tf.Tensor], Iterator[Any]]:
+def prepared(recipe: Recipe, folder: Path, cache: Path) -> tuple[Callable[[Any], Any], Iterator[Any]]:
     """The training step of a recipe, and its batches without end."""
-    photographs = prepare([folder], recipe.size, cache)
-    cell_classes, centers, prior = frequent_uv_classes(photographs, recipe.bins)
-    weights = rebalancing_weights(prior, recipe.lam)
-    network = zoo.build(
-        recipe.architecture,
-        {"bins": centers, "temperature": recipe.temperature, "filters": recipe.filters},
-    )
-    optimizer = keras.optimizers.Adam(recipe.learning_rate)
-    optimizer.build(network.trainable_variables)
-    scorer = keras.Model(network.input, network.get_layer("scores").output)
-
-    @tf.function
-    def step(inputs: Any) -> tf.Tensor:
-        lightness, truth = inputs
-        with tf.GradientTape() as tape:
-            scores = scorer(lightness, training=True)[:, : recipe.size, : recipe.size]
-            loss = tf.reduce_mean(cross_entropy(scores, truth["classes"], weights, truth["mask"]))
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply(gradients, network.trainable_variables)
-        return loss
-
-    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise)
+    photographs = prepare([folder], recipe.size, cache, recipe.framing, recipe.shortest)
+    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
+    trainer = make_trainer(recipe, recipe.statistics(photographs), 1000, tf.distribute.get_strategy())
 
     def endless() -> Iterator[Any]:
         for epoch in itertools.count():
@@ -90,10 +69,11 @@ def prepared(recipe: Recipe, folder: Path, cache: Path) -> tuple[Callable[[Any],
                 seed=recipe.seed,
                 epoch=epoch,
                 augmentation=augmentation,
-                cell_classes=cell_classes,
+                classes=photographs.classes,
+                draws=trainer.system.draws,
             )
 
-    return step, endless()
+    return trainer.step, endless()
 
 
 if __name__ == "__main__":

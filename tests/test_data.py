@@ -14,14 +14,14 @@ from photographs import color_field, write_fields
 from PIL import Image
 
 from training import data
-from training.data import Augmentation, Photographs, batches, prepare
-from zoo import bins, color
+from training.augmentation import Augmentation, crop_and_flip, drawn
+from training.data import Photographs, batches, prepare
+from zoo import color
 from zoo.errors import ArgumentError, DataError
 
 SIZE = 32
 PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))
 ALL = Augmentation(flip=True, crop=0.6, noise=(0.0, 2.0))
-CELL_CLASSES = np.arange(100, dtype=np.int32)
 
 
 def photographs(*pictures: Image.Image) -> Photographs:
@@ -31,8 +31,7 @@ def photographs(*pictures: Image.Image) -> Photographs:
 
 
 def epoch(source: Photographs, batch: int = 2, **arguments: object) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    found = batches(source, batch, cell_classes=CELL_CLASSES, **arguments)  # type: ignore[arg-type]
-    return list(found.as_numpy_iterator())
+    return list(batches(source, batch, **arguments).as_numpy_iterator())  # type: ignore[arg-type]
 
 
 def assert_equal_batches(left: list[object], right: list[object]) -> None:
@@ -88,7 +87,7 @@ def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: 
         for place in rng.integers(0, min(len(bad), 200 if i % 2 else 10**6), 6):
             bad[place] = rng.integers(0, 256)
         path.write_bytes(bad)
-        frame, shape, _, reason = data._decode(path, SIZE)
+        frame, shape, _, reason = data._decode(path, data._Framing(SIZE, "fit"))
         assert frame.shape == (SIZE, SIZE, 3)
         assert bool(reason) == (shape == (0, 0))
         outcomes.add(bool(reason))
@@ -212,10 +211,10 @@ def test_cache_that_was_not_finished(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 3)
     original = data._decode
 
-    def killed(path: Path, size: int) -> data.Decoded:
+    def killed(path: Path, framing: data._Framing) -> data.Decoded:
         if path.name == "001.png":
             raise KeyboardInterrupt
-        return original(path, size)
+        return original(path, framing)
 
     with mock.patch.object(data, "_decode", killed), pytest.raises(KeyboardInterrupt):
         prepare([folder], SIZE, tmp_path / "cache")
@@ -256,8 +255,7 @@ def test_without_augmentation(tmp_path: Path) -> None:
     lab = ops.convert_to_numpy(color.rgb_to_lab(rgb))
     np.testing.assert_allclose(light, lab[..., :1], atol=1e-4)
     np.testing.assert_allclose(truth, lab[..., 1:], atol=1e-4)
-    cells = ops.convert_to_numpy(bins.uv_cell(color.rgb_to_yuv(rgb)[..., 1:]))
-    assert (np.concatenate([b[1]["classes"] for b in found]) == cells).mean() > 0.9999  # on edges of cells
+    np.testing.assert_allclose(np.concatenate([b[1]["rgb"] for b in found]), rgb, atol=1e-6)
     mask = np.concatenate([b[1]["mask"] for b in found])
     for picture, (h, w) in zip(mask, source.sizes, strict=True):
         assert picture[:h, :w].all()
@@ -313,7 +311,7 @@ def test_flip_mirrors_the_picture_and_not_its_padding(height: int, width: int) -
     for i in np.flatnonzero(flipped):
         np.testing.assert_array_equal(light[i, :height, :width], np.fliplr(plain[i, :height, :width]))
         np.testing.assert_array_equal(
-            truth["classes"][i, :height, :width], np.fliplr(plain_truth["classes"][i, :height, :width])
+            truth["rgb"][i, :height, :width], np.fliplr(plain_truth["rgb"][i, :height, :width])
         )
         # The padding repeats the border of what came out.
         padding = light[i, :, width:]
@@ -340,7 +338,8 @@ def test_a_crop_shows_a_part_of_the_picture() -> None:
     source = photographs(Image.fromarray(ramp))
     rgb = tf.constant(source.frames.repeat(64, 0), tf.float32)
     sizes = tf.constant(source.sizes.repeat(64, 0))
-    crop = data.crop_and_flip(rgb, sizes, Augmentation(False, 0.5, (0.0,)), tf.constant([1, 2])).numpy()
+    changes = drawn(Augmentation(False, 0.5, (0.0,)), tf.zeros(64, tf.int32), tf.constant([1, 2]))
+    crop = crop_and_flip(rgb, sizes, changes).numpy()
     across, down = crop[:, 0, :, 0], crop[:, :24, 0, 1]
     for values, whole in ((across, 248), (down, 230)):
         seen = (values[:, -1] - values[:, 0]) / whole

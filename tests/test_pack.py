@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     recipe = {"architecture": "color_unet", "filters": [4, 8], "lam": 0.9}
     (folder / "recipe.json").write_text(json.dumps(recipe))
-    np.savez(folder / "classes.npz", centers=CENTERS, prior=PRIOR)
+    np.savez(folder / "statistics.npz", centers=CENTERS, prior=PRIOR)
     network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 1.0})
     zoo.colorizer(network, 16).save(folder / "best.keras")
     return folder

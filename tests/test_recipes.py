@@ -78,7 +78,9 @@ def test_value_of_another_type(field: str, text: str) -> None:
         ("temperature", "0"), ("saturation", "-1"), ("lam", "1.1"), ("lam", "-0.1"),
         ("crop", "0"), ("crop", "1.1"), ("noise", "()"), ("noise", "(-1,)"),
         ("size", "15"), ("filters", "(16,)"), ("filters", "()"), ("filters", "(16, 0)"),
-        ("precision", "float16"), ("schedule", "step"),
+        ("precision", "float16"), ("schedule", "linear"), ("schedule", "step"), ("drop_epochs", "(1, 2)"),
+        ("optimizer", "lion"), ("framing", "stretch"), ("augmentation", "none"), ("shortest", "(1,)"),
+        ("shortest", "(70, 80)"), ("beta_1", "1"), ("weight_decay", "-1"), ("drop_factor", "1"),
     ],
 )  # fmt: skip
 def test_value_out_of_range(field: str, text: str) -> None:

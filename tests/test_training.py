@@ -90,7 +90,7 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_files_of_a_run(finished: Path, photos: Path) -> None:
     assert {p.name for p in finished.iterdir()} == {
-        "recipe.json", "photographs.json", "left_out.txt", "classes.npz", "log.csv", "best.keras",
+        "recipe.json", "photographs.json", "left_out.txt", "statistics.npz", "log.csv", "best.keras",
         "last.keras", "checkpoints", "tensorboard", "cache",
     }  # fmt: skip
     assert json.loads((finished / "recipe.json").read_text())["filters"] == [4, 8]
@@ -242,9 +242,16 @@ def test_unknown_strategy() -> None:
         make_strategy("two")
 
 
-def test_precision_does_not_outlive_a_network_that_cannot_be_built(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(ColorzooError):
-        start(photos, tmp_path / "run", TINY | {"architecture": "none", "precision": "mixed_bfloat16"})
+def test_precision_does_not_outlive_a_network_that_cannot_be_built(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(name: str, arguments: object) -> keras.Model:
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        raise ArgumentError("no such network")
+
+    monkeypatch.setattr("zoo.build", build)
+    with pytest.raises(ColorzooError, match="no such network"):
+        start(photos, tmp_path / "run", TINY | {"precision": "mixed_bfloat16"})
     assert keras.config.dtype_policy().name == "float32"
 
 

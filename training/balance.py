@@ -10,7 +10,6 @@ A run that was trained with weights of its own is corrected for them in the same
 """
 
 import itertools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,12 @@ import tensorflow as tf
 import typer
 from keras import ops
 
+from training import recipes
 from training.data import Photographs, prepare
 from training.metrics import colorfulness
 from zoo import bins, color
 from zoo.colorizer import network_of, recompose
+from zoo.errors import ArgumentError
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
 TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
@@ -94,11 +95,16 @@ def main(
     least: Annotated[float, typer.Option(help="The least colorfulness, as a share of the truth's.")] = 0.8,
 ) -> None:
     """Print the settings that reach the least colorfulness with the lowest error."""
-    recipe = json.loads((run / "recipe.json").read_text())
-    classes = np.load(run / "classes.npz")
+    recipe = recipes.of_run(run)
+    statistics = np.load(run / "statistics.npz")
+    if not {"centers", "prior"} <= set(statistics):
+        raise ArgumentError(f"{recipe.architecture} has no classes with colors to balance")
     network = network_of(keras.models.load_model(run / "best.keras", compile=False))
-    photographs = prepare([val], recipe["size"], run / "cache" / "val")
-    settings = list(tried(network, photographs, classes["prior"], classes["centers"], recipe["lam"]))
+    photographs = prepare(
+        [val], recipe.size, run / "cache" / "val", "fill" if recipe.framing == "window" else recipe.framing
+    )
+    found = tried(network, photographs, statistics["prior"], statistics["centers"], getattr(recipe, "lam", 1.0))
+    settings = list(found)
     print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
     for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
         print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")

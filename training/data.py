@@ -7,19 +7,20 @@ function of the seed, the epoch and the step alone, which is what lets a killed 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from PIL import Image
 
+from training.augmentation import Augmentation, crop_and_flip, drawn, noise
 from training.photographs import decode, image_files
 from zoo import bins, color
-from zoo.blocks import resample
 from zoo.errors import DataError, PhotographError
 
 # A photograph is gray if no color is further than this from gray, in Lab units (as in Zhang's code)...
@@ -27,9 +28,37 @@ GRAY_LIMIT = 5.0
 # ...and toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
 TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+THUMBNAIL = 64  # pixels
+FRAMINGS = ("fit", "fill", "window")
 
-Targets = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+@dataclass(frozen=True)
+class Window:
+    """Square windows of pictures at their own resolution, cut out whenever a picture is used.
+
+    size: side of the window in pixels. shortest: range that the picture's shorter side is scaled into first, drawn
+    anew each time; (0, 0) leaves the picture as it is, unless it is smaller than the window.
+    """
+
+    size: int
+    shortest: tuple[int, int] = (0, 0)
+
+    def cut(self, picture: Image.Image, generator: np.random.Generator | None) -> np.ndarray:
+        """RGB picture -> (size, size, 3) uint8: a random window, or without a generator the middle one."""
+        low, high = (side or min(picture.size) for side in self.shortest)
+        shorter = max(self.size, int(generator.integers(low, high + 1)) if generator else low)
+        width, height = (max(self.size, round(side * shorter / min(picture.size))) for side in picture.size)
+        left, top = (
+            int(generator.integers(0, spare + 1)) if generator else spare // 2
+            for spare in (width - self.size, height - self.size)
+        )
+        if (width, height) == picture.size:
+            return np.asarray(picture.crop((left, top, left + self.size, top + self.size)))
+        scale = (picture.width / width, picture.height / height)
+        box = (left * scale[0], top * scale[1], (left + self.size) * scale[0], (top + self.size) * scale[1])
+        box = (box[0], box[1], min(box[2], picture.width), min(box[3], picture.height))
+        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.LANCZOS, box=box))
 
 
 @dataclass(frozen=True)
@@ -39,6 +68,8 @@ class Photographs:
     frames: (N, S, S, 3) uint8 sRGB, each picture in the upper left, its border repeated over the rest.
     sizes: (N, 2) int32, height and width of the picture in its frame.
     names, hashes: path and SHA-256 of each file. left_out: path and reason of each file that is not used.
+    class_names: the class folder of each file, "" for one that lies in no sub-folder.
+    window: how the pictures are read for training; without one it is the frames that are trained on.
     """
 
     frames: np.ndarray
@@ -46,42 +77,79 @@ class Photographs:
     names: list[str]
     hashes: list[str]
     left_out: list[tuple[str, str]]
+    class_names: list[str] = field(default_factory=list)
+    window: Window | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def side(self) -> int:
+        """Side in pixels of the pictures that are trained on."""
+        return self.window.size if self.window else int(self.frames.shape[1])
 
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a training picture (ColorUNet, section 3.2).
+    @property
+    def classes(self) -> list[str]:
+        """The class folders, sorted."""
+        return sorted(set(self.class_names) - {""})
 
-    crop: smallest side of a random crop, as a fraction of the picture, to whose size the crop is enlarged.
-    noise: standard deviations of Gaussian noise on L, one of which is drawn for each picture.
-    """
+    def labels(self, classes: Sequence[str]) -> np.ndarray:
+        """The place of each picture's class among `classes`, (N,) int32, -1 where it is none of them."""
+        place = {name: i for i, name in enumerate(classes)}
+        names = self.class_names or [""] * len(self)
+        return np.array([place.get(name, -1) for name in names], np.int32)
 
-    flip: bool
-    crop: float
-    noise: tuple[float, ...]
+    def read(self, chosen: np.ndarray, seeds: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (B, side, side, 3) uint8 and their heights and widths (B, 2); windows drawn from the seeds.
+
+        Raises:
+            DataError: a file that has gone or changed since it was prepared.
+        """
+        if not self.window:
+            return self.frames[chosen], self.sizes[chosen]
+        window = self.window
+
+        def cut(i: int) -> np.ndarray:
+            generator = np.random.default_rng([*seeds, i]) if seeds is not None else None
+            try:
+                return window.cut(decode(Path(self.names[i]).read_bytes()), generator)
+            except (OSError, PhotographError) as error:
+                raise DataError(f"{self.names[i]} could be read when the run began, and no longer: {error}") from error
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            pictures = list(pool.map(cut, chosen.tolist()))
+        return np.stack(pictures), np.full((len(chosen), 2), window.size, np.int32)
 
 
-def prepare(folders: Sequence[Path], size: int, cache: Path) -> Photographs:
+def prepare(
+    folders: Sequence[Path], size: int, cache: Path, framing: str = "fit", shortest: tuple[int, int] = (0, 0)
+) -> Photographs:
     """Decodes the photographs of folders (and of their class sub-folders) into frames of size x size pixels.
 
-    Pictures are fitted into the frame with Lanczos, smaller ones enlarged to it. The frames stay in `cache`
-    and are used again while the files' names, sizes and times are the same.
+    The frames stay in `cache` and are used again while the files' names, sizes and times are the same.
+
+    Args:
+        folders: where the photographs lie.
+        size: side in pixels of the frames or windows.
+        cache: folder of the frames.
+        framing: "fit": the whole picture fitted into the frame with Lanczos, a smaller one enlarged to it;
+            "fill": the middle square of the picture; "window": windows of the picture, see `Window`. The frames of
+            windows are thumbnails of THUMBNAIL pixels, for statistics and for panels.
+        shortest: of the windows.
 
     Raises:
         DataError: no usable photograph, or a folder that cannot be used.
     """
     files = image_files(folders)
+    framed = _Framing(THUMBNAIL, "fill") if framing == "window" else _Framing(size, framing)
     states = [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()]]
-    key = hashlib.sha256(json.dumps([CACHE_VERSION, size, states]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([CACHE_VERSION, framed, states]).encode()).hexdigest()
     index_path, frames_path = cache / "index.json", cache / "frames.npy"
     made = index_path.is_file() and frames_path.is_file()
     if not (made and json.loads(index_path.read_text())["key"] == key):
         index_path.unlink(missing_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
-        index = _decode_all(files, size, frames_path)
+        index = _decode_all(files, framed, frames_path)
         temporary = index_path.with_suffix(".part")
         temporary.write_text(json.dumps({"key": key} | index))
         temporary.replace(index_path)
@@ -89,16 +157,33 @@ def prepare(folders: Sequence[Path], size: int, cache: Path) -> Photographs:
     left_out = [(name, reason) for name, reason in index["left_out"]]
     if not index["names"]:
         raise DataError(f"none of {len(files)} files is a color photograph: the first, {': '.join(left_out[0])}")
-    frames = np.load(frames_path, mmap_mode="r")[: len(index["names"])]
-    sizes = np.array(index["sizes"], np.int32)
-    return Photographs(frames, sizes, index["names"], index["hashes"], left_out)
+    return Photographs(
+        np.load(frames_path, mmap_mode="r")[: len(index["names"])],
+        np.array(index["sizes"], np.int32),
+        index["names"],
+        index["hashes"],
+        left_out,
+        [_class_folder(Path(name), folders) for name in index["names"]],
+        Window(size, shortest) if framing == "window" else None,
+    )
 
 
-def _decode_all(files: Sequence[Path], size: int, frames_path: Path) -> dict[str, list[object]]:
-    frames = np.lib.format.open_memmap(frames_path, "w+", np.uint8, (len(files), size, size, 3))
+class _Framing(NamedTuple):
+    size: int
+    kind: str
+
+
+def _class_folder(path: Path, folders: Sequence[Path]) -> str:
+    """The name of the folder between the data folder and the file."""
+    parts = next(path.relative_to(folder).parts for folder in folders if path.is_relative_to(folder))
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _decode_all(files: Sequence[Path], framing: _Framing, frames_path: Path) -> dict[str, list[object]]:
+    frames = np.lib.format.open_memmap(frames_path, "w+", np.uint8, (len(files), framing.size, framing.size, 3))
     index: dict[str, list[object]] = {"names": [], "sizes": [], "hashes": [], "left_out": []}
     used = 0
-    for names, part in _in_order(files, size):
+    for names, part in _in_order(files, framing):
         reasons = [reason for _, _, _, reason in part]
         good = [i for i, reason in enumerate(reasons) if not reason]
         if good:
@@ -120,17 +205,17 @@ def _decode_all(files: Sequence[Path], size: int, frames_path: Path) -> dict[str
 Decoded = tuple[np.ndarray, tuple[int, int], str, str]
 
 
-def _in_order(files: Sequence[Path], size: int) -> Iterator[tuple[Sequence[Path], list[Decoded]]]:
+def _in_order(files: Sequence[Path], framing: _Framing) -> Iterator[tuple[Sequence[Path], list[Decoded]]]:
     """Decodes a bounded number of files at a time, so that memory does not grow with the folder."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), CHECKED_TOGETHER):
             names = files[start : start + CHECKED_TOGETHER]
-            yield names, list(pool.map(lambda path: _decode(path, size), names))
+            yield names, list(pool.map(lambda path: _decode(path, framing), names))
 
 
-def _decode(path: Path, size: int) -> Decoded:
+def _decode(path: Path, framing: _Framing) -> Decoded:
     """One file -> frame, (height, width) of the picture in it, SHA-256, and why it cannot be used, or ""."""
-    nothing = np.zeros((size, size, 3), np.uint8)
+    nothing = np.zeros((framing.size, framing.size, 3), np.uint8)
     try:
         data = path.read_bytes()
         picture = decode(data)
@@ -138,7 +223,8 @@ def _decode(path: Path, size: int) -> Decoded:
         return nothing, (0, 0), "", f"cannot be read: {error}"
     except PhotographError as error:
         return nothing, (0, 0), "", str(error)
-    return *fit(picture, size), hashlib.sha256(data).hexdigest(), ""
+    framed = fit(picture, framing.size) if framing.kind == "fit" else fill(picture, framing.size)
+    return *framed, hashlib.sha256(data).hexdigest(), ""
 
 
 def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
@@ -147,6 +233,11 @@ def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     width, height = (max(1, round(side * scale)) for side in picture.size)
     pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
     return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="edge"), (height, width)
+
+
+def fill(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """RGB picture -> its middle square as (size, size, 3) uint8; (size, size)."""
+    return Window(size, (size, size)).cut(picture, None), (size, size)
 
 
 def colorless(frames: np.ndarray) -> list[str]:
@@ -203,7 +294,8 @@ def batches(
     epoch: int = 0,
     start: int = 0,
     augmentation: Augmentation | None = None,
-    cell_classes: np.ndarray,
+    classes: Sequence[str] = (),
+    draws: int = 0,
 ) -> tf.data.Dataset:
     """One epoch from its batch number `start` on.
 
@@ -211,72 +303,53 @@ def batches(
     is left out; without one they come as they are, all of them.
 
     Yields:
-        lightness (B, S, S, 1) float32 in [0, 100] before the noise, and a dict of classes (B, S, S) int32,
-        ab (B, S, S, 2) float32 and mask (B, S, S) float32, 1 on the picture and 0 on the padding.
+        lightness (B, S, S, 1) float32 in [0, 100], with noise where that is asked for, and a dict of
+        rgb (B, S, S, 3) float32 in [0, 1], ab (B, S, S, 2) float32 in Lab units,
+        mask (B, S, S) float32: 1 on the picture and 0 on the padding,
+        labels (B,) int32: the place of the picture's class folder among `classes`, -1 if it is not there, and
+        draws (B, draws) float32: uniform random numbers in [0, 1) for what a system draws by itself.
     """
-    order = np.arange(len(photographs))
+    variants = augmentation.variants if augmentation else 1
+    order = np.arange(len(photographs) * variants)  # picture * variants + variant
     if augmentation:
         np.random.default_rng([seed, epoch]).shuffle(order)
         order = order[: len(order) // batch * batch]
+    labels = photographs.labels(classes)
 
-    def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return photographs.frames[np.sort(chosen)], photographs.sizes[np.sort(chosen)]
+    def read(items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        items = np.sort(items)
+        chosen = items // variants
+        frames, sizes = photographs.read(chosen, [seed, epoch] if augmentation else None)
+        return frames, sizes, labels[chosen], (items % variants).astype(np.int32)
 
-    def pictures(step: tf.Tensor, chosen: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        frames, sizes = tf.numpy_function(read, [chosen], (tf.uint8, tf.int32))
-        frames = tf.ensure_shape(frames, (None, *photographs.frames.shape[1:]))
+    def pictures(step: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        frames, sizes, labels, variant = tf.numpy_function(read, [items], (tf.uint8, tf.int32, tf.int32, tf.int32))
+        frames = tf.ensure_shape(frames, (None, photographs.side, photographs.side, 3))
         rgb = tf.cast(frames, tf.float32) / 255
-        sizes = tf.ensure_shape(sizes, (None, 2))
+        sizes, variant = tf.ensure_shape(sizes, (None, 2)), tf.ensure_shape(variant, (None,))
         draw = tf.stack([tf.cast(seed, tf.int64), step])
         if augmentation:
-            rgb = crop_and_flip(rgb, sizes, augmentation, draw)
+            changes = drawn(augmentation, variant, draw)
+            rgb = crop_and_flip(rgb, sizes, changes)
         lab = color.rgb_to_lab(rgb)
         light = lab[..., :1]
         if augmentation:
-            light += noise(tf.shape(light), augmentation, draw + 1)
+            light += noise(tf.shape(light), changes, draw + 2)
         return light, {
-            "classes": tf.gather(cell_classes, bins.uv_cell(color.rgb_to_yuv(rgb)[..., 1:])),
+            "rgb": rgb,
             "ab": lab[..., 1:],
-            "mask": padding_mask(sizes, photographs.frames.shape[1]),
+            "mask": padding_mask(sizes, photographs.side),
+            "labels": tf.ensure_shape(labels, (None,)),
+            "draws": tf.random.stateless_uniform((tf.shape(variant)[0], draws), draw + 3),
         }
 
     steps = tf.data.Dataset.range(epoch * (len(order) // batch) + start, np.iinfo(np.int64).max)
-    chosen = tf.data.Dataset.from_tensor_slices(order[start * batch :]).batch(batch)
+    items = tf.data.Dataset.from_tensor_slices(order[start * batch :]).batch(batch)
     # Two batches ahead are enough: a step of a network takes longer than its input.
-    return tf.data.Dataset.zip(steps, chosen).map(pictures, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return tf.data.Dataset.zip(steps, items).map(pictures, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def padding_mask(sizes: tf.Tensor, size: int) -> tf.Tensor:
     """Heights and widths (B, 2) -> (B, size, size) float32: 1 on the picture, 0 on the padding."""
     inside = tf.range(size)[None, None] < sizes[:, :, None]
     return tf.cast(inside[:, 0, :, None] & inside[:, 1, None, :], tf.float32)
-
-
-def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, augmentation: Augmentation, draw: tf.Tensor) -> tf.Tensor:
-    """A random crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
-
-    The padding repeats the border of what came out, as it does for a picture that is not augmented.
-    """
-    count, size = tf.shape(rgb)[0], rgb.shape[1]
-    draws = tf.random.stateless_uniform((4, count), draw)
-    last = tf.cast(sizes, tf.float32) - 1
-    fraction = augmentation.crop + (1 - augmentation.crop) * draws[0]
-    corner = (1 - fraction)[:, None] * last * tf.transpose(draws[1:3])
-    place = tf.minimum(tf.range(size, dtype=tf.float32)[None, :, None], last[:, None, :])  # (B, S, 2)
-    place = corner[:, None] + fraction[:, None, None] * place
-    rows, columns = place[..., 0], place[..., 1]
-    if augmentation.flip:
-        columns = tf.where((draws[3] < 0.5)[:, None], last[:, 1:] - columns, columns)
-
-    def read_at(positions: tf.Tensor) -> tf.Tensor:
-        return tf.nn.relu(1 - tf.abs(positions[..., None] - tf.range(size, dtype=tf.float32)))[:, None]
-
-    planes = resample(tf.transpose(rgb, (0, 3, 1, 2)), read_at(rows), read_at(columns))
-    return tf.transpose(planes, (0, 2, 3, 1))
-
-
-def noise(shape: tf.Tensor, augmentation: Augmentation, draw: tf.Tensor) -> tf.Tensor:
-    """Gaussian noise of a picture's own strength, for L of shape (B, S, S, 1)."""
-    which = tf.random.stateless_uniform(shape[:1], draw, 0, len(augmentation.noise), tf.int32)
-    strength = tf.gather(tf.constant(augmentation.noise, tf.float32), which)
-    return strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)

@@ -3,6 +3,7 @@
 python -m training.pack runs/color_unet_wide_scenes_v1 --data DIR --temperature 1 --saturation 1.3 ...
 """
 
+import dataclasses
 import json
 import zipfile
 from pathlib import Path
@@ -13,46 +14,61 @@ import numpy as np
 import typer
 
 import zoo
+from training import recipes
 from training.evaluate import evaluate, read_picture
 from training.photographs import image_files
+from training.recipes.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
 from zoo.presets import FOLDER, sha256
+from zoo.registry import parameters
 
 KEPT_BITS = 10  # of the mantissa, as in float16
 
 
 def pack(
-    run: Path, name: str, folder: Path, *, lam: float, temperature: float, saturation: float, size: int
+    run: Path,
+    name: str,
+    folder: Path,
+    *,
+    saturation: float,
+    size: int,
+    lam: float | None = None,
+    temperature: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Writes the best network of a run as the colorizer `folder/name.keras`.
 
     Weights are rounded to the precision of float16 and stay float32, so that the file loads anywhere and the archive
-    compresses to about half. A lambda other than the recipe's is added to the scores' bias (see `training.balance`).
+    compresses to about half. A lambda other than the recipe's is added to the scores' bias (see `training.balance`);
+    without one, and without a temperature, the recipe's stay.
 
     Returns:
         The file, and the part of its metadata that the run knows.
 
     Raises:
-        ArgumentError: a preset of this name is there already, and presets never change.
+        ArgumentError: a preset of this name is there already, and presets never change; or the network has no
+            classes to set lambda or temperature for.
     """
     path = folder / f"{name}.keras"
     if path.exists():
         raise ArgumentError(f"{path} is there already, and presets never change: give the run another name")
-    recipe = json.loads((run / "recipe.json").read_text())
-    classes = np.load(run / "classes.npz")
-    arguments = {
-        "bins": classes["centers"].tolist(),
-        "temperature": temperature,
-        "filters": recipe["filters"],
-    }
-    network = zoo.build(recipe["architecture"], arguments)
+    recipe = recipes.of_run(run)
+    with np.load(run / "statistics.npz") as arrays:
+        statistics = dict(arrays)
+    if temperature is not None:
+        recipe = _with(recipe, "temperature", temperature)
+    arguments = recipe.arguments(statistics)
+    network = zoo.build(recipe.architecture, arguments)
     trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
     network.set_weights([_rounded(w) for w in trained.get_weights()])
-    bias = network.get_layer("scores").bias
-    shift = [np.log(rebalancing_weights(classes["prior"], value)) for value in (lam, recipe["lam"])]
-    bias.assign(bias.numpy() + shift[0] - shift[1])
+    used = getattr(recipe, "lam", 1.0)
+    if lam is not None and lam != used:
+        _with(recipe, "lam", lam)
+        bias = network.get_layer("scores").bias
+        shift = [np.log(rebalancing_weights(statistics["prior"], value)) for value in (lam, used)]
+        bias.assign(bias.numpy() + shift[0] - shift[1])
+        used = lam
 
     plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
     zoo.colorizer(network, size, saturation=saturation).save(plain_path)
@@ -63,16 +79,24 @@ def pack(
     packed_path.replace(path)
     return path, {
         "name": name,
-        "architecture": recipe["architecture"],
+        "architecture": recipe.architecture,
         "arguments": arguments,
-        "parameters": sum(int(np.prod(w.shape)) for w in network.trainable_weights),
+        "parameters": parameters(network),
         "size": size,
-        "lam": lam,
+        "lam": used,
         "saturation": saturation,
-        "prior": classes["prior"].tolist(),
+        "prior": statistics["prior"].tolist() if "prior" in statistics else [],
         "keras_version": keras.__version__,
         "sha256": sha256(path),
     }
+
+
+def _with(recipe: Recipe, field: str, value: float) -> Recipe:
+    """The recipe with another value; ArgumentError if it has no such field, or the value is outside its range."""
+    if not hasattr(recipe, field):
+        raise ArgumentError(f"{recipe.architecture} has no {field} to set")
+    changes: dict[str, Any] = {field: value}
+    return dataclasses.replace(recipe, **changes)
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:
@@ -104,8 +128,8 @@ def main(
     training_data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
     license: Annotated[str, typer.Option(help="The license of the photographs it was trained on.")],
     commit: Annotated[str, typer.Option(help="The commit of the code that trained it.")],
-    lam: Annotated[float, typer.Option(help="Class rebalancing; 1: none.")] = 1.0,
-    temperature: Annotated[float, typer.Option(help="Of the annealed mean.")] = 1.0,
+    lam: Annotated[float | None, typer.Option(help="Class rebalancing; 1: none. By default the recipe's.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the classes; by default the recipe's.")] = None,
     saturation: Annotated[float, typer.Option(help="Factor on ab.")] = 1.0,
     size: Annotated[int | None, typer.Option(help="Side of the frame; by default the recipe's.")] = None,
     evaluated_size: Annotated[int, typer.Option(help="Side of the photographs for the metrics.")] = 128,
@@ -113,7 +137,7 @@ def main(
 ) -> None:
     """Pack the best network of a run as a preset of the run's name."""
     name = run.name
-    frame = size or json.loads((run / "recipe.json").read_text())["working_size"]
+    frame = size or recipes.of_run(run).working_size
     path, row = pack(run, name, folder, lam=lam, temperature=temperature, saturation=saturation, size=frame)
     row |= {"training_data": training_data, "license": license, "recipe": name, "commit": commit}
     row["metrics"] = measured(keras.models.load_model(path, compile=False), data, evaluated_size)

@@ -1,6 +1,6 @@
-"""One training loop for all strategies: `strategy.run` under Keras's own callbacks.
+"""One training loop for all systems and strategies: `strategy.run` under Keras's own callbacks.
 
-A run lives in one folder: `recipe.json`, `photographs.json`, `left_out.txt`, `classes.npz`, `log.csv`,
+A run lives in one folder: `recipe.json`, `photographs.json`, `left_out.txt`, `statistics.npz`, `log.csv`,
 `best.keras` and `last.keras` (colorizers), `checkpoints/`, `tensorboard/` and `cache/`. Starting the same
 command again goes on where the last checkpoint was written, and ends in the same weights as a run that nobody
 stopped.
@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import zoo
 from training import recipes
+from training.augmentation import Augmentation
 from training.callbacks import BestModel, Panels, Progress
-from training.data import Augmentation, Photographs, batches, check_apart, frequent_uv_classes, prepare
-from training.losses import cross_entropy
+from training.data import Photographs, batches, check_apart, prepare
 from training.recipes.recipe import Recipe
-from zoo.bins import rebalancing_weights
+from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError, TrainingError
 
 STRATEGIES = ("one", "mirrored")
 KEPT_CHECKPOINTS = 2
 PANEL_PICTURES = 6
+Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches
 
 
 def main(
@@ -77,73 +77,46 @@ def train(
     _check_same(out / "recipe.json", settings)
 
     # === Photographs ===
-    photographs = prepare(data, recipe.size, out / "cache" / "train")
-    held_out = prepare([val], recipe.size, out / "cache" / "val") if val else None
+    photographs = prepare(data, recipe.size, out / "cache" / "train", recipe.framing, recipe.shortest)
+    held_out = prepare([val], recipe.size, out / "cache" / "val", recipe.framing, recipe.shortest) if val else None
     if held_out:
         check_apart(photographs, held_out)
     contents = {"training": _content(photographs), "validation": _content(held_out)}
     _check_same(out / "photographs.json", contents)
     _report_left_out(out / "left_out.txt", photographs, held_out)
-    steps = len(photographs) // recipe.batch
+    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
+    steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
-    cell_classes, centers, prior = frequent_uv_classes(photographs, recipe.bins)
-    weights = rebalancing_weights(prior, recipe.lam)
+    statistics = recipe.statistics(photographs)
+
+    # === Networks and optimizers: from scratch, then from the last checkpoint if there is one ===
+    keras.utils.set_random_seed(recipe.seed)
+    trainer = make_trainer(recipe, statistics, steps, strategy)
+    system, network, main_optimizer = trainer.system, trainer.system.network, trainer.main_optimizer
+    with strategy.scope():
+        # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
+        shown_to_callbacks = keras.Model(network.input, network.output)
+        shown_to_callbacks.compile(optimizer=main_optimizer)
     # Claimed only now, so that a start which failed before does not bind the folder to its recipe.
     _write_json(out / "recipe.json", settings)
     _write_json(out / "photographs.json", contents)
-    np.savez(out / "part-classes.npz", centers=centers, prior=prior)
-    (out / "part-classes.npz").replace(out / "classes.npz")
-
-    # === Network and optimizer: from scratch, then from the last checkpoint if there is one ===
-    keras.utils.set_random_seed(recipe.seed)
-    with strategy.scope(), _dtype_policy(recipe.precision):
-        network = zoo.build(
-            recipe.architecture,
-            {"bins": centers, "temperature": recipe.temperature, "filters": recipe.filters},
-        )
-        optimizer = keras.optimizers.Adam(_learning_rate(recipe, steps))
-        optimizer.build(network.trainable_variables)
-        scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
-        # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
-        scorer.compile(optimizer=optimizer)
-    state = _State(network, optimizer, out / "checkpoints")
+    _write_statistics(out / "statistics.npz", statistics)
+    state = _State(system.trained, trainer.optimizers, out / "checkpoints")
     _drop_rows(out / "log.csv", state.epoch)
 
-    # === One step, on every replica ===
-    def picture_losses(inputs: tuple[tf.Tensor, dict[str, tf.Tensor]], training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    # === Validation ===
+    @tf.function
+    def val_step(inputs: Inputs) -> dict[str, tf.Tensor]:
         lightness, truth = inputs
-        scores, ab = scorer(lightness, training=training)
-        scores = scores[:, : recipe.size, : recipe.size]  # padded to the network's stride
-        losses = cross_entropy(scores, truth["classes"], weights, truth["mask"])
-        squares = tf.reduce_sum(tf.reduce_mean((ab - truth["ab"]) ** 2, -1) * truth["mask"], (1, 2))
-        return losses, tf.sqrt(squares / tf.reduce_sum(truth["mask"], (1, 2)))
-
-    @tf.function
-    def train_step(inputs: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
-        def on_replica(inputs: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                losses, _ = picture_losses(inputs, training=True)
-                # Gradients are summed over replicas, so each one divides by the global batch.
-                loss = tf.reduce_sum(losses) / recipe.batch
-            gradients = tape.gradient(loss, network.trainable_variables)
-            optimizer.apply(gradients, network.trainable_variables)
-            return loss
-
-        return strategy.reduce("SUM", strategy.run(on_replica, (inputs,)), axis=None)
-
-    @tf.function
-    def val_step(inputs: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
-        losses, rmse = picture_losses(inputs, training=False)
-        return tf.reduce_sum(losses), tf.reduce_sum(rmse)
+        return _summed(system.validate(lightness, truth))
 
     def validate(held_out: Photographs) -> dict[str, float]:
-        sums = [val_step(part) for part in batches(held_out, recipe.batch, cell_classes=cell_classes)]
-        loss, rmse = np.sum(sums, axis=0) / len(held_out)
-        return {"val_loss": float(loss), "val_rmse": float(rmse)}
+        parts = batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws)
+        sums = [val_step(part) for part in parts]
+        return {f"val_{name}": float(sum(part[name] for part in sums) / len(held_out)) for name in sums[0]}
 
     # === The loop ===
-    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise)
     plateau = keras.callbacks.ReduceLROnPlateau(
         "val_loss" if held_out else "loss", recipe.plateau_factor, recipe.plateau_patience,
         min_lr=recipe.lowest_learning_rate,
@@ -167,7 +140,7 @@ def train(
             ),
             *([plateau] if recipe.schedule == "plateau" else []),
         ],
-        model=scorer,
+        model=shown_to_callbacks,
     )
     callbacks.on_train_begin()
     state.restore_callbacks(plateau, best)
@@ -176,23 +149,24 @@ def train(
             callbacks.on_epoch_begin(state.epoch)
             epoch_batches = batches(
                 photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
-                augmentation=augmentation, cell_classes=cell_classes,
+                augmentation=augmentation, classes=photographs.classes, draws=system.draws,
             )  # fmt: skip
             for inputs in strategy.experimental_distribute_dataset(_unsharded(epoch_batches)):
                 callbacks.on_train_batch_begin(state.step)
-                loss = float(train_step(inputs))
-                if not math.isfinite(loss):
+                losses = {name: float(value) for name, value in trainer.step(inputs).items()}
+                wrong = [f"the {name} became {value}" for name, value in losses.items() if not math.isfinite(value)]
+                if wrong:
                     raise TrainingError(
-                        f"the loss became {loss} at step {state.step + 1} of epoch {state.epoch + 1}: "
+                        f"{wrong[0]} at step {state.step + 1} of epoch {state.epoch + 1}: "
                         f"the last checkpoint in {out / 'checkpoints'} is from before; "
                         "a lower learning_rate may help"
                     )
-                state.step += 1
-                state.loss_sum += loss
-                callbacks.on_train_batch_end(state.step - 1, {"loss": loss})
+                state.add(losses)
+                callbacks.on_train_batch_end(state.step - 1, losses)
                 if state.step % recipe.checkpoint_steps == 0:
                     state.save(plateau, best)
-            logs: dict[str, Any] = {"loss": state.loss_sum / steps, "learning_rate": _current_rate(optimizer)}
+            logs: dict[str, Any] = {name: value / steps for name, value in state.loss_sums.items()}
+            logs["learning_rate"] = _current_rate(main_optimizer)
             if held_out:
                 logs |= validate(held_out)
             callbacks.on_epoch_end(state.epoch, logs)
@@ -204,30 +178,95 @@ def train(
     return network
 
 
-class _State:
-    """Where a run stands, and its checkpoints: weights, optimizer and this, valid once they are complete."""
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """A system with its optimizers, and one step of training on all replicas: inputs -> mean losses by name."""
 
-    def __init__(self, network: keras.Model, optimizer: keras.Optimizer, folder: Path) -> None:
-        self.epoch, self.step, self.loss_sum = 0, 0, 0.0
+    system: System
+    optimizers: dict[str, keras.Optimizer]
+    step: Callable[[Inputs], dict[str, tf.Tensor]]
+
+    @property
+    def main_optimizer(self) -> keras.Optimizer:
+        """The one that schedules and callbacks act on."""
+        return next(iter(self.optimizers.values()))
+
+
+def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: tf.distribute.Strategy) -> Trainer:
+    """New networks and optimizers, under the strategy, for epochs of so many steps."""
+    with strategy.scope(), _dtype_policy(recipe.precision):
+        system = recipe.system(statistics)
+        variables = {name: _trainable(models) for name, models in system.trained.items()}
+        optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
+        for name, optimizer in optimizers.items():
+            optimizer.build(variables[name])
+
+    def update(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        # Gradients are summed over replicas, so each one divides by the global batch.
+        share = tf.fill(tf.shape(losses), 1 / recipe.batch)
+        gradients = tape.gradient(losses, variables[name], output_gradients=share)
+        if recipe.weight_decay:
+            decay = recipe.weight_decay / strategy.num_replicas_in_sync
+            gradients = [
+                g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
+                for g, v in zip(gradients, variables[name], strict=True)
+            ]
+        optimizers[name].apply(gradients, variables[name])
+
+    @tf.function
+    def step(inputs: Inputs) -> dict[str, tf.Tensor]:
+        def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
+            lightness, truth = inputs
+            return _summed(system.step(lightness, truth, update))
+
+        sums = strategy.run(on_replica, (inputs,))
+        return {name: strategy.reduce("SUM", value, axis=None) / recipe.batch for name, value in sums.items()}
+
+    return Trainer(system, optimizers, step)
+
+
+def _trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
+    """The trainable variables of models that may share layers, each once."""
+    return list({id(v): v for model in models for v in model.trainable_variables}.values())
+
+
+def _summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: tf.reduce_sum(values) for name, values in losses.items()}
+
+
+class _State:
+    """Where a run stands, and its checkpoints: weights, optimizers and this, valid once they are complete."""
+
+    def __init__(
+        self, trained: Mapping[str, list[keras.Model]], optimizers: Mapping[str, keras.Optimizer], folder: Path
+    ) -> None:
+        self.epoch, self.step = 0, 0
+        self.loss_sums: dict[str, float] = {}
         self._callbacks: dict[str, float] = {}
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
-        checkpoint = tf.train.Checkpoint(network=network, optimizer=optimizer, state=self._text)
+        parts = {f"{name}_optimizer": optimizer for name, optimizer in optimizers.items()}
+        parts |= {f"{name}_{i}": model for name, models in trained.items() for i, model in enumerate(models)}
+        checkpoint = tf.train.Checkpoint(state=self._text, **parts)
         self._manager = tf.train.CheckpointManager(checkpoint, str(folder), KEPT_CHECKPOINTS)
         if self._manager.latest_checkpoint:
             checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
             saved = json.loads(self._text.numpy())
             self._callbacks = saved.pop("callbacks")
-            self.epoch, self.step, self.loss_sum = saved["epoch"], saved["step"], saved["loss_sum"]
+            self.epoch, self.step, self.loss_sums = saved["epoch"], saved["step"], saved["loss_sums"]
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        self.step += 1
+        self.loss_sums = {name: self.loss_sums.get(name, 0.0) + value for name, value in losses.items()}
 
     def next_epoch(self) -> None:
-        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+        self.epoch, self.step, self.loss_sums = self.epoch + 1, 0, {}
 
     def save(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:
         self._callbacks = {"best": best.best, "plateau_best": plateau.best, "plateau_wait": plateau.wait}
         text = {
             "epoch": self.epoch,
             "step": self.step,
-            "loss_sum": self.loss_sum,
+            "loss_sums": self.loss_sums,
             "callbacks": self._callbacks,
         }
         self._text.assign(json.dumps(text))
@@ -239,12 +278,33 @@ class _State:
             plateau.best, plateau.wait = self._callbacks["plateau_best"], self._callbacks["plateau_wait"]
 
 
+def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
+    """The optimizer of a recipe whose epochs have so many steps."""
+    rate = _learning_rate(recipe, steps)
+    match recipe.optimizer:
+        case "adam":
+            return keras.optimizers.Adam(rate, recipe.beta_1, recipe.beta_2)
+        case "nadam":
+            return keras.optimizers.Nadam(rate, recipe.beta_1, recipe.beta_2)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate)
+        case "adadelta":
+            return keras.optimizers.Adadelta(rate)
+        case "momentum":
+            return keras.optimizers.SGD(rate, recipe.beta_1)
+        case _:
+            return keras.optimizers.SGD(rate)
+
+
 def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    if recipe.schedule == "plateau":
-        return recipe.learning_rate
-    return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate, recipe.epochs * steps, alpha=recipe.lowest_learning_rate / recipe.learning_rate
-    )
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "cosine":
+        lowest = recipe.lowest_learning_rate / recipe.learning_rate
+        return schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps, alpha=lowest)
+    if recipe.schedule == "step":
+        rates = [recipe.learning_rate * recipe.drop_factor**i for i in range(len(recipe.drop_epochs) + 1)]
+        return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.drop_epochs], rates)
+    return recipe.learning_rate
 
 
 def _current_rate(optimizer: keras.Optimizer) -> float:
@@ -292,6 +352,13 @@ def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
 def _write_json(path: Path, content: Mapping[str, object]) -> None:
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(content, indent=1))
+    temporary.replace(path)
+
+
+def _write_statistics(path: Path, statistics: Statistics) -> None:
+    temporary = path.with_name(f"part-{path.name}")
+    arrays: dict[str, Any] = dict(statistics)
+    np.savez(temporary, **arrays)
     temporary.replace(path)
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from training.recipes.recipe import Recipe
+from training.systems.color_unet import ColorUNetRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorUNetScenesV1(Recipe):
+class ColorUNetScenesV1(ColorUNetRecipe):
     """142,016 parameters; 56 images/s, 22 minutes, on two cores of an EPYC (AVX2) in float32.
 
         colorzoo train color_unet_scenes_v1 --data scenes/train --data objects/train --val scenes/val

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from training.recipes.recipe import Recipe
+from training.systems.color_unet import ColorUNetRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorUNetWideScenesV1(Recipe):
+class ColorUNetWideScenesV1(ColorUNetRecipe):
     """4,676,720 parameters; 12 to 16 images/s, 66 minutes, on two cores of an EPYC (AVX2) in float32.
 
         colorzoo train color_unet_wide_scenes_v1 --data scenes/train --data objects/train --val scenes/val

@@ -1,71 +1,124 @@
-"""The fields of a recipe."""
+"""The fields that all recipes have."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from training.augmentation import SEVENFOLD
+from training.data import FRAMINGS, Photographs
+from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
 
 PRECISIONS = ("float32", "mixed_bfloat16")
-SCHEDULES = ("plateau", "cosine")
+SCHEDULES = ("constant", "plateau", "cosine", "step")
+OPTIMIZERS = ("adam", "nadam", "rmsprop", "adadelta", "momentum", "sgd")
+AUGMENTATIONS = ("random", "sevenfold")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What to train, on pictures of what size, and how long.
+    """How to train, on pictures of what size, and how long. What to train is added in `training.systems`.
 
     Raises:
         ArgumentError: a value outside its range.
     """
 
-    architecture: str = "color_unet"
-    filters: tuple[int, ...] = (16, 32, 64)
-    bins: int = 32
-    size: int = 256  # side of the frame that training pictures are fitted into
+    architecture: str
+    size: int = 256  # side of the pictures that are trained on
+    framing: str = "fit"  # the whole picture in a padded frame; "fill": its middle square; "window": parts of it
+    shortest: tuple[int, int] = (0, 0)  # of windows: range that the shorter side is scaled into; (0, 0): as it is
     working_size: int = 256  # side of the frame that the colorizer shows its network
     batch: int = 64  # over all devices
     epochs: int = 20
-    learning_rate: float = 1e-3  # of Adam
-    schedule: str = "plateau"  # or "cosine": down to lowest_learning_rate over all epochs
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9  # of Adam and Nadam; of "momentum" the momentum
+    beta_2: float = 0.999
+    weight_decay: float = 0.0  # added to the gradient of kernels, times the kernel
+    schedule: str = "plateau"  # or "constant", "cosine" (down to lowest_learning_rate), "step"
     plateau_factor: float = 0.3
     plateau_patience: int = 2  # epochs without a lower val_loss (loss, where there is no validation set)
+    drop_epochs: tuple[float, ...] = ()  # of the schedule "step": when the rate is multiplied with drop_factor
+    drop_factor: float = 0.1
     lowest_learning_rate: float = 1e-5
-    lam: float = 0.5  # of class rebalancing; 1: none
-    temperature: float = 0.38
     saturation: float = 1.0
+    augmentation: str = "random"  # or "sevenfold"
     flip: bool = True
     crop: float = 0.7  # smallest side of a random crop, as a fraction
-    noise: tuple[float, ...] = (0.0, 0.01, 0.02, 0.03)  # standard deviations on L in [0, 100]
+    noise: tuple[float, ...] = (0.0,)  # standard deviations on L in [0, 100]
     precision: str = "float32"
     seed: int = 0
     checkpoint_steps: int = 100  # between checkpoints within an epoch
 
     def __post_init__(self) -> None:
-        positive = (
-            "bins", "batch", "epochs", "learning_rate", "lowest_learning_rate", "plateau_patience",
-            "temperature", "saturation", "checkpoint_steps",
+        self.check_positive(
+            "batch", "epochs", "learning_rate", "lowest_learning_rate", "plateau_patience", "saturation",
+            "checkpoint_steps",
         )  # fmt: skip
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise ArgumentError(f"{name} is {getattr(self, name)}: it must be above 0")
-        if len(self.filters) < 2 or min(self.filters) <= 0:
-            raise ArgumentError(f"filters is {self.filters}: two levels or more, each above 0, are needed")
+        self.check_choice("precision", PRECISIONS)
+        self.check_choice("schedule", SCHEDULES)
+        self.check_choice("optimizer", OPTIMIZERS)
+        self.check_choice("framing", FRAMINGS)
+        self.check_choice("augmentation", AUGMENTATIONS)
         if self.lowest_learning_rate > self.learning_rate:
             raise ArgumentError(
                 f"lowest_learning_rate is {self.lowest_learning_rate}: it must be at most learning_rate, "
                 f"{self.learning_rate}"
             )
-        if not 0 < self.plateau_factor < 1:
-            raise ArgumentError(f"plateau_factor is {self.plateau_factor}: it must lie between 0 and 1")
-        if not 0 <= self.lam <= 1:
-            raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
-        if self.seed < 0:
-            raise ArgumentError(f"seed is {self.seed}: it must be at least 0")
+        for name in ("plateau_factor", "drop_factor"):
+            if not 0 < getattr(self, name) < 1:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
+        for name in ("beta_1", "beta_2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must lie in [0, 1)")
+        for name in ("seed", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must be at least 0")
+        if list(self.drop_epochs) != sorted(self.drop_epochs) or min(self.drop_epochs, default=1) <= 0:
+            raise ArgumentError(f"drop_epochs is {self.drop_epochs}: rising numbers above 0 are needed")
+        if self.schedule == "step" and not self.drop_epochs:
+            raise ArgumentError("schedule is 'step': it needs drop_epochs")
+        if self.drop_epochs and self.schedule != "step":
+            raise ArgumentError(f"drop_epochs is {self.drop_epochs}: it is for the schedule 'step'")
         if not 0 < self.crop <= 1:
             raise ArgumentError(f"crop is {self.crop}: it must lie in (0, 1]")
         if not self.noise or min(self.noise) < 0:
             raise ArgumentError(f"noise is {self.noise}: standard deviations of at least 0 are needed")
+        if self.augmentation == "sevenfold" and len(self.noise) != 3:
+            raise ArgumentError(f"noise is {self.noise}: {SEVENFOLD} variants of a picture need three strengths")
         for name in ("size", "working_size"):
             if getattr(self, name) < 16:
                 raise ArgumentError(f"{name} is {getattr(self, name)}: it must be at least 16")
-        for name, choices in (("precision", PRECISIONS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in choices:
-                raise ArgumentError(f"{name} is {getattr(self, name)!r}: it must be one of {', '.join(choices)}")
+        if len(self.shortest) != 2 or not 0 <= self.shortest[0] <= self.shortest[1]:
+            raise ArgumentError(f"shortest is {self.shortest}: the least and the greatest side are needed")
+        if any(self.shortest) and (self.framing != "window" or self.shortest[0] < self.size):
+            raise ArgumentError(f"shortest is {self.shortest}: it is for windows, and at least size, {self.size}")
+
+    def statistics(self, photographs: Photographs) -> Statistics:
+        """What has to be known of the training photographs before the network is built."""
+        return {}
+
+    def arguments(self, statistics: Statistics) -> dict[str, Any]:
+        """The arguments of `zoo.build` for the network."""
+        raise NotImplementedError
+
+    def system(self, statistics: Statistics) -> System:
+        """The network, new, and how it is trained."""
+        raise NotImplementedError
+
+    def check_positive(self, *names: str) -> None:
+        """Raises ArgumentError if one of the fields is not above 0."""
+        for name in names:
+            if not getattr(self, name) > 0:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it must be above 0")
+
+    def check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        """Raises ArgumentError if the field is none of the choices."""
+        if getattr(self, name) not in choices:
+            raise ArgumentError(f"{name} is {getattr(self, name)!r}: it must be one of {', '.join(choices)}")
+
+    def check_unpadded(self) -> None:
+        """Raises ArgumentError if padding could be taken for picture."""
+        if self.framing == "fit":
+            raise ArgumentError(
+                f"framing is 'fit': {self.architecture} cannot tell padding from picture; fill or window"
+            )

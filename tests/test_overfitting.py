@@ -1,0 +1,68 @@
+"""Every system can learn eight real photographs by heart, until their colors are right: what no wrong loss allows.
+
+The photographs come inside scikit-image and scikit-learn.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from skimage import data as skimage_data
+from sklearn.datasets import load_sample_image
+
+from training import recipes
+from training.data import Photographs, batches, fill
+from training.train import make_strategy, make_trainer
+
+SIZE = 64
+RIGHT = 4.0  # Lab units, the mean of |error| over a and b
+COMMON = {
+    "size": str(SIZE), "batch": "8", "optimizer": "adam", "schedule": "constant", "noise": "(0.0,)", "crop": "1.0",
+    "flip": "False",
+}  # fmt: skip
+# recipe -> its smaller network, and the most steps that it gets
+SMALL = {
+    "autoencoder_cifar10_v1": ({"width": "0.5", "learning_rate": "0.001"}, 1500),
+    "color_unet_scenes_v1": ({"learning_rate": "0.003", "bins": "60", "temperature": "1.0"}, 1500),
+    "ibn_gan_scenes_v1": ({"width": "0.25", "learning_rate": "0.001"}, 1500),
+    "iizuka2016_scenes_v1": ({"width": "0.2", "learning_rate": "0.003"}, 1500),
+    "larsson2016_scenes_v1": ({"width": "0.125", "learning_rate": "0.003", "locations": "256", "window": "1"}, 1500),
+    "pix2pix_scenes_v1": ({"learning_rate": "0.001", "dropout": "0.0"}, 1500),
+    "zhang2016_scenes_v1": ({"width": "0.2", "learning_rate": "0.002"}, 1500),
+}
+
+
+def eight_photographs() -> Photographs:
+    whole = [getattr(skimage_data, name)() for name in ("astronaut", "coffee", "chelsea", "rocket")]
+    for name in ("china.jpg", "flower.jpg"):
+        picture = load_sample_image(name)
+        whole += [picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]]
+    frames = np.stack([fill(Image.fromarray(picture), SIZE)[0] for picture in whole])
+    names = [str(i) for i in range(len(frames))]
+    return Photographs(frames, np.full((8, 2), SIZE, np.int32), names, names, [], ["one", "other"] * 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_eight_photographs_by_heart(name: str) -> None:
+    changes, most_steps = SMALL[name]
+    photographs = eight_photographs()
+    recipe = recipes.load(name, COMMON | changes)
+    tf.random.set_seed(0)
+    trainer = make_trainer(recipe, recipe.statistics(photographs), most_steps, make_strategy("one"))
+    system = trainer.system
+    errors = []
+    for step in range(most_steps):
+        if step % 50 == 0:
+            # Other places each time, for the system that learns at a few.
+            lightness, truth = next(
+                iter(batches(photographs, 8, seed=step, classes=photographs.classes, draws=system.draws))
+            )
+            ab = system.network(lightness, training=False)
+            errors.append(float(tf.reduce_mean(tf.abs(ab - truth["ab"]))))
+            if errors[-1] < RIGHT:
+                break
+        trainer.step((lightness, truth))
+    print(f"{name}: {errors[0]:.2f} -> {errors[-1]:.2f} in {50 * (len(errors) - 1)} steps")
+    assert errors[0] > 2 * RIGHT
+    assert errors[-1] < RIGHT

@@ -1,0 +1,349 @@
+"""The systems of the zoo in training: what their losses reach, and that devices and kills change nothing."""
+
+import csv
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from photographs import write_fields
+
+import zoo
+from training import recipes
+from training import train as training
+from training.augmentation import Augmentation
+from training.data import Photographs, batches, prepare
+from training.recipes.recipe import Recipe
+from training.systems.system import System, Tensors
+from training.systems.zhang2016 import given_prior, soft_prior
+from training.train import make_strategy, train
+from zoo import bins, color
+from zoo.errors import ArgumentError
+
+COMMON = {
+    "size": "32", "working_size": "32", "batch": "4", "epochs": "2", "checkpoint_steps": "2", "crop": "0.8",
+    "noise": "(0.0, 1.0)",
+}  # fmt: skip
+# recipe -> what makes its network tiny
+TINY = {
+    "autoencoder_cifar10_v1": {"width": "0.06", "regularization": "batch_norm"},
+    "color_unet_scenes_v1": {"filters": "(4, 8)", "bins": "6"},
+    "ibn_gan_scenes_v1": {"width": "0.06", "levels": "4"},
+    "iizuka2016_scenes_v1": {"width": "0.03", "global_size": "32"},
+    "larsson2016_scenes_v1": {"width": "0.02", "locations": "20"},
+    "pix2pix_scenes_v1": {"filters": "(4, 6, 8, 8)", "width": "1.0"},
+    "zhang2016_scenes_v1": {"width": "0.03"},
+}
+every_system = pytest.mark.parametrize("name", TINY)
+
+
+def tiny(name: str, **overrides: str) -> Recipe:
+    return recipes.load(name, COMMON | TINY[name] | overrides)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    write_fields(folder / "train", 14)
+    write_fields(folder / "val", 6, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Photographs:
+    return prepare([photos / "train"], 32, tmp_path_factory.mktemp("cache"), "fill")
+
+
+def batch_for(system: System, photographs: Photographs) -> tuple[tf.Tensor, Tensors]:
+    augmentation = Augmentation(True, 0.8, (0.0,))
+    found = batches(
+        photographs, 4, augmentation=augmentation, classes=photographs.classes, draws=system.draws
+    )  # fmt: skip
+    return next(iter(found))
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((out / "log.csv").read_text().splitlines()))
+
+
+def weights(model: keras.Model) -> list[np.ndarray]:
+    return [ops.convert_to_numpy(v) for v in model.variables]
+
+
+def test_every_architecture_has_a_tiny_recipe() -> None:
+    assert sorted(recipes.load(name).architecture for name in TINY) == zoo.list_models()
+    assert set(recipes.SYSTEMS) == set(zoo.list_models())
+
+
+@every_system
+def test_every_trainable_variable_gets_a_gradient(name: str, prepared: Photographs) -> None:
+    recipe = tiny(name)
+    system = recipe.system(recipe.statistics(prepared))
+    updated = []
+
+    def update(part: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        assert losses.shape == (4,)
+        variables = {id(v): v for model in system.trained[part] for v in model.trainable_variables}
+        gradients = tape.gradient(losses, list(variables.values()))
+        without = [v.path for v, g in zip(variables.values(), gradients, strict=True) if g is None or not np.any(g)]
+        # A bias in front of a normalization cancels; what rounding leaves of its gradient may be 0.
+        assert [path for path in without if not path.endswith("bias")] == []
+        assert all(g is not None for g in gradients)
+        updated.append(part)
+
+    lightness, truth = batch_for(system, prepared)
+    losses = system.step(lightness, truth, update)
+    assert sorted(updated) == sorted(system.trained)
+    assert {tuple(value.shape) for value in losses.values()} == {(4,)}
+    assert "loss" in losses
+
+
+@every_system
+def test_a_run_from_start_to_colorizer(name: str, photos: Path, tmp_path: Path) -> None:
+    train(tiny(name), [photos / "train"], photos / "val", tmp_path, make_strategy("one"))
+    log = rows(tmp_path)
+    assert len(log) == 2
+    assert {"loss", "val_loss", "val_rmse"} <= set(log[0])
+    assert all(math.isfinite(float(value)) for row in log for value in row.values())
+    model = keras.models.load_model(tmp_path / "best.keras")
+    result = ops.convert_to_numpy(model(np.full((1, 21, 30, 3), 120, np.uint8)))
+    assert result.shape == (1, 21, 30, 3)
+    again = recipes.of_run(tmp_path)
+    assert dataclasses.asdict(again) == dataclasses.asdict(tiny(name))
+
+
+@every_system
+def test_two_devices_train_as_one(name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without dropout, which two devices draw each for itself."""
+    build = zoo.build
+
+    def without_dropout(architecture: str, arguments: dict[str, Any]) -> keras.Model:
+        network = build(architecture, arguments)
+        for layer in network._flatten_layers():
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0
+        return network
+
+    monkeypatch.setattr("zoo.build", without_dropout)
+    trained = {}
+    # Plain gradient descent: Adam makes a step of the rounding that is left of a gradient of 0, as of a bias in
+    # front of a normalization.
+    recipe = tiny(name, optimizer="sgd", learning_rate="0.01")
+    for strategy in ("one", "mirrored"):
+        trained[strategy] = train(
+            recipe, [photos / "train"], photos / "val", tmp_path / strategy, make_strategy(strategy)
+        )
+    start = recipe_start(recipe, photos, tmp_path)
+    one, two = trained["one"], trained["mirrored"]
+    moved = [np.abs(a - b).max() for a, b in zip(weights(one), start, strict=True)]
+    assert max(moved) > 1e-3
+    for variable, left, right in zip(one.variables, weights(one), weights(two), strict=True):
+        if "seed" not in variable.path:
+            np.testing.assert_allclose(left, right, atol=1e-5, rtol=0, err_msg=variable.path)
+    for left_row, right_row in zip(rows(tmp_path / "one"), rows(tmp_path / "mirrored"), strict=True):
+        left_log, right_log = ({k: float(v) for k, v in row.items()} for row in (left_row, right_row))
+        assert left_log == pytest.approx(right_log, abs=1e-4, rel=1e-4)
+
+
+def recipe_start(recipe: Recipe, photos: Path, folder: Path) -> list[np.ndarray]:
+    """The weights that a run of the recipe begins with."""
+    photographs = prepare([photos / "train"], recipe.size, folder / "cache", recipe.framing)
+    keras.utils.set_random_seed(recipe.seed)
+    return weights(recipe.system(recipe.statistics(photographs)).network)
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL."""
+
+
+@every_system
+def test_resumed_after_a_kill(name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimizers, moving statistics, spectral vectors and the state of dropout go on where they were."""
+
+    def killed_at(step: int) -> Callable[..., None]:
+        left = [step]
+        original = keras.callbacks.CallbackList.on_train_batch_end
+
+        def on_train_batch_end(self: keras.callbacks.CallbackList, batch: int, logs: dict[str, float]) -> None:
+            original(self, batch, logs)
+            left[0] -= 1
+            if not left[0]:
+                raise Killed
+
+        return on_train_batch_end
+
+    run = lambda out: train(tiny(name), [photos / "train"], photos / "val", out, make_strategy("one"))  # noqa: E731
+    expected = run(tmp_path / "undisturbed")
+    for step in (3, 2):
+        with monkeypatch.context() as patches, pytest.raises(Killed):
+            patches.setattr(keras.callbacks.CallbackList, "on_train_batch_end", killed_at(step))
+            run(tmp_path / "killed")
+    found = run(tmp_path / "killed")
+    for variable, left, right in zip(expected.variables, weights(found), weights(expected), strict=True):
+        np.testing.assert_array_equal(left, right, err_msg=variable.path)
+    assert rows(tmp_path / "killed") == rows(tmp_path / "undisturbed")
+
+
+# === Adversarial training ===
+
+
+@pytest.mark.parametrize("name", ["pix2pix_scenes_v1", "ibn_gan_scenes_v1"])
+def test_each_player_moves_for_itself(name: str, prepared: Photographs) -> None:
+    recipe = tiny(name)
+    system = recipe.system(recipe.statistics(prepared))
+    order = []
+
+    def update(part: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        order.append(part)
+        if part == "discriminator":
+            # It does not teach the generator to be caught.
+            generator = system.trained["generator"][0].trainable_variables
+            assert {g is None for g in tape.gradient(losses, generator)} == {True}
+
+    system.step(*batch_for(system, prepared), update)
+    assert order == ["discriminator", "generator"]
+
+
+@pytest.mark.parametrize("kind", ["log", "least_squares"])
+def test_the_game(kind: str, prepared: Photographs) -> None:
+    """The losses from the networks' own outputs, by the papers' formulas."""
+    recipe = tiny("pix2pix_scenes_v1", adversarial_loss=kind, dropout="0.0", l1_weight="7.0")
+    system = recipe.system(recipe.statistics(prepared))
+    lightness, truth = batch_for(system, prepared)
+    losses = system.step(lightness, truth, lambda *_: None)
+    network, judge = system.network, system.trained["discriminator"][0]
+    both = keras.Model(network.input, [network.get_layer("condition").output, network.get_layer("rgb").output])
+    gray, fake = both(lightness, training=True)
+    np.testing.assert_allclose(gray, 2 * color.gray_of_lightness(lightness) - 1, atol=1e-5)
+    true = 2 * truth["rgb"] - 1
+    on_true, on_fake = (np.asarray(judge([gray, x], training=True), np.float64) for x in (true, fake))
+    if kind == "log":
+        cost = {True: lambda x: np.log1p(np.exp(-x)), False: lambda x: np.log1p(np.exp(x))}
+    else:
+        cost = {True: lambda x: (x - 1) ** 2, False: lambda x: x**2}
+    mean = (1, 2, 3)
+    caught = (cost[True](on_true).mean(mean) + cost[False](on_fake).mean(mean)) / 2
+    np.testing.assert_allclose(losses["discriminator"], caught, rtol=1e-3)
+    np.testing.assert_allclose(losses["adversarial"], cost[True](on_fake).mean(mean), rtol=1e-3)
+    np.testing.assert_allclose(losses["loss"], np.abs(fake - true).mean(mean), rtol=1e-3)
+
+
+def test_padding_is_not_for_discriminators() -> None:
+    for name in ("pix2pix_scenes_v1", "ibn_gan_scenes_v1"):
+        with pytest.raises(ArgumentError, match="^framing is 'fit': .* cannot tell padding from picture"):
+            tiny(name, framing="fit")
+
+
+# === Single systems ===
+
+
+def test_iizuka_labels_are_the_class_folders(photos: Path, prepared: Photographs, tmp_path: Path) -> None:
+    assert prepared.classes == ["coast", "forest"]
+    recipe = tiny("iizuka2016_scenes_v1")
+    system = recipe.system(recipe.statistics(prepared))
+    lightness, truth = batch_for(system, prepared)
+    assert set(truth["labels"].numpy()) <= {0, 1}
+    losses = system.step(lightness, truth, lambda *_: None)
+    np.testing.assert_allclose(losses["loss"], losses["color"] + losses["scene"] / 300, rtol=1e-5)
+    unlabeled = truth | {"labels": tf.fill((4,), -1)}
+    assert not np.any(system.step(lightness, unlabeled, lambda *_: None)["scene"])
+
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in (photos / "train").rglob("*.jpg"):
+        (flat / path.name).write_bytes(path.read_bytes())
+    alone = prepare([flat], 32, tmp_path / "cache", "fill")
+    assert alone.classes == []
+    system = recipe.system(recipe.statistics(alone))
+    assert system.trained["network"] == [system.network]
+    assert "scene" not in system.step(lightness, truth, lambda *_: None)
+
+
+def test_iizuka_target_is_the_mean_of_four_pixels(prepared: Photographs) -> None:
+    recipe = tiny("iizuka2016_scenes_v1", alpha="0.0")
+    system = recipe.system(recipe.statistics(prepared))
+    lightness, truth = batch_for(system, prepared)
+    painter = keras.Model(system.network.input, system.network.get_layer("map").output)
+    painted = painter(lightness, training=True).numpy()
+    wanted = (truth["ab"].numpy().reshape(4, 16, 2, 16, 2, 2).mean((2, 4)) + 100) / 200
+    found = system.step(lightness, truth, lambda *_: None)["loss"]
+    np.testing.assert_allclose(found, ((painted - wanted) ** 2).mean((1, 2, 3)), rtol=1e-4)
+
+
+def test_zhang_prior_and_gray_pictures(prepared: Photographs, tmp_path: Path) -> None:
+    centers = bins.ab_grid()
+    prior = soft_prior(prepared, centers, 5, 5.0)
+    ab = color.rgb_to_lab(prepared.frames[:, ::4, ::4].astype(np.float32) / 255)[..., 1:]
+    expected = ops.convert_to_numpy(bins.soft_encode(ab, centers)).reshape(-1, 313).mean(0)
+    np.testing.assert_allclose(prior, expected, atol=1e-6)
+    np.save(tmp_path / "prior.npy", prior)
+    np.testing.assert_array_equal(given_prior(str(tmp_path / "prior.npy"), 313), prior)
+    np.save(tmp_path / "short.npy", prior[:300])
+    with pytest.raises(ArgumentError, match="prior is .*short.npy.*: 313 shares with the sum 1 are needed"):
+        given_prior(str(tmp_path / "short.npy"), 313)
+    with pytest.raises(ArgumentError, match="prior is .*none.npy.*cannot be read"):
+        given_prior(str(tmp_path / "none.npy"), 313)
+
+    recipe = tiny("zhang2016_scenes_v1")
+    system = recipe.system(recipe.statistics(prepared))
+    lightness, truth = batch_for(system, prepared)
+    gray = truth | {"ab": tf.concat([truth["ab"][:2] * 0.001, truth["ab"][2:]], 0)}
+    losses = system.step(lightness, gray, lambda *_: None)["loss"].numpy()
+    assert (losses[:2] == 0).all()
+    assert (losses[2:] > 0).all()
+
+
+@pytest.mark.parametrize("heads", ["hue_chroma", "lab", "lab_joint"])
+def test_larsson_learns_with_every_head(heads: str, prepared: Photographs) -> None:
+    recipe = tiny("larsson2016_scenes_v1", heads=heads, window="3", learning_rate="0.01")
+    trainer = training.make_trainer(recipe, recipe.statistics(prepared), 100, make_strategy("one"))
+    inputs = batch_for(trainer.system, prepared)
+    losses = [float(trainer.step(inputs)["loss"]) for _ in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+# === Optimizers ===
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "rmsprop", "adadelta", "momentum", "sgd"])
+def test_optimizers(optimizer: str, prepared: Photographs) -> None:
+    rate = {"adadelta": "1.0", "sgd": "0.5", "momentum": "0.2"}.get(optimizer, "0.01")
+    recipe = tiny("autoencoder_cifar10_v1", optimizer=optimizer, learning_rate=rate, regularization="none")
+    trainer = training.make_trainer(recipe, {}, 100, make_strategy("one"))
+    assert type(trainer.main_optimizer).__name__.lower() == {"momentum": "sgd"}.get(optimizer, optimizer)
+    inputs = batch_for(trainer.system, prepared)
+    losses = [float(trainer.step(inputs)["loss"]) for _ in range(40)]
+    assert losses[-1] < losses[0]
+
+
+def test_weight_decay_shrinks_kernels_and_not_biases(prepared: Photographs) -> None:
+    found = {}
+    for decay in ("0.0", "0.5"):
+        keras.utils.set_random_seed(0)
+        plain_descent = {"optimizer": "sgd", "learning_rate": "0.01", "regularization": "none"}
+        recipe = tiny("autoencoder_cifar10_v1", **plain_descent, weight_decay=decay)
+        trainer = training.make_trainer(recipe, {}, 100, make_strategy("one"))
+        before = weights(trainer.system.network)
+        trainer.step(batch_for(trainer.system, prepared))
+        found[decay] = weights(trainer.system.network)
+    for start, plain, decayed in zip(before, found["0.0"], found["0.5"], strict=True):
+        expected = plain - 0.01 * 0.5 * start if start.ndim > 1 else plain
+        np.testing.assert_allclose(decayed, expected, atol=1e-6)
+
+
+def test_step_schedule(prepared: Photographs) -> None:
+    recipe = tiny(
+        "autoencoder_cifar10_v1", schedule="step", drop_epochs="(0.5, 1.5)", learning_rate="0.1", drop_factor="0.2"
+    )
+    trainer = training.make_trainer(recipe, {}, 2, make_strategy("one"))
+    inputs, rates = batch_for(trainer.system, prepared), []
+    for _ in range(5):
+        rates.append(float(tf.convert_to_tensor(trainer.main_optimizer.learning_rate)))
+        trainer.step(inputs)
+    assert rates == pytest.approx([0.1, 0.1, 0.02, 0.02, 0.004])

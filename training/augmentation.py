@@ -1,0 +1,84 @@
+"""Random changes of training pictures: crops, mirror images, noise on the lightness."""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from zoo.blocks import resample
+
+SEVENFOLD = 7  # the picture, its mirror image, three strengths of noise, two crops
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training picture (ColorUNet, section 3.2).
+
+    crop: smallest side of a random crop, as a fraction of the picture, to whose size the crop is enlarged.
+    noise: standard deviations of Gaussian noise on L, one of which is drawn for each picture.
+    sevenfold: every picture comes seven times an epoch, as in the paper: as it is, mirrored, with each of three
+        strengths of noise, and as two crops of the smallest side. Without it every picture comes once, with all
+        changes drawn together.
+    """
+
+    flip: bool
+    crop: float
+    noise: tuple[float, ...]
+    sevenfold: bool = False
+
+    @property
+    def variants(self) -> int:
+        """How often a picture comes in an epoch."""
+        return SEVENFOLD if self.sevenfold else 1
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happens to each picture of a batch: fraction of the crop, its place, mirror image, strength of noise."""
+
+    fraction: tf.Tensor  # (B,) in (0, 1]
+    place: tf.Tensor  # (B, 2) in [0, 1]: down and across
+    flip: tf.Tensor  # (B,) bool
+    strength: tf.Tensor  # (B,) standard deviation on L
+
+
+def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> Changes:
+    """The changes of a batch, from the variant (B,) of each picture and a seed (2,)."""
+    count = tf.shape(variant)[0]
+    draws = tf.random.stateless_uniform((4, count), draw)
+    place, strengths = tf.transpose(draws[1:3]), tf.constant(augmentation.noise, tf.float32)
+    if augmentation.sevenfold:
+        return Changes(
+            tf.where(variant >= 5, augmentation.crop, 1.0),
+            place,
+            variant == 1,
+            tf.gather(tf.concat([[0.0, 0.0], strengths, [0.0, 0.0]], 0), variant),
+        )
+    which = tf.random.stateless_uniform((count,), draw + 1, 0, len(augmentation.noise), tf.int32)
+    flip = draws[3] < 0.5 if augmentation.flip else tf.zeros((count,), tf.bool)
+    fraction = augmentation.crop + (1 - augmentation.crop) * draws[0]
+    return Changes(fraction, place, flip, tf.gather(strengths, which))
+
+
+def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: Changes) -> tf.Tensor:
+    """A crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
+
+    The padding repeats the border of what came out, as it does for a picture that is not augmented.
+    """
+    size = rgb.shape[1]
+    last = tf.cast(sizes, tf.float32) - 1
+    corner = (1 - changes.fraction)[:, None] * last * changes.place
+    here = tf.minimum(tf.range(size, dtype=tf.float32)[None, :, None], last[:, None, :])  # (B, S, 2)
+    here = corner[:, None] + changes.fraction[:, None, None] * here
+    rows, columns = here[..., 0], here[..., 1]
+    columns = tf.where(changes.flip[:, None], last[:, 1:] - columns, columns)
+
+    def read_at(positions: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(1 - tf.abs(positions[..., None] - tf.range(size, dtype=tf.float32)))[:, None]
+
+    planes = resample(tf.transpose(rgb, (0, 3, 1, 2)), read_at(rows), read_at(columns))
+    return tf.transpose(planes, (0, 2, 3, 1))
+
+
+def noise(shape: tf.Tensor, changes: Changes, draw: tf.Tensor) -> tf.Tensor:
+    """Gaussian noise of a picture's own strength, for L of shape (B, S, S, 1)."""
+    return changes.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)

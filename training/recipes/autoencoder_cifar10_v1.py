@@ -1,0 +1,20 @@
+"""The autoencoder of the paper's size on a fifth of CIFAR-10."""
+
+from dataclasses import dataclass
+
+from training.systems.autoencoder import AutoencoderRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderCifar10V1(AutoencoderRecipe):
+    """@@"""
+
+    size: int = 32
+    framing: str = "fill"
+    working_size: int = 32
+    batch: int = 32
+    epochs: int = 30
+    plateau_factor: float = 0.316
+    plateau_patience: int = 5
+    lowest_learning_rate: float = 5e-7
+    crop: float = 1.0

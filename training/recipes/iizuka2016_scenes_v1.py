@@ -1,0 +1,21 @@
+"""A narrow iizuka2016 on scenes and their classes."""
+
+from dataclasses import dataclass
+
+from training.systems.iizuka2016 import Iizuka2016Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Iizuka2016ScenesV1(Iizuka2016Recipe):
+    """@@"""
+
+    size: int = 64
+    framing: str = "fill"
+    working_size: int = 96
+    batch: int = 16
+    epochs: int = 6
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    noise: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    width: float = 0.25
+    global_size: int = 64

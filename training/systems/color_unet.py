@@ -1,0 +1,58 @@
+"""ColorUNet: weighted cross-entropy over the most frequent UV cells of the photographs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import zoo
+from training.data import Photographs, frequent_uv_classes
+from training.losses import cross_entropy
+from training.recipes.recipe import Recipe
+from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from zoo import bins, color
+from zoo.errors import ArgumentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorUNetRecipe(Recipe):
+    """What ColorUNet adds to a recipe. The classes are those of the training photographs."""
+
+    architecture: str = "color_unet"
+    filters: tuple[int, ...] = (16, 32, 64)
+    bins: int = 32
+    lam: float = 0.5  # of class rebalancing; 1: none
+    temperature: float = 0.38
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("bins", "temperature")
+        if len(self.filters) < 2 or min(self.filters) <= 0:
+            raise ArgumentError(f"filters is {self.filters}: two levels or more, each above 0, are needed")
+        if not 0 <= self.lam <= 1:
+            raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
+
+    def statistics(self, photographs: Photographs) -> Statistics:
+        """The class of every UV cell, the classes' mean ab, and their prior."""
+        cell_classes, centers, prior = frequent_uv_classes(photographs, self.bins)
+        return {"cell_classes": cell_classes, "centers": centers, "prior": prior}
+
+    def arguments(self, statistics: Statistics) -> dict[str, Any]:
+        """Of `zoo.build`."""
+        return {"bins": statistics["centers"].tolist(), "temperature": self.temperature, "filters": self.filters}
+
+    def system(self, statistics: Statistics) -> System:
+        """See `training.systems.system.System`."""
+        network = zoo.build(self.architecture, self.arguments(statistics))
+        scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
+        weights = bins.rebalancing_weights(statistics["prior"], self.lam)
+
+        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
+            scores, ab = scorer(lightness, training=training)
+            side = truth["mask"].shape[1]  # the scores are padded to the network's stride
+            cells = bins.uv_cell(color.rgb_to_yuv(truth["rgb"])[..., 1:])
+            classes = tf.gather(statistics["cell_classes"], cells)
+            return {"loss": cross_entropy(scores[:, :side, :side], classes, weights, truth["mask"]), "ab": ab}
+
+        return supervised(network, losses)
