@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from zoo import color
 from zoo.blocks import resample, sampling_matrix
-from zoo.colorizer import frame_size, network_of, saturation_of
+from zoo.colorizer import frame_colors, frame_size
 
 # Pixels of a strip: enough to hide what a call costs, few enough to stay in the cache.
 STRIP_PIXELS = 1 << 18
@@ -42,13 +42,12 @@ class Painter:
         Raises:
             ArgumentError: the model is not a colorizer.
         """
-        network = network_of(colorizer)
+        colors = frame_colors(colorizer)
         self.size = frame_size(colorizer)
-        self._saturation = saturation_of(colorizer)
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="strip")
         # Batches of any number share one trace.
         frames = tf.TensorSpec((None, self.size, self.size, 1), tf.float32)
-        self._network = tf.function(lambda frames: network(frames, training=False), input_signature=[frames])
+        self._network = tf.function(lambda frames: colors(frames, training=False), input_signature=[frames])
 
     def shrink(self, pixels: np.ndarray) -> np.ndarray:
         """A photograph -> the lightness that the network sees, (size, size, 1) float32 in [0, 100]."""
@@ -66,7 +65,7 @@ class Painter:
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Frames (B, size, size, 1), L in [0, 100] -> ab (B, size, size, 2) in Lab units, saturation applied."""
-        return np.asarray(self._network(frames)) * np.float32(self._saturation)
+        return np.asarray(self._network(frames))
 
     def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
         """A photograph and the ab (size, size, 2) of its frame -> sRGB (H, W, 3), of the photograph's integer type."""

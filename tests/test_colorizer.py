@@ -6,8 +6,8 @@ from only_keras import in_fresh_process
 
 import zoo
 from zoo import color
-from zoo.blocks import positions, sampling_matrix
-from zoo.colorizer import frame_size, network_of, saturation_of
+from zoo.blocks import positions, resize_to, sampling_matrix
+from zoo.colorizer import frame_colors, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
 
 SIZES = [(1, 1), (33, 47), (64, 64), (300, 200)]
@@ -235,3 +235,43 @@ def test_a_saved_colorizer_needs_only_keras(vivid, tmp_path):
     for name, image in images.items():
         assert fresh[name].dtype == np.uint8
         np.testing.assert_array_equal(fresh[name], numpy_of(vivid(image)), err_msg=name)
+
+
+# === Views ===
+
+
+def test_views_are_averaged(vivid):
+    """At 48 and 32 pixels, each also mirrored, put together by hand."""
+    network = network_of(vivid)
+    frames = np.random.default_rng(3).uniform(0, 100, (2, 48, 48, 1)).astype(np.float32)
+    several = zoo.colorizer(network, 48, saturation=1.5, views=(1.0, 0.6667))
+    assert view_sides(several) == [48, 32]
+    small = keras.Input((48, 48, 1))
+    shrink = keras.Model(small, resize_to(small, 32))
+    back = keras.Input((32, 32, 2))
+    enlarge = keras.Model(back, resize_to(back, 48))
+    found = [network(frames), network(frames[:, :, ::-1])[:, :, ::-1]]
+    found += [enlarge(network(shrink(frames))), enlarge(network(shrink(frames)[:, :, ::-1])[:, :, ::-1])]
+    expected = 1.5 * np.mean([numpy_of(ab) for ab in found], axis=0)
+    np.testing.assert_allclose(numpy_of(frame_colors(several)(frames)), expected, atol=1e-3)
+    assert np.abs(expected - 1.5 * numpy_of(found[0])).max() > 1
+
+
+def test_one_view_is_the_frame_alone(vivid):
+    frames = np.random.default_rng(3).uniform(0, 100, (1, FRAME, FRAME, 1)).astype(np.float32)
+    assert view_sides(vivid) == []
+    expected = 1.5 * numpy_of(network_of(vivid)(frames))
+    np.testing.assert_allclose(numpy_of(frame_colors(vivid)(frames)), expected, atol=1e-4)
+
+
+def test_views_are_symmetric(vivid):
+    several = zoo.colorizer(network_of(vivid), 32, views=(1.0,))
+    image = np.random.default_rng(4).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    mirrored = numpy_of(several(image[:, :, ::-1]))[:, :, ::-1]
+    assert np.abs(mirrored.astype(int) - numpy_of(several(image)).astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("views", [(0.0,), (1.1,), (1.0, -0.5)])
+def test_views_out_of_range(vivid, views):
+    with pytest.raises(ArgumentError, match="views is"):
+        zoo.colorizer(network_of(vivid), 32, views=views)

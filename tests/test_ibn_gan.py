@@ -120,11 +120,17 @@ def test_variants_build_and_run(name):
         assert bool(wrapped) == ("SN" in name) != bool(bare)
         assert set(norms(each).values()) == {"BN": {"bn"}, "IN": {"in"}, "IBN": {"bn", "in"}}[name.split("+")[0]]
     assert model(uniform(1, 9, 13, 1)).shape == (1, 9, 13, 2)
-    parts = entry("ibn_gan").parts(model)
+
+
+@pytest.mark.parametrize(("norm", "with_spectral"), [("bn", True), ("in", False), ("ibn", True)])
+def test_the_discriminators_beside_a_network_are_of_its_kind(norm, with_spectral):
+    parts = entry("ibn_gan").parts(ibn_gan(norm, with_spectral, **SMALL))
+    expected = discriminators(1, norm, with_spectral, width=1 / 16)[0]
+    assert len(parts) == 3
     for part in parts.values():
-        assert parameters(part) == parameters(group[0])
-        assert norms(part) == norms(group[0])
-        assert spectral(part) == spectral(group[0])
+        assert parameters(part) == parameters(expected)
+        assert norms(part) == norms(expected)
+        assert spectral(part) == spectral(expected)
 
 
 def test_map_and_its_ab():

@@ -10,13 +10,13 @@ import pytest
 import zoo
 from training.pack import KEPT_BITS, pack
 from zoo.bins import rebalancing_weights
-from zoo.colorizer import frame_size, network_of, saturation_of
+from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
 from zoo.presets import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
-SETTINGS = {"lam": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48}
+SETTINGS = {"lam": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "views": (0.5, 1.0)}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
     model = keras.models.load_model(path)
     assert (frame_size(model), saturation_of(model)) == (48, 1.25)
     assert network_of(model).get_layer("temperature").scale == pytest.approx(1 / 0.8)
-    assert (row["lam"], row["size"], row["saturation"]) == (0.5, 48, 1.25)
+    assert view_sides(model) == [24, 48]
+    assert (row["lam"], row["size"], row["saturation"], row["views"]) == (0.5, 48, 1.25, [0.5, 1.0])
     assert row["arguments"]["bins"] == CENTERS.tolist()
     assert path.stat().st_size < (run / "best.keras").stat().st_size
 

@@ -18,11 +18,11 @@ from only_keras import in_fresh_process
 import zoo
 from training import recipes
 from zoo import presets
-from zoo.colorizer import frame_size, network_of, saturation_of
+from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
 # A preset stays once it is shipped, so that this list only grows.
-SHIPPED = ["color_unet_scenes_v1", "color_unet_wide_scenes_v1"]
+SHIPPED = ["color_unet_scenes_v1", "color_unet_wide_scenes_v1", "color_unet_wide_scenes_v2"]
 MEGABYTE = 1_000_000
 ROWS = {path.stem for path in presets.FOLDER.glob("*.json")}
 every_preset = pytest.mark.parametrize("name", sorted({*SHIPPED, *ROWS}))
@@ -86,7 +86,8 @@ def test_row(name):
     row = row_of(name)
     fields = {field.name: field.type for field in dataclasses.fields(row)}
     written = json.loads((presets.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert set(written) == set(fields)
+    # "views" came later than the first presets, which have none.
+    assert set(written) | {"views"} == set(fields)
     for field in ("name", "architecture", "training_data", "license", "recipe", "commit"):
         assert isinstance(getattr(row, field), str), field
         assert getattr(row, field).strip(), field
@@ -133,6 +134,7 @@ def test_file_matches_its_row(name):
     model = loaded(name)
     assert frame_size(model) == row.size
     assert saturation_of(model) == pytest.approx(row.saturation)
+    assert view_sides(model) == [round(share * row.size) for share in row.views]
 
 
 @every_preset
@@ -236,6 +238,14 @@ def test_another_size_and_temperature(folder):
 
 def test_only_the_temperature_keeps_the_size(folder):
     assert frame_size(zoo.load("tiny_v1", temperature=1.0)) == 32
+
+
+def test_another_size_keeps_the_views(tmp_path):
+    zoo.colorizer(formula_network("color_unet"), 48, views=(0.5, 1.0)).save(tmp_path / "views.keras")
+    assert view_sides(zoo.load(tmp_path / "views.keras")) == [24, 48]
+    assert view_sides(zoo.load(tmp_path / "views.keras", size=96)) == [48, 96]
+    assert view_sides(zoo.load(tmp_path / "views.keras", size=20)) == [16, 20]
+    assert view_sides(zoo.load(tmp_path / "views.keras", size=16, temperature=0.5)) == [16]
 
 
 @pytest.mark.parametrize("temperature", [0, -0.5])

@@ -6,6 +6,7 @@ python -m training.pack runs/color_unet_wide_scenes_v1 --data DIR --temperature 
 import dataclasses
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,7 @@ def pack(
     *,
     saturation: float,
     size: int,
+    views: Sequence[float] = (),
     lam: float | None = None,
     temperature: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
@@ -71,7 +73,7 @@ def pack(
         used = lam
 
     plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
-    zoo.colorizer(network, size, saturation=saturation).save(plain_path)
+    zoo.colorizer(network, size, saturation=saturation, views=views).save(plain_path)
     with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
         for item in plain.namelist():
             packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
@@ -85,6 +87,7 @@ def pack(
         "size": size,
         "lam": used,
         "saturation": saturation,
+        "views": list(views),
         "prior": statistics["prior"].tolist() if "prior" in statistics else [],
         "keras_version": keras.__version__,
         "sha256": sha256(path),
@@ -132,13 +135,15 @@ def main(
     temperature: Annotated[float | None, typer.Option(help="Of the classes; by default the recipe's.")] = None,
     saturation: Annotated[float, typer.Option(help="Factor on ab.")] = 1.0,
     size: Annotated[int | None, typer.Option(help="Side of the frame; by default the recipe's.")] = None,
+    views: Annotated[list[float] | None, typer.Option(help="Shares of the frame to look at and mirror.")] = None,
     evaluated_size: Annotated[int, typer.Option(help="Side of the photographs for the metrics.")] = 128,
     folder: Annotated[Path, typer.Option(help="Where the preset goes.")] = FOLDER,
 ) -> None:
     """Pack the best network of a run as a preset of the run's name."""
     name = run.name
     frame = size or recipes.of_run(run).working_size
-    path, row = pack(run, name, folder, lam=lam, temperature=temperature, saturation=saturation, size=frame)
+    settings: dict[str, Any] = {"saturation": saturation, "size": frame, "views": views or ()}
+    path, row = pack(run, name, folder, **settings, lam=lam, temperature=temperature)
     row |= {"training_data": training_data, "license": license, "recipe": name, "commit": commit}
     row["metrics"] = measured(keras.models.load_model(path, compile=False), data, evaluated_size)
     path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")

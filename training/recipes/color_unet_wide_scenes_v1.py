@@ -1,4 +1,4 @@
-"""A ColorUNet with more filters and two more levels, on scenes and objects: the default of `colorzoo colorize`."""
+"""A ColorUNet with more filters and two more levels, on scenes and objects."""
 
 from dataclasses import dataclass
 

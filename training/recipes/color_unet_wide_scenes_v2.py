@@ -1,4 +1,4 @@
-"""A ColorUNet with more filters and two more levels, trained on more and smaller pictures than the first."""
+"""A ColorUNet with more filters and two more levels, on more and smaller pictures: the default of colorzoo colorize."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,15 @@ from training.systems.color_unet import ColorUNetRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class ColorUNetWideScenesV2(ColorUNetRecipe):
-    """4,676,720 parameters."""
+    """4,676,720 parameters; 27 images/s, 80 minutes, on two cores of an EPYC (AVX2) in float32.
+
+        colorzoo train color_unet_wide_scenes_v2 --data scenes/train --data objects/train --val scenes/val
+        python -m training.pack runs/color_unet_wide_scenes_v2 --lam 0.9 --temperature 0.8 --saturation 1.3 \\
+            --views 0.6667 --views 1 ...
+
+    Expect val_loss 1.41 and val_rmse 9.67 (gray: 11.7) after the last epoch, and on 799 held-out scenes at 128x128
+    an RMSE 18.7 % below that of gray with 77 % of the colorfulness. The log is in docs/runs/.
+    """
 
     filters: tuple[int, ...] = (24, 48, 96, 192, 384)
     size: int = 64

@@ -7,7 +7,10 @@ from training.systems.iizuka2016 import Iizuka2016Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Iizuka2016ScenesV1(Iizuka2016Recipe):
-    """@@"""
+    """A quarter of the filters, and 64 pixels for both branches. The folders of scenes/train are the classes.
+
+    colorzoo train iizuka2016_scenes_v1 --data scenes/train --val scenes/val
+    """
 
     size: int = 64
     framing: str = "fill"

@@ -7,7 +7,10 @@ from training.systems.larsson2016 import Larsson2016Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Larsson2016ScenesV1(Larsson2016Recipe):
-    """@@"""
+    """An eighth of the filters, at 64 pixels, from random weights; places are drawn up to the border.
+
+    colorzoo train larsson2016_scenes_v1 --data scenes/train --data objects/train --val scenes/val
+    """
 
     size: int = 64
     framing: str = "fill"

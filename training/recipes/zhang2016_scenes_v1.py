@@ -7,7 +7,10 @@ from training.systems.zhang2016 import Zhang2016Recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Zhang2016ScenesV1(Zhang2016Recipe):
-    """@@"""
+    """A quarter of the filters, at 64 pixels.
+
+    colorzoo train zhang2016_scenes_v1 --data scenes/train --data objects/train --val scenes/val
+    """
 
     size: int = 64
     framing: str = "fill"

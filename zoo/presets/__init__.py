@@ -3,16 +3,16 @@
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 
-from zoo.colorizer import colorizer, frame_size, network_of, saturation_of
+from zoo.colorizer import colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
-DEFAULT_PRESET = "color_unet_wide_scenes_v1"
+DEFAULT_PRESET = "color_unet_wide_scenes_v2"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Preset:
     metrics: dict[str, float]
     keras_version: str
     sha256: str
+    views: list[float] = field(default_factory=list)  # see zoo.colorizer
 
     @property
     def path(self) -> Path:
@@ -70,7 +71,8 @@ def load(name: str | Path, *, size: int | None = None, temperature: float | None
     if temperature is not None:
         _set_temperature(network, temperature)
     frame = frame_size(model) if size is None else size
-    return colorizer(network, frame, saturation=saturation_of(model))
+    views = [side / frame_size(model) for side in view_sides(model)]
+    return colorizer(network, frame, saturation=saturation_of(model), views=views)
 
 
 def _find(name: str | Path) -> Path:
