@@ -230,6 +230,12 @@ def _trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
     return list({id(v): v for model in models for v in model.trainable_variables}.values())
 
 
+def _seeds(model: keras.Model) -> list[keras.Variable]:
+    """The states of the random generators in a model."""
+    weights = {id(v) for v in model.weights}
+    return [v for v in model.variables if id(v) not in weights]
+
+
 def _summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reduce_sum(values) for name, values in losses.items()}
 
@@ -244,8 +250,10 @@ class _State:
         self.loss_sums: dict[str, float] = {}
         self._callbacks: dict[str, float] = {}
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
-        parts = {f"{name}_optimizer": optimizer for name, optimizer in optimizers.items()}
+        parts: dict[str, Any] = {f"{name}_optimizer": optimizer for name, optimizer in optimizers.items()}
         parts |= {f"{name}_{i}": model for name, models in trained.items() for i, model in enumerate(models)}
+        # What dropout draws next is a variable that models do not track.
+        parts["seeds"] = [seed.value for models in trained.values() for model in models for seed in _seeds(model)]
         checkpoint = tf.train.Checkpoint(state=self._text, **parts)
         self._manager = tf.train.CheckpointManager(checkpoint, str(folder), KEPT_CHECKPOINTS)
         if self._manager.latest_checkpoint:
