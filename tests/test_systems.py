@@ -190,7 +190,8 @@ class Killed(BaseException):
     """Stands for a SIGKILL."""
 
 
-@every_run
+@pytest.mark.slow
+@every_system
 def test_a_run_that_is_killed_from_start_to_colorizer(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +338,9 @@ def test_zhang_prior_and_gray_pictures(prepared: Photographs, tmp_path: Path) ->
     assert (losses[2:] > 0).all()
 
 
-@pytest.mark.parametrize("heads", ["hue_chroma", "lab", "lab_joint"])
+@pytest.mark.parametrize(
+    "heads", ["hue_chroma", *(pytest.param(h, marks=pytest.mark.slow) for h in ("lab", "lab_joint"))]
+)
 def test_larsson_learns_with_every_head(heads: str, prepared: Photographs) -> None:
     recipe = tiny("larsson2016_scenes_v1", heads=heads, window="3", learning_rate="0.01")
     trainer = training.make_trainer(recipe, recipe.statistics(prepared), 100, make_strategy("one"))
