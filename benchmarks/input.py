@@ -19,8 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from training import recipes
-from training.augmentation import Augmentation
-from training.data import batches, prepare
+from training.data import batches
 from training.recipes.recipe import Recipe
 from training.train import make_trainer
 
@@ -57,8 +56,8 @@ def main() -> None:
 
 def prepared(recipe: Recipe, folder: Path, cache: Path) -> tuple[Callable[[Any], Any], Iterator[Any]]:
     """The training step of a recipe, and its batches without end."""
-    photographs = prepare([folder], recipe.size, cache, recipe.framing, recipe.shortest)
-    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
+    photographs = recipe.prepared([folder], cache)
+    augmentation = recipe.changes()
     trainer = make_trainer(recipe, recipe.statistics(photographs), 1000, tf.distribute.get_strategy())
 
     def endless() -> Iterator[Any]:

@@ -21,9 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from training import recipes
-from training.augmentation import Augmentation
 from training.callbacks import BestModel, Panels, Progress
-from training.data import Photographs, batches, check_apart, prepare
+from training.data import Photographs, batches, check_apart
 from training.recipes.recipe import Recipe
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError, TrainingError
@@ -77,14 +76,14 @@ def train(
     _check_same(out / "recipe.json", settings)
 
     # === Photographs ===
-    photographs = prepare(data, recipe.size, out / "cache" / "train", recipe.framing, recipe.shortest)
-    held_out = prepare([val], recipe.size, out / "cache" / "val", recipe.framing, recipe.shortest) if val else None
+    photographs = recipe.prepared(data, out / "cache" / "train")
+    held_out = recipe.prepared([val], out / "cache" / "val") if val else None
     if held_out:
         check_apart(photographs, held_out)
     contents = {"training": _content(photographs), "validation": _content(held_out)}
     _check_same(out / "photographs.json", contents)
     _report_left_out(out / "left_out.txt", photographs, held_out)
-    augmentation = Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
+    augmentation = recipe.changes()
     steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")

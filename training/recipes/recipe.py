@@ -1,10 +1,13 @@
 """The fields that all recipes have."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from training.augmentation import SEVENFOLD
-from training.data import FRAMINGS, Photographs
+from training.augmentation import SEVENFOLD, Augmentation
+from training.data import FRAMINGS, Photographs, prepare
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
 
@@ -15,7 +18,7 @@ AUGMENTATIONS = ("random", "sevenfold")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(ABC):
     """How to train, on pictures of what size, and how long. What to train is added in `training.systems`.
 
     Raises:
@@ -97,13 +100,21 @@ class Recipe:
         """What has to be known of the training photographs before the network is built."""
         return {}
 
+    @abstractmethod
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """The arguments of `zoo.build` for the network."""
-        raise NotImplementedError
 
+    @abstractmethod
     def system(self, statistics: Statistics) -> System:
         """The network, new, and how it is trained."""
-        raise NotImplementedError
+
+    def prepared(self, folders: Sequence[Path], cache: Path) -> Photographs:
+        """The photographs of folders as this recipe frames them; see `training.data.prepare`."""
+        return prepare(folders, self.size, cache, self.framing, self.shortest)
+
+    def changes(self) -> Augmentation:
+        """How training pictures are changed."""
+        return Augmentation(self.flip, self.crop, self.noise, self.augmentation == "sevenfold")
 
     def check_positive(self, *names: str) -> None:
         """Raises ArgumentError if one of the fields is not above 0."""

@@ -4,12 +4,32 @@ The discriminators are updated first, then the generator against the new ones, f
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
 from training.losses import absolute_error, adversarial
+from training.recipes.recipe import Recipe
 from training.systems.system import Losses, System, Tensors, Update, ab_rmse
+from zoo.errors import ArgumentError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe(Recipe):
+    """What all conditional GANs add to a recipe."""
+
+    width: float = 1.0  # of generator and discriminators
+    adversarial_loss: str = "log"  # as the papers write it; or "least_squares"
+    l1_weight: float = 100.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("width")
+        self.check_choice("adversarial_loss", ("log", "least_squares"))
+        self.check_unpadded()
+        if self.l1_weight < 0:
+            raise ArgumentError(f"l1_weight is {self.l1_weight}: it must be at least 0")
 
 
 def against(

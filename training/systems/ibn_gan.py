@@ -4,34 +4,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import zoo
-from training.recipes.recipe import Recipe
-from training.systems.adversarial import against
+from training.systems.adversarial import AdversarialRecipe, against
 from training.systems.system import Statistics, System
 from zoo.architectures.ibn_gan import AB_LIMIT, LEVELS, NORMS, SCALES, discriminators
-from zoo.errors import ArgumentError
 
 
 @dataclass(frozen=True, kw_only=True)
-class IbnGanRecipe(Recipe):
+class IbnGanRecipe(AdversarialRecipe):
     """What ibn_gan adds to a recipe. For the rows of the paper's table I see `zoo.architectures.ibn_gan.VARIANTS`."""
 
     architecture: str = "ibn_gan"
     norm: str = "ibn"
     spectral: bool = True
     scales: int = SCALES  # discriminators
-    width: float = 1.0  # of generator and discriminators
     levels: int = LEVELS
-    adversarial_loss: str = "log"  # as the paper writes it; "least_squares" as its authors' code has it
-    l1_weight: float = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_positive("width", "scales")
+        self.check_positive("scales")
         self.check_choice("norm", tuple(NORMS))
-        self.check_choice("adversarial_loss", ("log", "least_squares"))
-        self.check_unpadded()
-        if self.l1_weight < 0:
-            raise ArgumentError(f"l1_weight is {self.l1_weight}: it must be at least 0")
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.build`."""

@@ -4,32 +4,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import zoo
-from training.recipes.recipe import Recipe
-from training.systems.adversarial import against
+from training.systems.adversarial import AdversarialRecipe, against
 from training.systems.system import Statistics, System
 from zoo.architectures.pix2pix import FILTERS, discriminator
 from zoo.errors import ArgumentError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pix2pixRecipe(Recipe):
+class Pix2pixRecipe(AdversarialRecipe):
     """What pix2pix adds to a recipe."""
 
     architecture: str = "pix2pix"
     filters: tuple[int, ...] = FILTERS
-    width: float = 1.0  # of generator and discriminator
     dropout: float = 0.5
     test_noise: bool = False  # dropout and batch statistics in the saved colorizer as well
-    adversarial_loss: str = "log"  # or "least_squares"
-    l1_weight: float = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_positive("width")
-        self.check_choice("adversarial_loss", ("log", "least_squares"))
-        self.check_unpadded()
-        if self.l1_weight < 0:
-            raise ArgumentError(f"l1_weight is {self.l1_weight}: it must be at least 0")
         if self.size < 32:
             raise ArgumentError(f"size is {self.size}: the discriminator needs 32 pixels or more")
 
