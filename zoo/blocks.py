@@ -89,15 +89,22 @@ def resize_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Ker
     return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
 
 
-def enlarge_like(x: keras.KerasTensor, reference: keras.KerasTensor, factor: int) -> keras.KerasTensor:
+def enlarge_like(
+    x: keras.KerasTensor, reference: keras.KerasTensor, factor: int, first: float | None = None
+) -> keras.KerasTensor:
     """Map (B, h, w, C) of stride `factor` -> (B, H, W, C) of the reference: linear between centers, then cropped.
 
     factor * h and factor * w are at least the H and W of the reference (B, H, W, K): what padding added is cut off.
+    Pixels outside the outermost centers have the color of these.
+
+    Args:
+        first: the pixel that the first center lies on; by default the middle of the first `factor` pixels.
     """
+    shift = 0.0 if first is None else (factor - 1) / 2 - first
 
     def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
         here = ops.transpose(positions(row), (0, 2, 1))
-        return ops.expand_dims(sampling_matrix(positions(longer), here, np.float32(1 / factor)), 1)
+        return ops.expand_dims(sampling_matrix(positions(longer) + shift, here, np.float32(1 / factor)), 1)
 
     return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
 

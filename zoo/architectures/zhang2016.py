@@ -18,11 +18,10 @@ last rectifier of a block, the 313 bins and the annealed mean. Departures, each 
 """
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from zoo.bins import ab_grid
-from zoo.blocks import conv, pad_to_stride, positions, resample, sampling_matrix
+from zoo.blocks import conv, enlarge_like, pad_to_stride
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -37,23 +36,6 @@ BLOCKS = (  # filters, convolutions, stride of the last one, dilation
     (512, 3, 1, 1),
 )
 UP_FILTERS = 256
-
-
-def _enlarge(ab: keras.KerasTensor, reference: keras.KerasTensor) -> keras.KerasTensor:
-    """Map (B, h, w, 2) -> (B, H, W, 2) of the reference (B, H, W, 1): cell i on pixel 4i, linear in between.
-
-    Pixels behind the last cell have its color.
-    """
-
-    def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
-        # The matrix takes a cell for the middle of its 4 pixels: read that much further on.
-        wanted = positions(longer) + (STRIDE - 1) / 2
-        here = ops.transpose(positions(row), (0, 2, 1))
-        return ops.expand_dims(sampling_matrix(wanted, here, np.float32(1 / STRIDE)), 1)
-
-    rows = axis(ab[:, :, 0, :], reference[:, :, 0, :])
-    columns = axis(ab[:, 0, :, :], reference[:, 0, :, :])
-    return ops.transpose(resample(ops.transpose(ab, (0, 3, 1, 2)), rows, columns), (0, 2, 3, 1))
 
 
 @register(
@@ -103,5 +85,5 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
     sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
-    ab = _enlarge(ops.matmul(probabilities, centers), lightness)
+    ab = enlarge_like(ops.matmul(probabilities, centers), lightness, STRIDE, first=0.0)
     return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="zhang2016")
