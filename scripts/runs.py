@@ -29,7 +29,7 @@ def main(names: list[str]) -> None:
     """Draws the runs of these names, by default all that have a log."""
     for name in names or sorted(path.stem for path in FOLDER.glob("*.csv")):
         draw_curves(FOLDER / f"{name}.csv", FOLDER / f"{name}.svg")
-        if name in list_presets():
+        if name in {preset.name for preset in list_presets()}:
             draw_sheet(name, FOLDER / f"{name}.jpg")
 
 

@@ -7,6 +7,9 @@ is tried without training again: a network that was trained with class weights w
 task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores.
 
 A run that was trained with weights of its own is corrected for them in the same way, so lambda always means the same.
+
+That is for color_unet, which scores every pixel. The colors of other networks are tried as they are, with saturations,
+and with temperatures where there is one.
 """
 
 import itertools
@@ -26,7 +29,6 @@ from training.data import Photographs, prepare
 from training.metrics import colorfulness
 from zoo import bins, color
 from zoo.colorizer import network_of, recompose
-from zoo.errors import ArgumentError
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
 TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
@@ -49,31 +51,54 @@ class Balance:
 def tried(
     network: keras.Model, photographs: Photographs, prior: np.ndarray, centers: np.ndarray, trained_lam: float
 ) -> Iterable[Balance]:
-    """Every setting of the grid on (at most PICTURES of) the photographs."""
-    chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
+    """Every setting of the grid on (at most PICTURES of) the photographs, for a network that scores every pixel."""
+    lab = _sampled(photographs)
     scorer = keras.Model(network.input, network.get_layer("scores").output)
-    scores, lab = [], []
-    for start in range(0, len(chosen), BATCH):
-        rgb = photographs.frames[chosen[start : start + BATCH]].astype(np.float32) / 255
-        lab.append(ops.convert_to_numpy(color.rgb_to_lab(rgb)))
-        # Every second pixel each way: neighbors say the same.
-        scores.append(scorer.predict_on_batch(lab[-1][..., :1])[:, ::2, ::2])
-    logits, truth = np.concatenate(scores), np.concatenate(lab)[:, ::2, ::2]
-    logits = logits - np.log(bins.rebalancing_weights(prior, trained_lam))
-    gray_rmse = _rmse(truth[..., 1:]).mean()
-    true_colorfulness = colorfulness(_rgb(truth[..., :1], truth[..., 1:], 1.0)).mean()
+    logits = _seen(scorer, lab) - np.log(bins.rebalancing_weights(prior, trained_lam))
     for lam, temperature in itertools.product(LAMBDAS, TEMPERATURES):
         weights = np.log(bins.rebalancing_weights(prior, lam))
         ab = ops.convert_to_numpy(bins.annealed_mean(logits + weights, centers, temperature))
-        for saturation in SATURATIONS:
-            rgb = _rgb(truth[..., :1], ab, saturation)
-            yield Balance(
-                lam,
-                temperature,
-                saturation,
-                float(_rmse(ab * saturation - truth[..., 1:]).mean() / gray_rmse),
-                float(colorfulness(rgb).mean() / true_colorfulness),
-            )
+        yield from _saturated(lab, ab, lam, temperature)
+
+
+def tried_as_it_is(network: keras.Model, photographs: Photographs, lam: float) -> Iterable[Balance]:
+    """Saturations, and temperatures if the network has one, on (at most PICTURES of) the photographs."""
+    lab = _sampled(photographs)
+    softer = {layer.name: layer for layer in network.layers}.get("temperature")
+    if softer is None:
+        yield from _saturated(lab, _seen(network, lab), lam, 1.0)
+        return
+    for temperature in TEMPERATURES:
+        softer.scale = 1 / temperature
+        yield from _saturated(lab, _seen(network, lab), lam, temperature)
+
+
+def _sampled(photographs: Photographs) -> np.ndarray:
+    """Lab (N, S, S, 3) of an even choice of the photographs."""
+    chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
+    return ops.convert_to_numpy(color.rgb_to_lab(photographs.frames[chosen].astype(np.float32) / 255))
+
+
+def _seen(model: keras.Model, lab: np.ndarray) -> np.ndarray:
+    """What a model says of Lab (N, S, S, 3), at every second pixel each way: neighbors say the same."""
+    parts = [model(lab[start : start + BATCH, :, :, :1], training=False) for start in range(0, len(lab), BATCH)]
+    return np.concatenate([ops.convert_to_numpy(part)[:, ::2, ::2] for part in parts])
+
+
+def _saturated(lab: np.ndarray, ab: np.ndarray, lam: float, temperature: float) -> Iterable[Balance]:
+    """Lab (N, S, S, 3), and what was painted on every second pixel of it, with every saturation."""
+    truth = lab[:, ::2, ::2]
+    gray_rmse = _rmse(truth[..., 1:]).mean()
+    true_colorfulness = colorfulness(_rgb(truth[..., :1], truth[..., 1:], 1.0)).mean()
+    for saturation in SATURATIONS:
+        rgb = _rgb(truth[..., :1], ab, saturation)
+        yield Balance(
+            lam,
+            temperature,
+            saturation,
+            float(_rmse(ab * saturation - truth[..., 1:]).mean() / gray_rmse),
+            float(colorfulness(rgb).mean() / true_colorfulness),
+        )
 
 
 def _rmse(difference: np.ndarray) -> np.ndarray:
@@ -97,14 +122,14 @@ def main(
     """Print the settings that reach the least colorfulness with the lowest error."""
     recipe = recipes.of_run(run)
     statistics = np.load(run / "statistics.npz")
-    if not {"centers", "prior"} <= set(statistics):
-        raise ArgumentError(f"{recipe.architecture} has no classes with colors to balance")
     network = network_of(keras.models.load_model(run / "best.keras", compile=False))
-    photographs = prepare(
-        [val], recipe.size, run / "cache" / "val", "fill" if recipe.framing == "window" else recipe.framing
-    )
-    found = tried(network, photographs, statistics["prior"], statistics["centers"], getattr(recipe, "lam", 1.0))
-    settings = list(found)
+    framing = "fill" if recipe.framing == "window" else recipe.framing
+    photographs = prepare([val], recipe.size, run / "cache" / "val", framing)
+    lam = getattr(recipe, "lam", 1.0)
+    if recipe.architecture == "color_unet":
+        settings = list(tried(network, photographs, statistics["prior"], statistics["centers"], lam))
+    else:
+        settings = list(tried_as_it_is(network, photographs, lam))
     print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
     for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
         print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
