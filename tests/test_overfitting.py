@@ -6,13 +6,15 @@ The photographs come inside scikit-image and scikit-learn.
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 from PIL import Image
 from skimage import data as skimage_data
 from sklearn.datasets import load_sample_image
 
 from training import recipes
-from training.data import Photographs, batches, fill
+from training.data import Photographs, batches, fill, frequent_uv_classes
 from training.train import make_strategy, make_trainer
+from zoo import bins, color
 
 SIZE = 64
 RIGHT = 4.0  # Lab units, the mean of |error| over a and b
@@ -23,7 +25,7 @@ COMMON = {
 # recipe -> its smaller network, and the most steps that it gets
 SMALL = {
     "autoencoder_cifar10_v1": ({"width": "0.5", "learning_rate": "0.001"}, 1500),
-    "color_unet_scenes_v1": ({"learning_rate": "0.003", "bins": "60", "temperature": "1.0"}, 1500),
+    "color_unet_scenes_v1": ({"learning_rate": "0.003", "bins": "20", "temperature": "1.0"}, 1500),
     "ibn_gan_scenes_v1": ({"width": "0.25", "learning_rate": "0.001"}, 1500),
     "iizuka2016_scenes_v1": ({"width": "0.2", "learning_rate": "0.003"}, 1500),
     "larsson2016_scenes_v1": ({"width": "0.125", "learning_rate": "0.003", "locations": "256", "window": "1"}, 1500),
@@ -42,6 +44,15 @@ def eight_photographs() -> Photographs:
     return Photographs(frames, np.full((8, 2), SIZE, np.int32), names, names, [], ["one", "other"] * 4)
 
 
+def error_of_classes(photographs: Photographs, count: int) -> float:
+    """The error that the classes of color_unet leave where every pixel is put into the right one."""
+    classes, centers, _ = frequent_uv_classes(photographs, count)
+    rgb = photographs.frames.astype(np.float32) / 255
+    cells = ops.convert_to_numpy(bins.uv_cell(color.rgb_to_yuv(rgb)[..., 1:]))
+    ab = ops.convert_to_numpy(color.rgb_to_lab(rgb))[..., 1:]
+    return float(np.abs(centers[classes[cells]] - ab).mean())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_eight_photographs_by_heart(name: str) -> None:
@@ -51,6 +62,11 @@ def test_eight_photographs_by_heart(name: str) -> None:
     tf.random.set_seed(0)
     trainer = make_trainer(recipe, recipe.statistics(photographs), most_steps, make_strategy("one"))
     system = trainer.system
+    right = RIGHT
+    if recipe.architecture == "color_unet":
+        # Its hundred cells are too coarse for 4: these photographs fill twenty of them, which leaves an error of 5.7.
+        right = 1.1 * error_of_classes(photographs, recipe.bins)
+        assert RIGHT < right < 6.3
     errors = []
     for step in range(most_steps):
         if step % 50 == 0:
@@ -60,9 +76,9 @@ def test_eight_photographs_by_heart(name: str) -> None:
             )
             ab = system.network(lightness, training=False)
             errors.append(float(tf.reduce_mean(tf.abs(ab - truth["ab"]))))
-            if errors[-1] < RIGHT:
+            if errors[-1] < right:
                 break
         trainer.step((lightness, truth))
     print(f"{name}: {errors[0]:.2f} -> {errors[-1]:.2f} in {50 * (len(errors) - 1)} steps")
     assert errors[0] > 2 * RIGHT
-    assert errors[-1] < RIGHT
+    assert errors[-1] < right

@@ -2,14 +2,11 @@
 
     python -m training.balance runs/color_unet_wide_scenes_v1 --val DIR
 
-One pass of the network gives its scores; everything after them is cheap, so a whole grid takes a minute. Rebalancing
-is tried without training again: a network that was trained with class weights w predicts, where it has learned its
-task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores.
+Rebalancing is tried without training again: a network that was trained with class weights w predicts, where it has
+learned its task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores. A run that was
+trained with weights of its own is corrected for them in the same way, so lambda always means the same.
 
-A run that was trained with weights of its own is corrected for them in the same way, so lambda always means the same.
-
-That is for color_unet, which scores every pixel. The colors of other networks are tried as they are, with saturations,
-and with temperatures where there is one.
+Networks that have no classes with a prior, or no temperature, are tried without them.
 """
 
 import itertools
@@ -32,7 +29,7 @@ from zoo.colorizer import network_of, recompose
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
 TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
-SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
+SATURATIONS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
 PICTURES = 300
 BATCH = 50
 
@@ -49,27 +46,27 @@ class Balance:
 
 
 def tried(
-    network: keras.Model, photographs: Photographs, prior: np.ndarray, centers: np.ndarray, trained_lam: float
+    network: keras.Model, photographs: Photographs, prior: np.ndarray | None = None, trained_lam: float = 1.0
 ) -> Iterable[Balance]:
-    """Every setting of the grid on (at most PICTURES of) the photographs, for a network that scores every pixel."""
-    lab = _sampled(photographs)
-    scorer = keras.Model(network.input, network.get_layer("scores").output)
-    logits = _seen(scorer, lab) - np.log(bins.rebalancing_weights(prior, trained_lam))
-    for lam, temperature in itertools.product(LAMBDAS, TEMPERATURES):
-        weights = np.log(bins.rebalancing_weights(prior, lam))
-        ab = ops.convert_to_numpy(bins.annealed_mean(logits + weights, centers, temperature))
-        yield from _saturated(lab, ab, lam, temperature)
+    """Every setting of the grid on (at most PICTURES of) the photographs. It leaves the network changed.
 
-
-def tried_as_it_is(network: keras.Model, photographs: Photographs, lam: float) -> Iterable[Balance]:
-    """Saturations, and temperatures if the network has one, on (at most PICTURES of) the photographs."""
+    Args:
+        network: lightness -> ab.
+        photographs: held-out ones.
+        prior: of the classes that the layer "scores" tells apart, (n,).
+        trained_lam: of the class weights that the network was trained with.
+    """
     lab = _sampled(photographs)
-    softer = {layer.name: layer for layer in network.layers}.get("temperature")
-    if softer is None:
-        yield from _saturated(lab, _seen(network, lab), lam, 1.0)
-        return
-    for temperature in TEMPERATURES:
-        softer.scale = 1 / temperature
+    layers = {layer.name: layer for layer in network.layers}
+    trained = None if prior is None else ops.convert_to_numpy(layers["scores"].bias)
+    lambdas = (trained_lam,) if prior is None else LAMBDAS
+    temperatures = TEMPERATURES if "temperature" in layers else (1.0,)
+    for lam, temperature in itertools.product(lambdas, temperatures):
+        if prior is not None:
+            weights, trained_weights = (np.log(bins.rebalancing_weights(prior, x)) for x in (lam, trained_lam))
+            layers["scores"].bias.assign(trained + weights - trained_weights)
+        if "temperature" in layers:
+            layers["temperature"].scale = 1 / temperature
         yield from _saturated(lab, _seen(network, lab), lam, temperature)
 
 
@@ -126,10 +123,8 @@ def main(
     framing = "fill" if recipe.framing == "window" else recipe.framing
     photographs = prepare([val], recipe.size, run / "cache" / "val", framing)
     lam = getattr(recipe, "lam", 1.0)
-    if recipe.architecture == "color_unet":
-        settings = list(tried(network, photographs, statistics["prior"], statistics["centers"], lam))
-    else:
-        settings = list(tried_as_it_is(network, photographs, lam))
+    prior = statistics["prior"] if "prior" in statistics else None
+    settings = list(tried(network, photographs, prior, lam))
     print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
     for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
         print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")

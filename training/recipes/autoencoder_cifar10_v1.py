@@ -16,7 +16,7 @@ class AutoencoderCifar10V1(AutoencoderRecipe):
     framing: str = "fill"
     working_size: int = 32
     batch: int = 32
-    epochs: int = 30
+    epochs: int = 13
     plateau_factor: float = 0.316
     plateau_patience: int = 5
     lowest_learning_rate: float = 5e-7

@@ -16,9 +16,9 @@ class IbnGanScenesV1(IbnGanRecipe):
     framing: str = "fill"
     working_size: int = 96
     batch: int = 16
-    epochs: int = 6
-    learning_rate: float = 2e-4
-    schedule: str = "constant"
+    epochs: int = 4
+    learning_rate: float = 5e-4
+    schedule: str = "cosine"
     noise: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
     beta_1: float = 0.5
     levels: int = 6

@@ -16,7 +16,7 @@ class Zhang2016ScenesV1(Zhang2016Recipe):
     framing: str = "fill"
     working_size: int = 96
     batch: int = 16
-    epochs: int = 6
+    epochs: int = 4
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     noise: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
