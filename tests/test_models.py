@@ -45,7 +45,8 @@ def fresh(tmp_path_factory):
 
 def test_every_file_of_the_folder_is_registered():
     files = Path(architectures.__file__).parent.glob("*.py")
-    assert {path.stem for path in files} - {"__init__"} == set(MODELS)
+    found = {path.stem for path in files} - {"__init__"}
+    assert found == set(MODELS), "zoo/architectures/__init__.py imports every file of its folder"
 
 
 def test_a_name_is_registered_once():
@@ -67,12 +68,18 @@ def test_builders_have_no_hidden_arguments(name):
 
 
 @every_model
+def test_batch_normalization_is_synchronized_between_devices(name):
+    norms = [layer for layer in network(name)._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    assert all(norm.synchronized for norm in norms)
+
+
+@every_model
 def test_registry_entry(name):
     row = entry(name)
     assert row.build.__name__ == network(name).name == name
     assert row.title
     assert row.paper
-    assert 2010 < row.year < 2030
+    assert 2010 < row.year < 2100
     assert row.stride >= 1
 
 
@@ -147,7 +154,9 @@ def test_low_precision_inside_gives_float32(name):
 
 @every_model
 def test_golden_values(name):
-    with np.load(FOLDER / f"{name}.npz") as golden:
+    path = FOLDER / f"{name}.npz"
+    assert path.is_file(), f"python -m tests.accept_golden {name} writes it"
+    with np.load(path) as golden:
         np.testing.assert_array_equal(golden["lightness"], golden_lightness())
         assert golden["ab"].std() > 1
         np.testing.assert_allclose(numpy_of(network(name)(golden["lightness"])), golden["ab"], atol=0.01)

@@ -11,6 +11,7 @@ from PIL import Image
 from skimage import data as skimage_data
 from sklearn.datasets import load_sample_image
 
+import zoo
 from training import recipes
 from training.data import Photographs, batches, fill, frequent_uv_classes
 from training.train import make_strategy, make_trainer
@@ -42,6 +43,10 @@ def eight_photographs() -> Photographs:
     frames = np.stack([fill(Image.fromarray(picture), SIZE)[0] for picture in whole])
     names = [str(i) for i in range(len(frames))]
     return Photographs(frames, np.full((8, 2), SIZE, np.int32), names, names, [], ["one", "other"] * 4)
+
+
+def test_every_architecture_is_here() -> None:
+    assert {recipes.load(name).architecture for name in SMALL} == set(zoo.list_models()), "SMALL in this file"
 
 
 def error_of_classes(photographs: Photographs, count: int) -> float:

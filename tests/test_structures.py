@@ -65,7 +65,7 @@ def weighted_calls(config, calls=1):
 @every_model
 def test_every_layer_with_a_kernel_is_found_once_for_each_call(name):
     found = Counter(each.name for each in bars(name) if each.kind in WEIGHTED)
-    assert len(found) > 5
+    assert found
     assert found == weighted_calls(network(name).get_config())
 
 
@@ -138,6 +138,7 @@ def test_drawing(name, tmp_path):
 @every_model
 def test_every_model_has_its_picture(name):
     path = ROOT / "docs" / "structures" / f"{name}.svg"
+    assert path.is_file(), f"PYTHONPATH=. python scripts/structures.py {name} draws it"
     assert path.stat().st_size < 60_000
     written = [element.text or "" for element in ElementTree.parse(path).iter()]
     assert [text for text in written if text.startswith(f"{name}, ")]

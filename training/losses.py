@@ -88,7 +88,7 @@ def absolute_error(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
 
 
 def smooth_absolute_error(predicted: Tensor, true: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the smooth L1 loss: d^2 / 2 where d = |predicted - true| is below 1, and d - 1/2 above.
+    """Mean of the smooth L1 (Huber) loss: d^2 / 2 where d = |predicted - true| is below 1, and d - 1/2 above.
 
     Arguments and result as of `squared_error`. On values in [0, 1] it is half the squared error. Source: Rahman et
     al., section V.B, equation 1, after Girshick's Fast R-CNN.
