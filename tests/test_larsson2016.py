@@ -260,6 +260,19 @@ def test_reading_a_map(stride):
             np.testing.assert_allclose(found, linear(expected, [(column + 0.5) / stride - 0.5], 1)[0, 0], atol=1e-4)
 
 
+@pytest.mark.parametrize("pictures", [1, 2, 3, 4])
+def test_pictures_of_a_batch_are_read_each_at_its_own_places(pictures):
+    """In a functional model, where sums of tensors that look like a bias take another way."""
+    rng = np.random.default_rng(pictures)
+    values = rng.normal(size=(pictures, 6, 7, 3)).astype(np.float32)
+    places = rng.integers(0, 6, (pictures, 4, 2))
+    data, locations = keras.Input((None, None, 3)), keras.Input((None, 2))
+    model = keras.Model([data, locations], read_at(data, locations, 1))
+    got = numpy_of(model([values, places.astype(np.float32)]))
+    for picture in range(pictures):
+        np.testing.assert_array_equal(got[picture], values[picture][tuple(places[picture].T)])
+
+
 @pytest.mark.parametrize("size", [(64, 96), (70, 45), (8, 8)], ids=str)
 def test_scores_at_the_centers_of_cells_are_the_dense_ones(tiny, size):
     light = lightness_of(3, *size)

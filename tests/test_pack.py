@@ -6,8 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import zoo
+from training import recipes
 from training.pack import KEPT_BITS, pack
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
@@ -63,3 +65,25 @@ def test_never_over_a_preset(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="presets never change"):
         pack(run, "packed_v1", tmp_path, **SETTINGS | {"lam": 1.0})
     assert sha256(path) == row["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fields"),
+    [
+        ("larsson2016", {"width": 0.02, "framing": "fill"}),
+        ("autoencoder", {"width": 0.06, "framing": "fill", "size": 32}),
+    ],
+)
+def test_weights_find_their_layers(architecture: str, fields: dict[str, object], tmp_path: Path) -> None:
+    """The order of a model's weights is another in the file, where branches meet and where models are nested."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.json").write_text(json.dumps({"architecture": architecture} | fields))
+    np.savez(run / "statistics.npz")
+    recipe = recipes.of_run(run)
+    network = zoo.build(architecture, recipe.arguments({}))
+    zoo.colorizer(network, 32).save(run / "best.keras")
+    path, _ = pack(run, "packed_v1", tmp_path, saturation=1.0, size=32)
+    packed = {v.path: ops.convert_to_numpy(v) for v in network_of(keras.models.load_model(path)).weights}
+    for variable in network.weights:
+        np.testing.assert_allclose(packed[variable.path], variable, rtol=2.0 ** -(KEPT_BITS + 1), err_msg=variable.path)

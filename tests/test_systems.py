@@ -3,7 +3,8 @@
 import csv
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,15 @@ TINY = {
     "zhang2016_scenes_v1": {"width": "0.03"},
 }
 every_system = pytest.mark.parametrize("name", TINY)
-# Tracing a step takes most of the time; pix2pix has all that can go wrong: two optimizers, dropout, batch statistics.
-RUNS = [name if name == "pix2pix_scenes_v1" else pytest.param(name, marks=pytest.mark.slow) for name in TINY]
-every_run = pytest.mark.parametrize("name", RUNS)
+# Tracing a step takes far longer than these few steps, so all systems run without it; and with it pix2pix, which has
+# all that can go wrong: two optimizers, dropout, batch statistics.
+every_run = pytest.mark.parametrize(
+    ("name", "eager"),
+    [
+        *((name, True) for name in TINY),
+        *(pytest.param(name, False, marks=[] if "pix2pix" in name else pytest.mark.slow) for name in TINY),
+    ],
+)
 
 
 def tiny(name: str, **overrides: str) -> Recipe:
@@ -138,7 +145,17 @@ def all_weights(trainer: training.Trainer) -> list[tuple[str, np.ndarray]]:
     return [(v.path, ops.convert_to_numpy(v)) for model in models for v in model.weights]
 
 
+@pytest.fixture
+def eagerly(eager: bool) -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Even though the", UserWarning)  # that tf.data is traced in any case
+        tf.config.run_functions_eagerly(eager)
+        yield
+        tf.config.run_functions_eagerly(False)
+
+
 @every_run
+@pytest.mark.usefixtures("eagerly")
 def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch) -> None:
     without_dropout(monkeypatch)
     # Plain gradient descent: Adam makes a step of the rounding that is left of a gradient of 0, as of a bias in
@@ -162,6 +179,7 @@ def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch:
 
 
 @every_run
+@pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_goes_on_exactly(name: str, prepared: Photographs, tmp_path: Path) -> None:
     """Optimizers, moving statistics, spectral vectors and the state of dropout included."""
     recipe = tiny(name)

@@ -63,7 +63,7 @@ def pack(
     arguments = recipe.arguments(statistics)
     network = zoo.build(recipe.architecture, arguments)
     trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
-    network.set_weights([_rounded(w) for w in trained.get_weights()])
+    _copy_rounded(trained, network)
     used = getattr(recipe, "lam", 1.0)
     if lam is not None and lam != used:
         _with(recipe, "lam", lam)
@@ -92,6 +92,15 @@ def pack(
         "keras_version": keras.__version__,
         "sha256": sha256(path),
     }
+
+
+def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
+    """Layer by layer: a file brings back all weights of a model, but not their order."""
+    for layer in target.layers:
+        if isinstance(layer, keras.Model):
+            _copy_rounded(source.get_layer(layer.name), layer)
+        else:
+            layer.set_weights([_rounded(w) for w in source.get_layer(layer.name).get_weights()])
 
 
 def _with(recipe: Recipe, field: str, value: float) -> Recipe:

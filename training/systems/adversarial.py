@@ -70,9 +70,10 @@ def against(
         with tf.GradientTape() as generator_tape:
             condition, fake, _ = generator(lightness, training=True)
             condition, fake = inside(condition, truth), inside(fake, truth)
+            # Begun behind the generator, this tape does not reach it.
             with tf.GradientTape() as discriminator_tape:
                 on_true = tf.add_n(judged(condition, true, True))
-                on_fake = tf.add_n(judged(condition, tf.stop_gradient(fake), False))
+                on_fake = tf.add_n(judged(condition, fake, False))
                 caught = (on_true + on_fake) / 2
             update("discriminator", discriminator_tape, caught)
             fooled = tf.add_n(judged(condition, fake, True))

@@ -189,7 +189,8 @@ def read_at(x: Tensor, locations: Tensor, stride: int) -> Tensor:
     # All pictures as one long line of cells: gathering within a batch would copy the map once more.
     size = ops.cast(last, "int32") + 1
     picture = ops.cast(ops.cumsum(ops.ones_like(locations[:, :1, :1]), axis=0), "int32") - 1
-    rows = cells[:, :, 0] + picture * size[..., :1]
+    # In this order: a second operand (2, 1, 1) would be taken for a bias of the two cells, and not of two pictures.
+    rows = picture * size[..., :1] + cells[:, :, 0]
     index = ops.expand_dims(rows * size[..., 1:], -1) + ops.expand_dims(cells[:, :, 1], -2)  # (B, N, 2, 2)
     weight = ops.expand_dims(shares[:, :, 0], -1) * ops.expand_dims(shares[:, :, 1], -2)
     line = ops.reshape(x, (1, -1, x.shape[-1]))
