@@ -356,6 +356,20 @@ def test_zhang_prior_and_gray_pictures(prepared: Photographs, tmp_path: Path) ->
     assert (losses[2:] > 0).all()
 
 
+def test_larsson_reads_picture_and_truth_at_the_same_places(prepared: Photographs) -> None:
+    recipe = tiny("larsson2016_scenes_v1", window="1")
+    system = recipe.system(recipe.statistics(prepared))
+    kernel = system.network.get_layer("scores").kernel
+    kernel.assign(kernel * 1e4)
+    lightness, truth = batch_for(system, prepared)
+    places = tf.reshape(truth["draws"], (4, -1, 2))
+    found = system.validate(lightness, truth)["loss"]
+    mixed = tf.gather(places, np.random.default_rng(0).permutation(places.shape[1]), axis=1)
+    # Their order does not matter; which score meets which color does.
+    same = system.validate(lightness, truth | {"draws": tf.reshape(mixed, (4, -1))})["loss"]
+    np.testing.assert_allclose(found, same, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "heads", ["hue_chroma", *(pytest.param(h, marks=pytest.mark.slow) for h in ("lab", "lab_joint"))]
 )
