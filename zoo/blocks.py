@@ -103,8 +103,8 @@ def enlarge_like(
     shift = 0.0 if first is None else (factor - 1) / 2 - first
 
     def axis(row: keras.KerasTensor, longer: keras.KerasTensor) -> keras.KerasTensor:
-        here = ops.transpose(positions(row), (0, 2, 1))
-        return ops.expand_dims(sampling_matrix(positions(longer) + shift, here, np.float32(1 / factor)), 1)
+        here, there = ops.transpose(positions(row), (0, 2, 1)), positions(longer)
+        return ops.expand_dims(sampling_matrix(there + shift if shift else there, here, np.float32(1 / factor)), 1)
 
     return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
 
