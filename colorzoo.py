@@ -46,6 +46,8 @@ class Strategy(StrEnum):
 
     one = "one"
     mirrored = "mirrored"
+    multiworker = "multiworker"
+    tpu = "tpu"
 
 
 def main() -> None:
@@ -233,7 +235,11 @@ def train(
     val: Annotated[Path | None, typer.Option(help="Folder of photographs to validate on.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an interrupted run resumes in it.")] = None,
     strategy: Annotated[
-        Strategy, typer.Option(help="one: a single device. mirrored: all GPUs of this machine.")
+        Strategy,
+        typer.Option(
+            help="one: a single device. mirrored: all GPUs of this machine. multiworker: several machines, "
+            "each with its own TF_CONFIG. tpu: not tried yet."
+        ),
     ] = Strategy.one,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")

@@ -21,7 +21,7 @@ import tensorflow as tf
 from training import recipes
 from training.data import batches
 from training.recipes.recipe import Recipe
-from training.train import make_trainer
+from training.trainer import make_trainer
 
 WARM_UP = 3  # steps before the first timed one: tracing, memory, caches
 

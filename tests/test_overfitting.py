@@ -14,7 +14,8 @@ from sklearn.datasets import load_sample_image
 import zoo
 from training import recipes
 from training.data import Photographs, batches, fill, frequent_uv_classes
-from training.train import make_strategy, make_trainer
+from training.strategies import make_strategy
+from training.trainer import make_trainer
 from zoo import bins, color
 
 SIZE = 64

@@ -17,14 +17,16 @@ from photographs import write_fields
 
 import zoo
 from training import recipes
-from training import train as training
 from training.augmentation import Augmentation
 from training.callbacks import BestModel
+from training.checkpoints import State
 from training.data import Photographs, batches, prepare
 from training.recipes.recipe import Recipe
+from training.strategies import distributed, make_strategy
 from training.systems.system import System, Tensors
 from training.systems.zhang2016 import given_prior, soft_prior
-from training.train import make_strategy, train
+from training.train import train
+from training.trainer import Trainer, make_trainer
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
@@ -115,12 +117,12 @@ def test_every_trainable_variable_gets_a_gradient(name: str, prepared: Photograp
     assert "loss" in losses
 
 
-def steps(trainer: training.Trainer, inputs: Sequence[Any], strategy: tf.distribute.Strategy) -> list[dict[str, float]]:
+def steps(trainer: Trainer, inputs: Sequence[Any], strategy: tf.distribute.Strategy) -> list[dict[str, float]]:
     """The losses of one step for each of the batches."""
     found = []
     for each in inputs:
-        dataset = training._unsharded(tf.data.Dataset.from_tensor_slices(each).batch(4))
-        for part in strategy.experimental_distribute_dataset(dataset):
+        dataset = tf.data.Dataset.from_tensor_slices(each).batch(4)
+        for part in distributed(strategy, 4 // strategy.num_replicas_in_sync, lambda _, dataset=dataset: dataset):
             found.append({name: float(value) for name, value in trainer.step(part).items()})
     return found
 
@@ -139,7 +141,7 @@ def without_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.build", quiet)
 
 
-def all_weights(trainer: training.Trainer) -> list[tuple[str, np.ndarray]]:
+def all_weights(trainer: Trainer) -> list[tuple[str, np.ndarray]]:
     """Path and value of everything that is trained or moves, the seeds of dropout apart."""
     models = [model for part in trainer.system.trained.values() for model in part]
     return [(v.path, ops.convert_to_numpy(v)) for model in models for v in model.weights]
@@ -166,7 +168,7 @@ def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch:
     for kind in ("one", "mirrored"):
         keras.utils.set_random_seed(0)
         strategy = make_strategy(kind)
-        trainers[kind] = training.make_trainer(recipe, statistics, 100, strategy)
+        trainers[kind] = make_trainer(recipe, statistics, 100, strategy)
         before = all_weights(trainers[kind])
         inputs = [batch_for(trainers[kind].system, prepared, seed) for seed in (0, 1)]
         losses[kind] = steps(trainers[kind], inputs, strategy)
@@ -185,9 +187,9 @@ def test_a_checkpoint_goes_on_exactly(name: str, prepared: Photographs, tmp_path
     recipe = tiny(name)
     statistics, strategy = recipe.statistics(prepared), make_strategy("one")
 
-    def start(folder: Path) -> tuple[training.Trainer, training._State]:
-        trainer = training.make_trainer(recipe, statistics, 100, strategy)
-        return trainer, training._State(trainer.system.trained, trainer.optimizers, folder)
+    def start(folder: Path) -> tuple[Trainer, State]:
+        trainer = make_trainer(recipe, statistics, 100, strategy)
+        return trainer, State(trainer.system.trained, trainer.optimizers, folder)
 
     keras.utils.set_random_seed(0)
     straight, state = start(tmp_path)
@@ -375,7 +377,7 @@ def test_larsson_reads_picture_and_truth_at_the_same_places(prepared: Photograph
 )
 def test_larsson_learns_with_every_head(heads: str, prepared: Photographs) -> None:
     recipe = tiny("larsson2016_scenes_v1", heads=heads, window="3", learning_rate="0.01")
-    trainer = training.make_trainer(recipe, recipe.statistics(prepared), 100, make_strategy("one"))
+    trainer = make_trainer(recipe, recipe.statistics(prepared), 100, make_strategy("one"))
     inputs = batch_for(trainer.system, prepared)
     losses = [float(trainer.step(inputs)["loss"]) for _ in range(45)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
@@ -388,7 +390,7 @@ def test_larsson_learns_with_every_head(heads: str, prepared: Photographs) -> No
 def test_optimizers(optimizer: str, prepared: Photographs) -> None:
     rate = {"adadelta": "1.0", "sgd": "0.5", "momentum": "0.2"}.get(optimizer, "0.01")
     recipe = tiny("autoencoder_cifar10_v1", optimizer=optimizer, learning_rate=rate, regularization="none")
-    trainer = training.make_trainer(recipe, {}, 100, make_strategy("one"))
+    trainer = make_trainer(recipe, {}, 100, make_strategy("one"))
     assert type(trainer.main_optimizer).__name__.lower() == {"momentum": "sgd"}.get(optimizer, optimizer)
     inputs = batch_for(trainer.system, prepared)
     losses = [float(trainer.step(inputs)["loss"]) for _ in range(40)]
@@ -401,7 +403,7 @@ def test_weight_decay_shrinks_kernels_and_not_biases(prepared: Photographs) -> N
         keras.utils.set_random_seed(0)
         plain_descent = {"optimizer": "sgd", "learning_rate": "0.01", "regularization": "none"}
         recipe = tiny("autoencoder_cifar10_v1", **plain_descent, weight_decay=decay)
-        trainer = training.make_trainer(recipe, {}, 100, make_strategy("one"))
+        trainer = make_trainer(recipe, {}, 100, make_strategy("one"))
         before = weights(trainer.system.network)
         trainer.step(batch_for(trainer.system, prepared))
         found[decay] = weights(trainer.system.network)
@@ -414,7 +416,7 @@ def test_step_schedule(prepared: Photographs) -> None:
     recipe = tiny(
         "autoencoder_cifar10_v1", schedule="step", drop_epochs="(0.5, 1.5)", learning_rate="0.1", drop_factor="0.2"
     )
-    trainer = training.make_trainer(recipe, {}, 2, make_strategy("one"))
+    trainer = make_trainer(recipe, {}, 2, make_strategy("one"))
     inputs, rates = batch_for(trainer.system, prepared), []
     for _ in range(5):
         rates.append(float(tf.convert_to_tensor(trainer.main_optimizer.learning_rate)))

@@ -21,10 +21,10 @@ import tensorflow as tf
 from keras import ops
 from photographs import write_fields
 
-from training import recipes
-from training import train as training
+from training import checkpoints, recipes
 from training.callbacks import Progress
-from training.train import main, make_strategy, train
+from training.strategies import make_strategy
+from training.train import main, train
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, ColorzooError, DataError, TrainingError
 
@@ -90,12 +90,12 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_files_of_a_run(finished: Path, photos: Path) -> None:
     assert {p.name for p in finished.iterdir()} == {
-        "recipe.json", "photographs.json", "left_out.txt", "statistics.npz", "log.csv", "best.keras",
-        "last.keras", "checkpoints", "tensorboard", "cache",
+        "recipe.json", "photographs.json", "photographs.tsv", "left_out.txt", "statistics.npz", "starts.jsonl",
+        "log.csv", "best.keras", "last.keras", "checkpoints", "tensorboard", "cache",
     }  # fmt: skip
     assert json.loads((finished / "recipe.json").read_text())["filters"] == [4, 8]
     assert (finished / "left_out.txt").read_text() == (f"{photos / 'train' / 'coast' / 'broken.jpg'}\tnot an image\n")
-    assert len(list((finished / "checkpoints").glob("*.index"))) == training.KEPT_CHECKPOINTS
+    assert len(list((finished / "checkpoints").glob("*.index"))) == checkpoints.KEPT_CHECKPOINTS
 
 
 def test_log(finished: Path) -> None:
@@ -285,14 +285,14 @@ def stop_at(point: str, stop: Callable[[], None], patch: Callable[[object, str, 
 
         patch(keras.callbacks.CallbackList, "on_train_batch_end", on_train_batch_end)
     elif what == "row":
-        original_next = training._State.next_epoch
+        original_next = checkpoints.State.next_epoch
 
-        def next_epoch(self: training._State) -> None:
+        def next_epoch(self: checkpoints.State) -> None:
             original_next(self)
             if now():
                 stop()
 
-        patch(training._State, "next_epoch", next_epoch)
+        patch(checkpoints.State, "next_epoch", next_epoch)
     elif what == "checkpoint":
         original_record = tf.train.CheckpointManager._record_state
 

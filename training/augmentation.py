@@ -1,11 +1,13 @@
 """Random changes of training pictures: crops, mirror images, noise on the lightness."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from zoo.blocks import resample
 
+ALL = slice(None)
 SEVENFOLD = 7  # the picture, its mirror image, three strengths of noise, two crops
 
 
@@ -39,6 +41,10 @@ class Changes:
     place: tf.Tensor  # (B, 2) in [0, 1]: down and across
     flip: tf.Tensor  # (B,) bool
     strength: tf.Tensor  # (B,) standard deviation on L
+
+    def part(self, part: slice) -> "Changes":
+        """Those of a part of the batch."""
+        return Changes(self.fraction[part], self.place[part], self.flip[part], self.strength[part])
 
 
 def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> Changes:
@@ -79,6 +85,6 @@ def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: Changes) -> tf.Tens
     return tf.transpose(planes, (0, 2, 3, 1))
 
 
-def noise(shape: tf.Tensor, changes: Changes, draw: tf.Tensor) -> tf.Tensor:
-    """Gaussian noise of a picture's own strength, for L of shape (B, S, S, 1)."""
-    return changes.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)
+def noise(shape: tuple[Any, ...], changes: Changes, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
+    """Gaussian noise for L of shape (B, S, S, 1), or for a part of that batch, of each picture's own strength."""
+    return changes.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]

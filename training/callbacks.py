@@ -68,12 +68,17 @@ class Progress(keras.callbacks.Callback):
 
 
 class BestModel(keras.callbacks.Callback):
-    """Keeps the colorizer of the epoch with the lowest `monitor`, written beside and renamed into place."""
+    """Keeps the colorizer of the epoch with the lowest `monitor`, written beside and renamed into place.
 
-    def __init__(self, network: keras.Model, path: Path, monitor: str, size: int, saturation: float) -> None:
+    All workers note the lowest value; one of them writes.
+    """
+
+    def __init__(
+        self, network: keras.Model, path: Path, monitor: str, size: int, saturation: float, *, writes: bool = True
+    ) -> None:
         super().__init__()
         self.best = math.inf
-        self._network = network
+        self._network, self._writes = network, writes
         self._path, self._monitor, self._size, self._saturation = path, monitor, size, saturation
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -81,7 +86,8 @@ class BestModel(keras.callbacks.Callback):
         value = (logs or {})[self._monitor]
         if value < self.best:
             self.best = value
-            self.write(self._path)
+            if self._writes:
+                self.write(self._path)
 
     def write(self, path: Path) -> None:
         """Saves the colorizer of the network as it is now, or leaves the old file as it is."""

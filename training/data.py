@@ -34,6 +34,22 @@ FRAMINGS = ("fit", "fill", "window")
 
 
 @dataclass(frozen=True)
+class Place:
+    """Which of how many workers a process is."""
+
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def chief(self) -> bool:
+        """Whether it writes what all workers share."""
+        return self.worker == 0
+
+
+ALONE = Place()
+
+
+@dataclass(frozen=True)
 class Window:
     """Square windows of pictures at their own resolution, cut out whenever a picture is used.
 
@@ -296,11 +312,12 @@ def batches(
     augmentation: Augmentation | None = None,
     classes: Sequence[str] = (),
     draws: int = 0,
+    place: Place = ALONE,
 ) -> tf.data.Dataset:
-    """One epoch from its batch number `start` on.
+    """One epoch from its batch number `start` on, or one worker's part of each of its batches.
 
     With an augmentation the pictures come in an order drawn from seed and epoch and a last incomplete batch
-    is left out; without one they come as they are, all of them.
+    is left out; without one they come as they are, all of them. What is drawn does not depend on the number of workers.
 
     Yields:
         lightness (B, S, S, 1) float32 in [0, 100], with noise where that is asked for, and a dict of
@@ -314,33 +331,36 @@ def batches(
     if augmentation:
         np.random.default_rng([seed, epoch]).shuffle(order)
         order = order[: len(order) // batch * batch]
+    else:
+        order, place = np.array_split(order, place.workers)[place.worker], ALONE
     labels = photographs.labels(classes)
 
-    def read(items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        items = np.sort(items)
-        chosen = items // variants
+    def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         frames, sizes = photographs.read(chosen, [seed, epoch] if augmentation else None)
-        return frames, sizes, labels[chosen], (items % variants).astype(np.int32)
+        return frames, sizes, labels[chosen]
 
     def pictures(step: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        frames, sizes, labels, variant = tf.numpy_function(read, [items], (tf.uint8, tf.int32, tf.int32, tf.int32))
+        items = tf.sort(items)
+        count = tf.shape(items)[0]
+        mine = slice(count * place.worker // place.workers, count * (place.worker + 1) // place.workers)
+        frames, sizes, labels = tf.numpy_function(read, [items[mine] // variants], (tf.uint8, tf.int32, tf.int32))
         frames = tf.ensure_shape(frames, (None, photographs.side, photographs.side, 3))
         rgb = tf.cast(frames, tf.float32) / 255
-        sizes, variant = tf.ensure_shape(sizes, (None, 2)), tf.ensure_shape(variant, (None,))
+        sizes = tf.ensure_shape(sizes, (None, 2))
         draw = tf.stack([tf.cast(seed, tf.int64), step])
         if augmentation:
-            changes = drawn(augmentation, variant, draw)
+            changes = drawn(augmentation, tf.cast(items % variants, tf.int32), draw).part(mine)
             rgb = crop_and_flip(rgb, sizes, changes)
         lab = color.rgb_to_lab(rgb)
         light = lab[..., :1]
         if augmentation:
-            light += noise(tf.shape(light), changes, draw + 2)
+            light += noise((count, *light.shape[1:]), changes, draw + 2, mine)
         return light, {
             "rgb": rgb,
             "ab": lab[..., 1:],
             "mask": padding_mask(sizes, photographs.side),
             "labels": tf.ensure_shape(labels, (None,)),
-            "draws": tf.random.stateless_uniform((tf.shape(variant)[0], draws), draw + 3),
+            "draws": tf.random.stateless_uniform((count, draws), draw + 3)[mine],
         }
 
     steps = tf.data.Dataset.range(epoch * (len(order) // batch) + start, np.iinfo(np.int64).max)

@@ -11,9 +11,9 @@ from training.data import FRAMINGS, Photographs, prepare
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "plateau", "cosine", "step")
-OPTIMIZERS = ("adam", "nadam", "rmsprop", "adadelta", "momentum", "sgd")
+OPTIMIZERS = ("adam", "adamw", "nadam", "rmsprop", "adadelta", "momentum", "sgd")
 AUGMENTATIONS = ("random", "sevenfold")
 
 
@@ -36,7 +36,10 @@ class Recipe(ABC):
     learning_rate: float = 1e-3
     beta_1: float = 0.9  # of Adam and Nadam; of "momentum" the momentum
     beta_2: float = 0.999
-    weight_decay: float = 0.0  # added to the gradient of kernels, times the kernel
+    weight_decay: float = 0.0  # added to the gradient of kernels, times the kernel; of "adamw" to the step itself
+    clip_norm: float = 0.0  # largest norm that all gradients together may have; 0: any
+    micro_batches: int = 1  # parts that a batch is computed in, one after another, so that it fits into memory
+    average: float = 0.0  # decay of the moving average of weights that is validated and kept; 0: the weights themselves
     schedule: str = "plateau"  # or "constant", "cosine" (down to lowest_learning_rate), "step"
     plateau_factor: float = 0.3
     plateau_patience: int = 2  # epochs without a lower val_loss (loss, where there is no validation set)
@@ -55,7 +58,7 @@ class Recipe(ABC):
     def __post_init__(self) -> None:
         self.check_positive(
             "batch", "epochs", "learning_rate", "lowest_learning_rate", "plateau_patience", "saturation",
-            "checkpoint_steps",
+            "checkpoint_steps", "micro_batches",
         )  # fmt: skip
         self.check_choice("precision", PRECISIONS)
         self.check_choice("schedule", SCHEDULES)
@@ -70,10 +73,12 @@ class Recipe(ABC):
         for name in ("plateau_factor", "drop_factor"):
             if not 0 < getattr(self, name) < 1:
                 raise ArgumentError(f"{name} is {getattr(self, name)}: it must lie between 0 and 1")
-        for name in ("beta_1", "beta_2"):
+        for name in ("beta_1", "beta_2", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ArgumentError(f"{name} is {getattr(self, name)}: it must lie in [0, 1)")
-        for name in ("seed", "weight_decay"):
+        if self.batch % self.micro_batches:
+            raise ArgumentError(f"micro_batches is {self.micro_batches}: it must divide batch, {self.batch}")
+        for name in ("seed", "weight_decay", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ArgumentError(f"{name} is {getattr(self, name)}: it must be at least 0")
         if list(self.drop_epochs) != sorted(self.drop_epochs) or min(self.drop_epochs, default=1) <= 0:

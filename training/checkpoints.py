@@ -1,0 +1,104 @@
+"""Where a run stands, in files that are valid once they are complete."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from training.callbacks import BestModel
+from zoo.errors import TrainingError
+
+KEPT_CHECKPOINTS = 2
+
+
+class State:
+    """Epoch, step and sums of losses of a run, and its checkpoints: weights, optimizers, random states and these.
+
+    Made from the newest checkpoint in the folder that can be read, if there is one.
+
+    Args:
+        trained: see `training.systems.system.System`.
+        optimizers: by the names of `trained`.
+        folder: of the checkpoints.
+        writes: whether `save` writes, as one of several workers does.
+
+    Raises:
+        TrainingError: there are checkpoints, and none can be read.
+    """
+
+    def __init__(
+        self,
+        trained: Mapping[str, list[keras.Model]],
+        optimizers: Mapping[str, keras.Optimizer],
+        folder: Path,
+        *,
+        writes: bool = True,
+    ) -> None:
+        self.epoch, self.step = 0, 0
+        self.loss_sums: dict[str, float] = {}
+        self._writes = writes
+        self._callbacks: dict[str, float] = {}
+        self._text = tf.Variable("", dtype=tf.string, trainable=False)
+        parts: dict[str, Any] = {f"{name}_optimizer": optimizer for name, optimizer in optimizers.items()}
+        parts |= {f"{name}_{i}": model for name, models in trained.items() for i, model in enumerate(models)}
+        # What dropout draws next is a variable that models do not track.
+        parts["seeds"] = [seed.value for models in trained.values() for model in models for seed in _seeds(model)]
+        self._checkpoint = tf.train.Checkpoint(state=self._text, **parts)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), KEPT_CHECKPOINTS)
+        self._restore(list(reversed(self._manager.checkpoints)))
+
+    def _restore(self, newest_first: Sequence[str]) -> None:
+        reasons = []
+        for path in newest_first:
+            try:
+                self._checkpoint.restore(path).assert_existing_objects_matched()
+            except (tf.errors.OpError, ValueError) as error:
+                reasons.append(f"{path}: {str(error).splitlines()[0]}")
+                print(f"a checkpoint is damaged, {reasons[-1]}", flush=True)
+                continue
+            saved = json.loads(self._text.numpy())
+            self._callbacks = saved.pop("callbacks")
+            self.epoch, self.step, self.loss_sums = saved["epoch"], saved["step"], saved["loss_sums"]
+            return
+        if reasons:
+            raise TrainingError(
+                f"no checkpoint can be read: {'; '.join(reasons)}; restore one, or take the folder away to begin anew"
+            )
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Counts a step, and what it lost."""
+        self.step += 1
+        self.loss_sums = {name: self.loss_sums.get(name, 0.0) + value for name, value in losses.items()}
+
+    def next_epoch(self) -> None:
+        """Goes to the begin of the next epoch."""
+        self.epoch, self.step, self.loss_sums = self.epoch + 1, 0, {}
+
+    def save(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:
+        """Writes a checkpoint and deletes the oldest."""
+        if not self._writes:
+            return
+        self._callbacks = {"best": best.best, "plateau_best": plateau.best, "plateau_wait": plateau.wait}
+        text = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sums": self.loss_sums,
+            "callbacks": self._callbacks,
+        }
+        self._text.assign(json.dumps(text))
+        self._manager.save()
+
+    def restore_callbacks(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:
+        """Puts callbacks where they stood when the checkpoint was written."""
+        if self._callbacks:
+            best.best = self._callbacks["best"]
+            plateau.best, plateau.wait = self._callbacks["plateau_best"], self._callbacks["plateau_wait"]
+
+
+def _seeds(model: keras.Model) -> list[keras.Variable]:
+    """The states of the random generators in a model."""
+    weights = {id(v) for v in model.weights}
+    return [v for v in model.variables if id(v) not in weights]

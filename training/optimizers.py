@@ -1,0 +1,83 @@
+"""Optimizers of recipes: their rules, the schedules of their rates, loss scaling and moving averages of weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from training.recipes.recipe import Recipe
+
+
+def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
+    """The optimizer of a recipe whose epochs have so many steps; with loss scaling, if it computes in float16."""
+    optimizer = _rule(recipe, _learning_rate(recipe, steps))
+    if recipe.average:
+        optimizer.use_ema, optimizer.ema_momentum = True, recipe.average
+    return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
+
+
+def _rule(recipe: Recipe, rate: float | keras.optimizers.schedules.LearningRateSchedule) -> keras.Optimizer:
+    match recipe.optimizer:
+        case "adam":
+            return keras.optimizers.Adam(rate, recipe.beta_1, recipe.beta_2)
+        case "adamw":
+            return keras.optimizers.AdamW(rate, recipe.weight_decay, recipe.beta_1, recipe.beta_2)
+        case "nadam":
+            return keras.optimizers.Nadam(rate, recipe.beta_1, recipe.beta_2)
+        case "rmsprop":
+            return keras.optimizers.RMSprop(rate)
+        case "adadelta":
+            return keras.optimizers.Adadelta(rate)
+        case "momentum":
+            return keras.optimizers.SGD(rate, recipe.beta_1)
+        case _:
+            return keras.optimizers.SGD(rate)
+
+
+def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    schedules = keras.optimizers.schedules
+    if recipe.schedule == "cosine":
+        lowest = recipe.lowest_learning_rate / recipe.learning_rate
+        return schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps, alpha=lowest)
+    if recipe.schedule == "step":
+        rates = [recipe.learning_rate * recipe.drop_factor**i for i in range(len(recipe.drop_epochs) + 1)]
+        return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.drop_epochs], rates)
+    return recipe.learning_rate
+
+
+def plain(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """The optimizer without the scaling of losses around it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def current_rate(optimizer: keras.Optimizer) -> float:
+    """The learning rate of the next step."""
+    return float(tf.convert_to_tensor(plain(optimizer).learning_rate))
+
+
+def loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
+    """What gradients have to be multiplied with before the optimizer gets them."""
+    scale = getattr(optimizer, "dynamic_scale", None)
+    return 1.0 if scale is None else tf.convert_to_tensor(scale)
+
+
+@contextmanager
+def averaged(optimizer: keras.Optimizer) -> Iterator[None]:
+    """Puts the moving averages, if the optimizer keeps them, in the place of the weights that it trains."""
+    optimizer = plain(optimizer)
+    variables = optimizer._trainable_variables if optimizer.use_ema else []
+    kept = [ops.convert_to_numpy(v) for v in variables]
+    if variables:
+        _assign(variables, [ops.convert_to_numpy(v) for v in optimizer._model_variables_moving_average])
+    try:
+        yield
+    finally:
+        _assign(variables, kept)
+
+
+def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

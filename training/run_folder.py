@@ -1,0 +1,158 @@
+"""The folder that a run lives in.
+
+| file | what |
+|---|---|
+| recipe.json | every field of the recipe |
+| photographs.json | how many photographs it was trained and validated on, and a digest of them |
+| photographs.tsv | set, SHA-256 and path of each |
+| left_out.txt | path and reason of each file that is not used |
+| statistics.npz | what the system learned of the photographs beforehand |
+| starts.jsonl | a row for each start: time, command, versions, commit, devices |
+| log.csv | a row for each epoch |
+| best.keras, last.keras | colorizers of the epoch with the lowest validation loss, and of the last |
+| report.html | curves, panels and figures of a run that is done |
+| checkpoints/, tensorboard/, cache/ | |
+"""
+
+import csv
+import dataclasses
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import tensorflow as tf
+
+from training.data import Photographs
+from training.recipes.recipe import Recipe
+from training.systems.system import Statistics
+from zoo.errors import TrainingError
+
+VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
+
+
+def check_recipe(folder: Path, recipe: Recipe) -> None:
+    """Raises TrainingError if the folder is that of a run with another recipe."""
+    _check_same(folder / "recipe.json", _settings(recipe))
+
+
+def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
+    """Raises TrainingError if the folder is that of a run on other photographs."""
+    _check_same(folder / "photographs.json", _contents(photographs, held_out))
+
+
+def claim(
+    folder: Path, recipe: Recipe, photographs: Photographs, held_out: Photographs | None, statistics: Statistics
+) -> None:
+    """Writes what the run is about."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
+    _write(folder / "photographs.json", json.dumps(_contents(photographs, held_out), indent=1))
+    sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
+    rows = [
+        (kind, digest, name)
+        for kind, part in sets.items()
+        for digest, name in zip(part.hashes, part.names, strict=True)
+    ]
+    _write(folder / "photographs.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    _write(
+        folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
+    )
+    arrays: dict[str, Any] = dict(statistics)
+    _replace(folder / "statistics.npz", lambda file: np.savez(file, **arrays))
+    with (folder / "starts.jsonl").open("a") as file:
+        file.write(json.dumps(_start()) + "\n")
+    for kind, part in sets.items():
+        print(f"{len(part)} {kind} photographs; left out: {_counted(part)}", flush=True)
+
+
+def drop_rows(folder: Path, epoch: int) -> None:
+    """Drops the rows of the log about epochs that a resumed run goes through again."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return
+    rows = list(csv.reader(path.read_text().splitlines()))
+    kept = rows[:1] + [row for row in rows[1:] if row and int(row[0]) < epoch]
+    _write(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    return settings
+
+
+def _contents(photographs: Photographs, held_out: Photographs | None) -> dict[str, str]:
+    return {"training": _content(photographs), "validation": _content(held_out)}
+
+
+def _content(photographs: Photographs | None) -> str:
+    """Which photographs a set holds and in which order, wherever they lie."""
+    if not photographs:
+        return "none"
+    digest = hashlib.sha256("".join(photographs.hashes).encode()).hexdigest()
+    return f"{len(photographs)} photographs, sha256 {digest[:16]}"
+
+
+def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
+    if not path.is_file():
+        return
+    found = json.loads(path.read_text())
+    differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
+    if differences:
+        raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
+
+
+def _counted(part: Photographs) -> str:
+    counts: dict[str, int] = {}
+    for _, reason in part.left_out:
+        counts[reason.split(":")[0]] = counts.get(reason.split(":")[0], 0) + 1
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "none"
+
+
+def _start() -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS_OF},
+        "commit": _commit(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """The commit that the code was checked out at, marked if it was changed since; "" outside a repository."""
+    home = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=home, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _write(path: Path, text: str) -> None:
+    _replace(path, lambda file: file.write(text.encode()))
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Writes a file beside and renames it into place."""
+    temporary = path.with_name(f"part-{path.name}")
+    with temporary.open("wb") as file:
+        write(file)
+    temporary.replace(path)

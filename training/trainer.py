@@ -1,0 +1,126 @@
+"""One step of training on all replicas, for every system."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from training.optimizers import loss_scale, make_optimizer
+from training.recipes.recipe import Recipe
+from training.systems.system import Statistics, System
+
+Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches
+Step = Callable[[Inputs], dict[str, tf.Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """A system with its optimizers, and its steps, which return by name what their pictures add to the batch's means.
+
+    step: trains on a batch, or on the last part of one.
+    gather: adds the gradients of a part of a batch that is not the last one.
+    """
+
+    system: System
+    optimizers: dict[str, keras.Optimizer]
+    step: Step
+    gather: Step
+
+    @property
+    def main_optimizer(self) -> keras.Optimizer:
+        """The one that schedules and callbacks act on."""
+        return next(iter(self.optimizers.values()))
+
+
+def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: tf.distribute.Strategy) -> Trainer:
+    """New networks and optimizers, under the strategy, for epochs of so many steps."""
+    with strategy.scope(), _dtype_policy(recipe.precision):
+        system = recipe.system(statistics)
+        variables = {name: _trainable(models) for name, models in system.trained.items()}
+        optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
+        for name, optimizer in optimizers.items():
+            optimizer.build(variables[name])
+        gathered = {name: _accumulators(vs) for name, vs in variables.items()} if recipe.micro_batches > 1 else {}
+
+    def gradients_of(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
+        # Gradients are summed over replicas and parts, so each one divides by the whole batch.
+        share = tf.fill(tf.shape(losses), tf.cast(loss_scale(optimizers[name]) / recipe.batch, losses.dtype))
+        return tape.gradient(losses, variables[name], output_gradients=share)
+
+    def gather(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        for total, gradient in zip(gathered[name], gradients_of(name, tape, losses), strict=True):
+            total.assign_add(gradient)
+
+    def update(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        gradients = gradients_of(name, tape, losses)
+        if gathered:
+            gradients = [g + total for g, total in zip(gradients, gathered[name], strict=True)]
+            for total in gathered[name]:
+                total.assign(tf.zeros_like(total))
+        scale = loss_scale(optimizers[name])
+        if recipe.weight_decay and recipe.optimizer != "adamw":
+            decay = scale * recipe.weight_decay / strategy.num_replicas_in_sync
+            gradients = [
+                g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
+                for g, v in zip(gradients, variables[name], strict=True)
+            ]
+        if recipe.clip_norm:
+            gradients = _clipped(gradients, scale * recipe.clip_norm)
+        optimizers[name].apply(gradients, variables[name])
+
+    def on_all_replicas(update: Callable[[str, tf.GradientTape, tf.Tensor], None]) -> Step:
+        @tf.function
+        def step(inputs: Inputs) -> dict[str, tf.Tensor]:
+            def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
+                lightness, truth = inputs
+                return summed(system.step(lightness, truth, update))
+
+            sums = strategy.run(on_replica, (inputs,))
+            return {name: strategy.reduce("SUM", value, axis=None) / recipe.batch for name, value in sums.items()}
+
+        step_of: Step = step
+        return step_of
+
+    return Trainer(system, optimizers, on_all_replicas(update), on_all_replicas(gather))
+
+
+def summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The sum over the batch of each loss (B,)."""
+    return {name: tf.reduce_sum(values) for name, values in losses.items()}
+
+
+def _trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
+    """The trainable variables of models that may share layers, each once."""
+    return list({id(v): v for model in models for v in model.trainable_variables}.values())
+
+
+def _accumulators(variables: Sequence[keras.Variable]) -> list[tf.Variable]:
+    """A sum of gradients for each variable, of which every replica has its own."""
+    return [
+        tf.Variable(
+            tf.zeros(v.shape, v.dtype),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        )
+        for v in variables
+    ]
+
+
+def _clipped(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.Tensor]:
+    """Each replica's gradients, shrunk if the norm of their sum over the replicas is above the limit."""
+    total = tf.distribute.get_replica_context().all_reduce("SUM", list(gradients))
+    shrink = tf.minimum(1.0, limit / tf.linalg.global_norm(total))
+    return [gradient * shrink for gradient in gradients]
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
