@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, train, evaluate.
+"""The command line: colorize, presets, models, train, prior, pack, evaluate.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -30,6 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Colorize gray photographs with published networks, and train and evaluate these networks.",
 )
+
+
+INIT = "Begin with a preset, a .keras file, a run's folder or one of its checkpoints, in place of random weights."
+SET = "Change a field of the recipe."
 
 
 class Format(StrEnum):
@@ -241,22 +245,99 @@ def train(
             "each with its own TF_CONFIG. tpu: not tried yet."
         ),
     ] = Strategy.one,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the recipe.")
+    init: Annotated[str | None, typer.Option(help=INIT)] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="Layers of --init to leave as they are, such as 'low_*'; several times."),
     ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET)] = None,
 ) -> None:
-    """Train a network as its recipe says."""
-    overrides = {}
-    for setting in settings or []:
-        field, equals, value = setting.partition("=")
-        if not (field.strip() and equals):
-            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
-        overrides[field.strip()] = value
+    """Train a network as its recipe says, or train one further."""
+    overrides = _overrides(settings, init)
+    if freeze:
+        overrides["frozen"] = repr(tuple(freeze))
     with _reported():
         with _training_extra():
             from training.train import main as run
 
             run(recipe, data, val, out, strategy.value, overrides)
+
+
+@app.command(epilog="Example:  colorzoo prior --data photographs/ -o prior.npy")
+def prior(
+    data: Annotated[list[Path], typer.Option(help="Folder of color photographs; may be given several times.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write.")],
+    recipe: Annotated[str, typer.Option(help="The recipe whose classes of color are counted.")] = "zhang2016_imagenet",
+    init: Annotated[str | None, typer.Option(help=INIT)] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET)] = None,
+) -> None:
+    """Count how often each class of color comes in photographs; recipes take the file as --set prior=FILE."""
+    overrides = _overrides(settings, init)
+    with _reported():
+        with _training_extra():
+            from training.prior import main as run
+
+            run(recipe, data, output, overrides)
+
+
+@app.command(epilog="Example:  colorzoo pack runs/mine -o mine_v1.keras --data test/")
+def pack(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The .keras file; NAME.json and NAME.md are written beside it.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Photographs that were not trained on, to measure it with; none: not measured.")
+    ] = None,
+    training_data: Annotated[str | None, typer.Option(help="What it was trained on, in words.")] = None,
+    license: Annotated[str | None, typer.Option(help="The license of the photographs it was trained on.")] = None,
+    lam: Annotated[
+        float | None, typer.Option(help="Class rebalancing; 1: none. By default what it was trained with.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(callback=_positive, help="Of the classes; by default the recipe's.")
+    ] = None,
+    saturation: Annotated[
+        float | None, typer.Option(callback=_positive, help="Factor on the colors; by default the recipe's.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Side in pixels of the frame; by default the recipe's.")
+    ] = None,
+    views: Annotated[
+        list[float] | None,
+        typer.Option(help="Shares of the frame to look at, each also mirrored, and take the mean; several times."),
+    ] = None,
+    evaluated_size: Annotated[int, typer.Option(min=16, help="Side in pixels of the measured photographs.")] = 128,
+) -> None:
+    """Make a preset of the best network of a run: one .keras file, its metadata and its model card."""
+    with _reported():
+        with _training_extra():
+            from training.pack import main as packed
+
+            packed(
+                run,
+                output,
+                data,
+                training_data=training_data,
+                license=license,
+                lam=lam,
+                temperature=temperature,
+                saturation=saturation,
+                size=size,
+                views=views or (),
+                evaluated_size=evaluated_size,
+            )
+
+
+def _overrides(settings: Sequence[str] | None, init: str | None) -> dict[str, str]:
+    """FIELD=VALUE texts -> values by field."""
+    overrides = {} if init is None else {"init": init}
+    for setting in settings or []:
+        field, equals, value = setting.partition("=")
+        if not (field.strip() and equals):
+            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
+        overrides[field.strip()] = value
+    return overrides
 
 
 @app.command(epilog="Example:  colorzoo evaluate --preset color_unet_scenes_v1 --data test/ -o evaluation/")

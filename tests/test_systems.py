@@ -23,8 +23,8 @@ from training.checkpoints import State
 from training.data import Photographs, batches, prepare
 from training.recipes.recipe import Recipe
 from training.strategies import distributed, make_strategy
-from training.systems.system import System, Tensors
-from training.systems.zhang2016 import given_prior, soft_prior
+from training.systems.system import System, Tensors, given_prior
+from training.systems.zhang2016 import soft_prior
 from training.train import train
 from training.trainer import Trainer, make_trainer
 from zoo import bins, color

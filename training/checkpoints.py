@@ -43,7 +43,7 @@ class State:
         self._callbacks: dict[str, float] = {}
         self._text = tf.Variable("", dtype=tf.string, trainable=False)
         parts: dict[str, Any] = {f"{name}_optimizer": optimizer for name, optimizer in optimizers.items()}
-        parts |= {f"{name}_{i}": model for name, models in trained.items() for i, model in enumerate(models)}
+        parts |= _parts(trained)
         # What dropout draws next is a variable that models do not track.
         parts["seeds"] = [seed.value for models in trained.values() for model in models for seed in _seeds(model)]
         self._checkpoint = tf.train.Checkpoint(state=self._text, **parts)
@@ -96,6 +96,22 @@ class State:
         if self._callbacks:
             best.best = self._callbacks["best"]
             plateau.best, plateau.wait = self._callbacks["plateau_best"], self._callbacks["plateau_wait"]
+
+
+def restore_models(trained: Mapping[str, list[keras.Model]], path: Path) -> None:
+    """Gives models the weights of a checkpoint of a run.
+
+    Raises:
+        TrainingError: the checkpoint cannot be read, or holds other models.
+    """
+    try:
+        tf.train.Checkpoint(**_parts(trained)).restore(str(path)).assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise TrainingError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _parts(trained: Mapping[str, list[keras.Model]]) -> dict[str, keras.Model]:
+    return {f"{name}_{i}": model for name, models in trained.items() for i, model in enumerate(models)}
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

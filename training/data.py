@@ -285,6 +285,19 @@ def check_apart(train: Photographs, val: Photographs) -> None:
 
 def frequent_uv_classes(photographs: Photographs, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
+    counts, ab_sums = _uv_counts(photographs)
+    classes = bins.frequent_classes(counts, n)
+    return classes, *bins.class_statistics(classes, counts, ab_sums)
+
+
+def uv_prior(photographs: Photographs, classes: np.ndarray) -> np.ndarray:
+    """Class of each UV cell (100,) -> the prior (n,) float32 of the classes in the photographs."""
+    count = np.bincount(classes, _uv_counts(photographs)[0])
+    return (count / count.sum()).astype(np.float32)
+
+
+def _uv_counts(photographs: Photographs) -> tuple[np.ndarray, np.ndarray]:
+    """Of every second pixel each way: how many lie in each UV cell (100,), and the sums of their ab (100, 2)."""
     counts = np.zeros(bins.UV_CELLS**2)
     ab_sums = np.zeros((bins.UV_CELLS**2, 2))
     for start in range(0, len(photographs), CHECKED_TOGETHER):
@@ -298,8 +311,7 @@ def frequent_uv_classes(photographs: Photographs, n: int) -> tuple[np.ndarray, n
         ab = ops.convert_to_numpy(color.rgb_to_lab(rgb)[:, 1:])
         counts += np.bincount(cells, minlength=len(counts))
         ab_sums += np.stack([np.bincount(cells, ab[:, i], len(counts)) for i in range(2)], axis=-1)
-    classes = bins.frequent_classes(counts, n)
-    return classes, *bins.class_statistics(classes, counts, ab_sums)
+    return counts, ab_sums
 
 
 def batches(

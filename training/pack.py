@@ -1,6 +1,6 @@
 """From a training run to a preset: one `.keras` file and its row of metadata.
 
-python -m training.pack runs/color_unet_wide_scenes_v1 --data DIR --temperature 1 --saturation 1.3 ...
+colorzoo pack runs/color_unet_wide_scenes_v1 -o color_unet_wide_scenes_v1.keras --data DIR --saturation 1.3 ...
 """
 
 import dataclasses
@@ -8,21 +8,21 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 import numpy as np
-import typer
 
 import zoo
-from training import recipes
+from training import recipes, run_folder
 from training.evaluate import evaluate, read_picture
+from training.model_card import model_card
 from training.photographs import image_files
 from training.recipes.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
-from zoo.presets import FOLDER, sha256
+from zoo.presets import Preset, sha256
 from zoo.registry import parameters
 
 KEPT_BITS = 10  # of the mantissa, as in float16
@@ -56,8 +56,7 @@ def pack(
     if path.exists():
         raise ArgumentError(f"{path} is there already, and presets never change: give the run another name")
     recipe = recipes.of_run(run)
-    with np.load(run / "statistics.npz") as arrays:
-        statistics = dict(arrays)
+    statistics = run_folder.read_statistics(run)
     if temperature is not None:
         recipe = _with(recipe, "temperature", temperature)
     arguments = recipe.arguments(statistics)
@@ -89,6 +88,7 @@ def pack(
         "saturation": saturation,
         "views": list(views),
         "prior": statistics["prior"].tolist() if "prior" in statistics else [],
+        "cell_classes": statistics["cell_classes"].tolist() if "cell_classes" in statistics else [],
         "keras_version": keras.__version__,
         "sha256": sha256(path),
     }
@@ -135,29 +135,56 @@ def measured(model: keras.Model, data: Path, size: int) -> dict[str, float]:
 
 
 def main(
-    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
-    data: Annotated[Path, typer.Option(help="Photographs for the metrics, never seen in training.")],
-    training_data: Annotated[str, typer.Option(help="What it was trained on, in words.")],
-    license: Annotated[str, typer.Option(help="The license of the photographs it was trained on.")],
-    commit: Annotated[str, typer.Option(help="The commit of the code that trained it.")],
-    lam: Annotated[float | None, typer.Option(help="Class rebalancing; 1: none. By default the recipe's.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the classes; by default the recipe's.")] = None,
-    saturation: Annotated[float, typer.Option(help="Factor on ab.")] = 1.0,
-    size: Annotated[int | None, typer.Option(help="Side of the frame; by default the recipe's.")] = None,
-    views: Annotated[list[float] | None, typer.Option(help="Shares of the frame to look at and mirror.")] = None,
-    evaluated_size: Annotated[int, typer.Option(help="Side of the photographs for the metrics.")] = 128,
-    folder: Annotated[Path, typer.Option(help="Where the preset goes.")] = FOLDER,
+    run: Path,
+    out: Path,
+    data: Path | None,
+    *,
+    training_data: str | None = None,
+    license: str | None = None,
+    lam: float | None = None,
+    temperature: float | None = None,
+    saturation: float | None = None,
+    size: int | None = None,
+    views: Sequence[float] = (),
+    evaluated_size: int = 128,
 ) -> None:
-    """Pack the best network of a run as a preset of the run's name."""
-    name = run.name
-    frame = size or recipes.of_run(run).working_size
-    settings: dict[str, Any] = {"saturation": saturation, "size": frame, "views": views or ()}
-    path, row = pack(run, name, folder, **settings, lam=lam, temperature=temperature)
-    row |= {"training_data": training_data, "license": license, "recipe": name, "commit": commit}
-    row["metrics"] = measured(keras.models.load_model(path, compile=False), data, evaluated_size)
+    """Writes NAME.keras, its row NAME.json and its model card NAME.md; the body of `colorzoo pack`.
+
+    Args:
+        run: the folder of a run.
+        out: the .keras file.
+        data: photographs for the metrics, never seen in training; none: no metrics.
+        training_data, license: what it was trained on, in words, and how that is licensed; by default what the run
+            knows.
+        lam, temperature, saturation, size, views: see `pack`; by default the recipe's.
+        evaluated_size: side in pixels of the photographs that are measured.
+
+    Raises:
+        ArgumentError: no run, no .keras file, a file that is there already, or settings that cannot be.
+        DataError: photographs that cannot be measured.
+    """
+    if out.suffix != ".keras":
+        raise ArgumentError(f"-o is {out}: the name of a .keras file is needed")
+    recipe = recipes.of_run(run)
+    for written in (out, out.with_suffix(".json"), out.with_suffix(".md")):
+        if written.exists():
+            raise ArgumentError(f"{written} is there already, and presets never change: choose another name")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    path, row = pack(
+        run, out.stem, out.parent, saturation=saturation or recipe.saturation, size=size or recipe.working_size,
+        views=views, lam=lam, temperature=temperature,
+    )  # fmt: skip
+    start = run_folder.last_start(run)
+    row |= {
+        "training_data": training_data or run_folder.training_data(run),
+        "license": license or "that of its photographs, which nobody stated",
+        "recipe": run.name,
+        "commit": start["commit"],
+        "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
+    }
+    preset = Preset(**row)
+    path.with_suffix(".md").write_text(model_card(preset, recipe, start), encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {row['metrics']}")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
+    for name, value in preset.metrics.items():
+        print(f"  {name} {value:g}")

@@ -33,7 +33,7 @@ import tensorflow as tf
 from training.data import Photographs
 from training.recipes.recipe import Recipe
 from training.systems.system import Statistics
-from zoo.errors import TrainingError
+from zoo.errors import ArgumentError, TrainingError
 
 VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
 
@@ -71,6 +71,33 @@ def claim(
         file.write(json.dumps(_start()) + "\n")
     for kind, part in sets.items():
         print(f"{len(part)} {kind} photographs; left out: {_counted(part)}", flush=True)
+
+
+def read_statistics(folder: Path) -> Statistics:
+    """What the system learned of the photographs beforehand.
+
+    Raises:
+        ArgumentError: the folder holds no run.
+    """
+    path = folder / "statistics.npz"
+    if not path.is_file():
+        raise ArgumentError(f"{folder} is not the folder of a training run: it holds no {path.name}")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def last_start(folder: Path) -> dict[str, Any]:
+    """Time, command, versions, commit and devices of a run's last start; empty where it has no starts.jsonl."""
+    path = folder / "starts.jsonl"
+    rows = path.read_text().splitlines() if path.is_file() else []
+    start: dict[str, Any] = json.loads(rows[-1]) if rows else {"time": "", "command": [], "versions": {}, "commit": ""}
+    return start
+
+
+def training_data(folder: Path) -> str:
+    """How many photographs a run was trained on, and their digest."""
+    path = folder / "photographs.json"
+    return str(json.loads(path.read_text())["training"]) if path.is_file() else "unknown photographs"
 
 
 def drop_rows(folder: Path, epoch: int) -> None:

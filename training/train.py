@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training import recipes, run_folder
+from training import initial, recipes, run_folder
 from training.callbacks import BestModel, Panels, Progress
 from training.checkpoints import State
 from training.data import Photographs, Place, batches, check_apart
@@ -79,11 +79,14 @@ def train(
     steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
-    statistics = recipe.statistics(photographs)
+    begin = initial.read(recipe.init) if recipe.init else None
+    statistics = recipe.statistics(photographs, begin.statistics if begin else None)
 
-    # === Networks and optimizers: from scratch, then from the last checkpoint if there is one ===
+    # === Networks and optimizers: from scratch or from init, then from the last checkpoint if there is one ===
     keras.utils.set_random_seed(recipe.seed)
     trainer = make_trainer(recipe, statistics, steps, strategy)
+    if begin:
+        initial.begin_with(begin, recipe, trainer.system, statistics)
     system, network, main_optimizer = trainer.system, trainer.system.network, trainer.main_optimizer
     with strategy.scope():
         # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.

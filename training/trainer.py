@@ -7,9 +7,11 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
+from training.initial import matching
 from training.optimizers import loss_scale, make_optimizer
 from training.recipes.recipe import Recipe
 from training.systems.system import Statistics, System
+from zoo.errors import ArgumentError
 
 Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches
 Step = Callable[[Inputs], dict[str, tf.Tensor]]
@@ -38,7 +40,11 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
     """New networks and optimizers, under the strategy, for epochs of so many steps."""
     with strategy.scope(), _dtype_policy(recipe.precision):
         system = recipe.system(statistics)
+        for layer in matching(system.network, "frozen", recipe.frozen):
+            layer.trainable = False
         variables = {name: _trainable(models) for name, models in system.trained.items()}
+        if not all(variables.values()):
+            raise ArgumentError(f"frozen is {recipe.frozen}: nothing is left to train")
         optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
         for name, optimizer in optimizers.items():
             optimizer.build(variables[name])

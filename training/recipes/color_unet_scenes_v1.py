@@ -10,7 +10,7 @@ class ColorUNetScenesV1(ColorUNetRecipe):
     """142,016 parameters; 56 images/s, 22 minutes, on two cores of an EPYC (AVX2) in float32.
 
         colorzoo train color_unet_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        python -m training.pack runs/color_unet_scenes_v1 --lam 0.9 --temperature 0.6 --saturation 1.3 ...
+        colorzoo pack runs/color_unet_scenes_v1 -o NAME.keras --lam 0.9 --temperature 0.6 --saturation 1.3 ...
 
     Expect val_loss 1.462 and val_rmse 10.00 (gray: 11.7) after the last epoch, and on 799 held-out scenes
     at 128x128 an RMSE 13.5 % below that of gray with 80 % of the colorfulness. The log is in docs/runs/.

@@ -10,7 +10,7 @@ class ColorUNetWideScenesV2(ColorUNetRecipe):
     """4,676,720 parameters; 27 images/s, 80 minutes, on two cores of an EPYC (AVX2) in float32.
 
         colorzoo train color_unet_wide_scenes_v2 --data scenes/train --data objects/train --val scenes/val
-        python -m training.pack runs/color_unet_wide_scenes_v2 --lam 0.9 --temperature 0.8 --saturation 1.3 \\
+        colorzoo pack runs/color_unet_wide_scenes_v2 -o NAME.keras --lam 0.9 --temperature 0.8 --saturation 1.3 \\
             --views 0.6667 --views 1 ...
 
     Expect val_loss 1.41 and val_rmse 9.67 (gray: 11.7) after the last epoch, and on 799 held-out scenes at 128x128

@@ -10,7 +10,7 @@ class IbnGanScenesV1(IbnGanRecipe):
     """Six levels, a quarter of the filters; 14 images/s, 59 minutes, on a shared core of an EPYC (AVX2) in float32.
 
         colorzoo train ibn_gan_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        python -m training.pack runs/ibn_gan_scenes_v1 --saturation 0.8 --views 0.6667 --views 1 ...
+        colorzoo pack runs/ibn_gan_scenes_v1 -o NAME.keras --saturation 0.8 --views 0.6667 --views 1 ...
 
     Expect val_loss 0.094 and val_rmse 13.42 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out
     scenes at 128x128 an RMSE 2.5 % above that of gray with 72 % of the colorfulness. The log is in docs/runs/.

@@ -10,7 +10,7 @@ class Iizuka2016ScenesV1(Iizuka2016Recipe):
     """A quarter of the filters; 57 images/s, 43 minutes, on one core of an EPYC (AVX2) in float32.
 
         colorzoo train iizuka2016_scenes_v1 --data scenes/train --val scenes/val
-        python -m training.pack runs/iizuka2016_scenes_v1 --saturation 1.3 --views 0.6667 --views 1 ...
+        colorzoo pack runs/iizuka2016_scenes_v1 -o NAME.keras --saturation 1.3 --views 0.6667 --views 1 ...
 
     Expect val_rmse 9.62 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out scenes at
     128x128 an RMSE 22.0 % below that of gray with 77 % of the colorfulness. The log is in docs/runs/. The folders of

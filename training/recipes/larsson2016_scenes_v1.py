@@ -10,7 +10,7 @@ class Larsson2016ScenesV1(Larsson2016Recipe):
     """An eighth of the filters, from random weights; 23 images/s, 35 minutes, on one core of an EPYC (AVX2) in float32.
 
         colorzoo train larsson2016_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        python -m training.pack runs/larsson2016_scenes_v1 --temperature 0.6 --saturation 1.5 ...
+        colorzoo pack runs/larsson2016_scenes_v1 -o NAME.keras --temperature 0.6 --saturation 1.5 ...
 
     Expect val_rmse 10.18 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out scenes at
     128x128 an RMSE 14.7 % below that of gray with 72 % of the colorfulness. The log is in docs/runs/. Places are drawn

@@ -53,6 +53,9 @@ class Recipe(ABC):
     noise: tuple[float, ...] = (0.0,)  # standard deviations on L in [0, 100]
     precision: str = "float32"
     seed: int = 0
+    init: str = ""  # what to begin with in place of random weights: see training.initial.read
+    frozen: tuple[str, ...] = ()  # layers that keep the weights of init, by name; * stands for anything
+    fresh: tuple[str, ...] = ()  # layers that do not get the weights of init
     checkpoint_steps: int = 100  # between checkpoints within an epoch
 
     def __post_init__(self) -> None:
@@ -61,6 +64,9 @@ class Recipe(ABC):
             "checkpoint_steps", "micro_batches",
         )  # fmt: skip
         self.check_choice("precision", PRECISIONS)
+        for name in ("frozen", "fresh"):
+            if getattr(self, name) and not self.init:
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it is for a network that begins with init")
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("optimizer", OPTIMIZERS)
         self.check_choice("framing", FRAMINGS)
@@ -101,8 +107,13 @@ class Recipe(ABC):
         if any(self.shortest) and (self.framing != "window" or self.shortest[0] < self.size):
             raise ArgumentError(f"shortest is {self.shortest}: it is for windows, and at least size, {self.size}")
 
-    def statistics(self, photographs: Photographs) -> Statistics:
-        """What has to be known of the training photographs before the network is built."""
+    def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
+        """What has to be known of the training photographs before the network is built.
+
+        Args:
+            photographs: to train on.
+            known: the statistics of what the network begins with, if it begins with something.
+        """
         return {}
 
     @abstractmethod

@@ -1,16 +1,18 @@
 """ColorUNet: weighted cross-entropy over the most frequent UV cells of the photographs."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import zoo
-from training.data import Photographs, frequent_uv_classes
+from training.data import Photographs, frequent_uv_classes, uv_prior
 from training.losses import cross_entropy
 from training.recipes.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, given_prior, supervised
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
@@ -24,6 +26,7 @@ class ColorUNetRecipe(Recipe):
     bins: int = 32
     lam: float = 0.5  # of class rebalancing; 1: none
     temperature: float = 0.38
+    prior: str = ""  # a .npy file of as many shares as classes, as `colorzoo prior` writes it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,10 +36,32 @@ class ColorUNetRecipe(Recipe):
         if not 0 <= self.lam <= 1:
             raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
 
-    def statistics(self, photographs: Photographs) -> Statistics:
-        """The class of every UV cell, the classes' mean ab, and their prior."""
-        cell_classes, centers, prior = frequent_uv_classes(photographs, self.bins)
+    def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
+        """The class of every UV cell, their mean ab, their prior. Known classes stay, unless scores are fresh.
+
+        Raises:
+            ArgumentError: classes that are not known, or of another number.
+        """
+        if known is None or any(fnmatchcase("scores", pattern) for pattern in self.fresh):
+            cell_classes, centers, prior = frequent_uv_classes(photographs, self.bins)
+        else:
+            cell_classes, centers = self._checked(known)
+            prior = uv_prior(photographs, cell_classes)
+        if self.prior:
+            prior = given_prior(self.prior, len(centers))
         return {"cell_classes": cell_classes, "centers": centers, "prior": prior}
+
+    def _checked(self, known: Statistics) -> tuple[np.ndarray, np.ndarray]:
+        otherwise = "or fresh=('scores',) to learn the classes of these photographs"
+        if "cell_classes" not in known:
+            raise ArgumentError(
+                f"init is {self.init!r}: its classes are not known, NAME.json beside it is needed, {otherwise}"
+            )
+        if len(known["centers"]) != self.bins:
+            raise ArgumentError(
+                f"bins is {len(known['centers'])} in {self.init!r} and {self.bins} here: set it, {otherwise}"
+            )
+        return known["cell_classes"], known["centers"]
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.build`."""

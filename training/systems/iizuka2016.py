@@ -31,7 +31,7 @@ class Iizuka2016Recipe(Recipe):
         if self.alpha < 0:
             raise ArgumentError(f"alpha is {self.alpha}: it must be at least 0")
 
-    def statistics(self, photographs: Photographs) -> Statistics:
+    def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The names of the class folders, which the classifier tells apart if there are two or more."""
         return {"classes": np.array(photographs.classes)}
 

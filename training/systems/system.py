@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import ArgumentError
+
 Tensors = Mapping[str, tf.Tensor]
 Losses = dict[str, tf.Tensor]  # (B,) each; "loss" is what a run is judged by
 Statistics = dict[str, np.ndarray]  # what a system learns from its photographs before training
@@ -30,6 +32,21 @@ class System:
     step: Callable[[tf.Tensor, Tensors, Update], Losses]
     validate: Callable[[tf.Tensor, Tensors], Losses]
     draws: int = 0
+
+
+def given_prior(path: str, count: int) -> np.ndarray:
+    """The prior (count,) float32 of a .npy file.
+
+    Raises:
+        ArgumentError: the file cannot be read or holds something else.
+    """
+    try:
+        prior = np.load(path).astype(np.float32)
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"prior is {path!r}, which cannot be read: {error}") from error
+    if prior.shape != (count,) or not (prior >= 0).all() or not np.isclose(prior.sum(), 1, atol=1e-3):
+        raise ArgumentError(f"prior is {path!r}: {count} shares with the sum 1 are needed, it has {prior.shape}")
+    return prior
 
 
 def ab_rmse(ab: tf.Tensor, truth: Tensors) -> tf.Tensor:

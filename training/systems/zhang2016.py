@@ -12,7 +12,7 @@ import zoo
 from training.data import CHECKED_TOGETHER, GRAY_LIMIT, Photographs
 from training.losses import not_gray, pixel_weights, soft_cross_entropy
 from training.recipes.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, given_prior, supervised
 from zoo import bins, color
 from zoo.architectures.zhang2016 import STRIDE
 from zoo.errors import ArgumentError
@@ -36,7 +36,7 @@ class Zhang2016Recipe(Recipe):
         if not 0 <= self.lam <= 1:
             raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
 
-    def statistics(self, photographs: Photographs) -> Statistics:
+    def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The centers of the bins, and their prior."""
         centers = bins.ab_grid()
         if self.prior:
@@ -85,18 +85,3 @@ def _inside(sizes: np.ndarray, side: int) -> np.ndarray:
     """Heights and widths (B, 2) -> which of every fourth pixel each way belong to the picture, (B, n, n) bool."""
     within = np.arange(0, side, STRIDE) < sizes[:, :, None]
     return within[:, 0, :, None] & within[:, 1, None, :]
-
-
-def given_prior(path: str, count: int) -> np.ndarray:
-    """The prior (count,) float32 of a .npy file.
-
-    Raises:
-        ArgumentError: the file cannot be read or holds something else.
-    """
-    try:
-        prior = np.load(path).astype(np.float32)
-    except (OSError, ValueError) as error:
-        raise ArgumentError(f"prior is {path!r}, which cannot be read: {error}") from error
-    if prior.shape != (count,) or not (prior >= 0).all() or not np.isclose(prior.sum(), 1, atol=1e-3):
-        raise ArgumentError(f"prior is {path!r}: {count} shares with the sum 1 are needed, it has {prior.shape}")
-    return prior

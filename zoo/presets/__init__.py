@@ -35,6 +35,7 @@ class Preset:
     keras_version: str
     sha256: str
     views: list[float] = field(default_factory=list)  # see zoo.colorizer
+    cell_classes: list[int] = field(default_factory=list)  # of color_unet: the class of each UV cell, see zoo.bins
 
     @property
     def path(self) -> Path:
@@ -47,8 +48,18 @@ def list_presets() -> list[Preset]:
     return [_row(path) for path in sorted(FOLDER.glob("*.json"))]
 
 
+def row_of(name: str | Path) -> Preset | None:
+    """The row of a shipped preset, or that of a .keras file, which is NAME.json beside it; nothing if there is none."""
+    shipped = {row.name: row for row in list_presets()}
+    beside = Path(name).with_suffix(".json")
+    return shipped.get(str(name)) or (_row(beside) if beside.is_file() else None)
+
+
 def _row(path: Path) -> Preset:
-    return Preset(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return Preset(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise PresetError(f"{path} does not describe a preset: {error}") from error
 
 
 def load(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> keras.Model:
