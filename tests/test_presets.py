@@ -17,7 +17,7 @@ from only_keras import in_fresh_process
 
 import zoo
 from training import recipes
-from zoo import presets
+from zoo import bins, presets
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
@@ -97,8 +97,8 @@ def test_row(name):
     row = row_of(name)
     fields = {field.name: field.type for field in dataclasses.fields(row)}
     written = json.loads((presets.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    # "views" came later than the first presets, which have none.
-    assert set(written) | {"views"} == set(fields)
+    # These came later than the first presets, which have none.
+    assert set(written) | {"views", "cell_classes"} == set(fields)
     for field in ("name", "architecture", "training_data", "license", "recipe", "commit"):
         assert isinstance(getattr(row, field), str), field
         assert getattr(row, field).strip(), field
@@ -113,6 +113,9 @@ def test_row(name):
         assert sum(row.prior) == pytest.approx(1, abs=1e-3)
     else:
         assert row.prior == []
+    if row.architecture == "color_unet":
+        assert len(row.cell_classes) == bins.UV_CELLS**2
+        assert set(row.cell_classes) == set(range(len(row.prior)))
 
 
 @every_preset
