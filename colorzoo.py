@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, train, prior, pack, evaluate.
+"""The command line: colorize, presets, models, train, prior, pack, frames, evaluate.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -43,6 +43,13 @@ class Format(StrEnum):
     png = "png"
     tiff = "tiff"
     webp = "webp"
+
+
+class FrameFormat(StrEnum):
+    """File formats of the frames of films."""
+
+    jpeg = "jpeg"
+    png = "png"
 
 
 class Strategy(StrEnum):
@@ -329,6 +336,43 @@ def pack(
             )
 
 
+@app.command(epilog="Example:  colorzoo frames films/*.mkv -o frames/train --every 1")
+def frames(
+    films: Annotated[list[str], typer.Argument(help="Films, folders (searched with their sub-folders) and patterns.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the frames; made if it does not exist.")],
+    threshold: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=255,
+            help="Least mean difference from the last kept frame, in gray levels: higher keeps fewer frames.",
+        ),
+    ] = 15,
+    every: Annotated[
+        float, typer.Option(min=0, help="Look at one frame in so many seconds at most; 0 looks at all.")
+    ] = 0,
+    format: Annotated[
+        FrameFormat, typer.Option(help="jpeg: quality 95, chroma not subsampled. png: without loss, and larger.")
+    ] = FrameFormat.jpeg,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Do films again that are done, also with other settings.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Threads that encode; by default one per core.")] = None,
+) -> None:
+    """Take the frames of films that are worth training on.
+
+    Frames that are near-identical to the last kept one, gray, toned, of one tone or damaged are dropped and
+    counted; scene cuts are found, and the scene is part of a frame's name. Films that are done are skipped, so that
+    an interrupted run can be repeated. A film that cannot be read in full is named with the reason at the end, what
+    was read of it is kept, and the exit code is then 1.
+    """
+    with _reported():
+        with _training_extra():
+            from training.frames import main as run
+
+            run(films, output, threshold, every, format.value, jobs, overwrite)
+
+
 def _overrides(settings: Sequence[str] | None, init: str | None) -> dict[str, str]:
     """FIELD=VALUE texts -> values by field."""
     overrides = {} if init is None else {"init": init}
@@ -361,13 +405,13 @@ def evaluate(
 def _reported() -> Iterator[None]:
     """Turn the errors of the project into one line and an exit code: 1 for failed inputs, 2 for usage."""
     _silence()
-    from zoo.errors import ColorzooError, PhotographError
+    from zoo.errors import ColorzooError, FilmError, PhotographError
 
     try:
         yield
     except ColorzooError as error:
         typer.echo(f"colorzoo: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1 if isinstance(error, PhotographError) else 2) from None
+        raise typer.Exit(1 if isinstance(error, PhotographError | FilmError) else 2) from None
     except KeyboardInterrupt:
         typer.echo("colorzoo: interrupted; what is finished is kept", err=True)
         raise typer.Exit(130) from None

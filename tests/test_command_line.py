@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import colorzoo
 import zoo
-from zoo.errors import DataError, UnknownNameError
+from zoo.errors import DataError, FilmError, UnknownNameError
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
@@ -237,6 +237,32 @@ def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: 
     done = run("evaluate", "--preset", "p", "--data", "x", "-o", "e", "--limit", 5, "--temperature", 0.4)
     assert done.exit_code == 0, done.output
     assert calls == [("p", Path("x"), 128, Path("e"), 5, 0.4)]
+
+
+def test_frames_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.frames", lambda *arguments: calls.append(arguments))
+    done = run("frames", "a.mkv", "films", "-o", "f", "--threshold", 8, "--every", 0.5, "--format", "png", "--jobs", 3)
+    assert done.exit_code == 0, done.output
+    assert run("frames", "*.mkv", "-o", "f", "--overwrite").exit_code == 0
+    assert calls == [
+        (["a.mkv", "films"], Path("f"), 8.0, 0.5, "png", 3, False),
+        (["*.mkv"], Path("f"), 15.0, 0.0, "jpeg", None, True),
+    ]
+    for option in (("--threshold", -1), ("--threshold", 256), ("--every", -1), ("--jobs", 0), ("--format", "tiff")):
+        done = run("frames", "a.mkv", "-o", "f", *option)
+        assert done.exit_code == 2 and option[0] in done.stderr
+    assert run("frames", "a.mkv").exit_code == 2
+    assert len(calls) == 2
+
+
+def test_films_that_fail_exit_with_1(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FilmError("1 of 2 films could not be read")
+
+    replace_main(monkeypatch, "training.frames", fail)
+    done = run("frames", "a.mkv", "-o", "f")
+    assert (done.exit_code, done.stderr) == (1, "colorzoo: 1 of 2 films could not be read\n")
 
 
 def test_errors_of_training(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

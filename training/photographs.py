@@ -9,10 +9,11 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from zoo.errors import DataError, PhotographError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"}
+FRAMES_REPORT, FRAMES_SHEET = "frames.json", "sheet.jpg"  # what `colorzoo frames` writes beside the frames
 
 
 def image_files(folders: Sequence[Path]) -> list[Path]:
-    """The image files of folders and their sub-folders, sorted by path, hidden ones left out.
+    """The image files of folders and their sub-folders, sorted by path, hidden ones and sheets of frames left out.
 
     Raises:
         DataError: a folder that does not exist, is empty, or holds no image.
@@ -24,7 +25,10 @@ def image_files(folders: Sequence[Path]) -> list[Path]:
         files = [
             path
             for path in folder.rglob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if path.suffix.lower() in SUFFIXES
+            and not path.name.startswith(".")
+            and not (path.name == FRAMES_SHEET and path.with_name(FRAMES_REPORT).exists())
+            and path.is_file()
         ]
         if not files:
             content = "no image file" if any(folder.iterdir()) else "nothing"

@@ -6,7 +6,8 @@ ColorzooError
 ├── PresetError         a preset file that cannot be read or does not match its row
 ├── DataError           a folder of photographs that cannot be trained or evaluated on
 ├── TrainingError       a run that cannot start, or cannot go on
-└── PhotographError     one photograph that cannot be read or written
+├── PhotographError     one photograph that cannot be read or written
+└── FilmError           one film that cannot be read, or whose frames cannot be written
 """
 
 
@@ -39,3 +40,7 @@ class TrainingError(ColorzooError):
 
 class PhotographError(ColorzooError):
     """One photograph cannot be read or written."""
+
+
+class FilmError(ColorzooError):
+    """One film cannot be read, or its frames cannot be written."""

@@ -1,0 +1,296 @@
+"""Films: finding them, and reading their frames in the colors that a player shows.
+
+PyAV decodes. What the many kinds of films mean is settled here, once: a picture arrives upright, with square
+pixels, progressive, in 8-bit sRGB. Matrix and range are those of the stream, or of the frame. What carries no
+matrix is taken as players take it: BT.709 from 1280 columns or more than 576 lines, BT.601 below. BT.2020, Display
+P3 and HDR (PQ, HLG) are converted to the gamut and the curve of sRGB; other films are shown as they are coded, for
+BT.709 and sRGB share their gamut and screens take one curve for the other.
+"""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from zoo.errors import FilmError
+
+SUFFIXES = frozenset(
+    ".3gp .asf .avi .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
+)
+SMALL = (72, 128)  # height and width of the small pictures, whatever the film's proportions
+
+# FFmpeg's numbers of color matrices: RGB, unknown and reserved say nothing about YUV; these five can be converted.
+_BT709, _BT601, _BT2020 = 1, 6, 9
+_NO_MATRIX, _MATRICES = {0, 2, 3}, {_BT709, 4, 5, _BT601, 7, _BT2020}
+_HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}
+_WIDE = {ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432}
+# Without these flags libswscale repeats chroma samples rather than to interpolate them.
+_FINE = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
+_COARSE = Interpolation.AREA | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+_STRETCH = 4  # a sample aspect ratio beyond this is a broken header
+_TIMED = {"mov", "matroska", "avi", "flv", "asf"}  # containers whose header says how long the film is
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One film to read; `error` says why it cannot be, or is None."""
+
+    source: Path
+    error: str | None = None
+
+
+def find(paths: Sequence[str | os.PathLike[str]]) -> list[Entry]:
+    """The films behind `paths`, each once, in the order of `paths`, sorted within a folder or a pattern.
+
+    A file is taken whatever its suffix; a folder is searched for films with its sub-folders, hidden ones left
+    out; a pattern (`old/**/*.mkv`) is expanded where no file has that very name. What does not exist or cannot be
+    searched is an entry with an error.
+    """
+    entries: dict[str, Entry] = {}
+    for entry in _sources(paths):
+        entries.setdefault(os.path.abspath(entry.source), entry)
+    return list(entries.values())
+
+
+def _sources(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Entry]:
+    for path in map(Path, paths):
+        matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        if not matches:
+            yield Entry(path, "there is no such file or folder")
+        for match in matches:
+            if match.is_dir():
+                yield from _walk(match)
+            else:
+                yield Entry(match)
+
+
+def _walk(folder: Path) -> Iterator[Entry]:
+    errors: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=errors.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Entry(Path(root, name))
+    for error in errors:
+        source = Path(os.fsdecode(error.filename or folder))
+        yield Entry(source, f"the folder cannot be read: {error.strerror or error}")
+
+
+class Film:
+    """One opened film, read once from its beginning; a context manager.
+
+    Attributes:
+        total: how many frames it says to have, as far as it does, or None.
+        faults: filled while it is read: why less came out than the film should hold.
+
+    Raises:
+        FilmError: not a film, or none that can be decoded; without the file's name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            if not path.stat().st_size:
+                raise FilmError("is empty")
+            # The prefix keeps a colon in a file's name from being taken for a protocol.
+            self._container = av.open(f"file:{path}", metadata_errors="replace")
+        except OSError as error:
+            raise FilmError(f"cannot be opened: {error.strerror or error}") from error
+        except av.FFmpegError as error:
+            raise FilmError(f"is not a film, or its header is damaged: {error.strerror}") from error
+        try:
+            self._stream = self._video()
+        except FilmError:
+            self._container.close()
+            raise
+        self._stream.thread_type = "AUTO"
+        self.faults: list[str] = []
+        self._shrink, self._small, self._full = VideoReformatter(), VideoReformatter(), VideoReformatter()
+
+    def __enter__(self) -> "Film":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    @property
+    def total(self) -> int | None:  # noqa: D102
+        if self._stream.frames:
+            return self._stream.frames
+        if not (self._container.duration and self._stream.average_rate):
+            return None
+        return round(self._container.duration / av.time_base * self._stream.average_rate)
+
+    def frames(self) -> Iterator["Frame"]:
+        """All frames that can be decoded, one in memory at a time.
+
+        Raises:
+            FilmError: colors that cannot be converted, or no frame at all.
+        """
+        rate = self._stream.average_rate or Fraction(25)
+        start = (self._container.start_time or 0) / av.time_base
+        number = -1
+        for number, decoded in enumerate(_deinterlaced(self._decoded())):
+            time = float(number / rate) if decoded.time is None else decoded.time - start
+            _complete(decoded)
+            yield Frame(number, time, decoded.is_corrupt, decoded)
+        if number < 0:
+            raise FilmError(f"no frame can be decoded{': ' + self.faults[0] if self.faults else ''}")
+
+    def small(self, frame: "Frame") -> np.ndarray:
+        """A frame -> (*SMALL, 3) uint8 sRGB, averaged over areas, as it lies in the film."""
+        height, width = SMALL
+        decoded = frame.decoded
+        curve, primaries = _target(decoded)
+        if primaries is not None:
+            # The conversion of gamuts is slow on a large frame, so it comes after the averaging.
+            decoded = self._shrink.reformat(decoded, width, height, interpolation=_COARSE)
+        return self._small.reformat(
+            decoded,
+            width,
+            height,
+            "rgb24",
+            interpolation=_COARSE,
+            dst_color_trc=curve,
+            dst_color_primaries=primaries,
+        ).to_ndarray()
+
+    def full(self, frame: "Frame") -> np.ndarray:
+        """A frame -> (H, W, 3) uint8, BGR in sRGB, upright and with square pixels."""
+        decoded = frame.decoded
+        curve, primaries = _target(decoded)
+        ratio = self._stream.sample_aspect_ratio or 1
+        pixels = self._full.reformat(
+            decoded,
+            round(decoded.width * ratio) if 1 / _STRETCH <= ratio <= _STRETCH else decoded.width,
+            decoded.height,
+            "bgr24",
+            interpolation=_FINE,
+            dst_color_trc=curve,
+            dst_color_primaries=primaries,
+        ).to_ndarray()
+        return np.rot90(pixels, round(decoded.rotation / 90))
+
+    def _video(self) -> VideoStream:
+        if "pipe" in self._container.format.name or self._container.format.name == "image2":
+            raise FilmError("is a picture, not a film")
+        stream = self._container.streams.best("video")
+        if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+            raise FilmError("holds no video")
+        if not stream.codec_context:
+            raise FilmError("is coded in a way that cannot be decoded")
+        return stream
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        end = 0.0
+        problems: list[str] = []
+
+        def decode(packet: "Packet[Any] | None") -> list[VideoFrame]:
+            cut_off = packet is not None and packet.is_corrupt  # its error is lost where threads decode
+            try:
+                frames = self._stream.decode(packet)
+            except av.FFmpegError as error:
+                problems.append(str(error.strerror))
+                return []
+            if cut_off:
+                problems.append("data are missing")
+            return frames
+
+        packets = self._container.demux()  # of all streams, since sound may last longer than pictures
+        try:
+            for packet in packets:
+                if packet.pts is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream.index == self._stream.index:
+                    yield from decode(packet)
+        except av.FFmpegError as error:
+            problems.append(str(error.strerror))
+            yield from decode(None)
+        if problems:
+            places = f" in {len(problems)} places" if len(problems) > 1 else ""
+            self.faults.append(f"is damaged{places}: {problems[0]}")
+        duration = (self._container.duration or 0) / av.time_base
+        end -= (self._container.start_time or 0) / av.time_base
+        timed = self._container.format.name.split(",")[0] in _TIMED
+        if timed and duration - end > max(0.5, duration / 100):
+            self.faults.append(f"ends after {end:.1f} of {duration:.1f} seconds")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a film, in the order of showing.
+
+    Attributes:
+        number: 0, 1, 2, ... of all frames that were decoded.
+        time: seconds from the beginning of the film.
+        damaged: parts of it were made up by the decoder.
+        decoded: what `Film.small` and `Film.full` make pictures of.
+    """
+
+    number: int
+    time: float
+    damaged: bool
+    decoded: VideoFrame
+
+
+def _complete(frame: VideoFrame) -> None:
+    """Fills in the matrix, where the frame has none, and the primaries of HDR."""
+    if frame.color_trc in _HDR and frame.color_primaries not in _WIDE:
+        frame.color_primaries = ColorPrimaries.BT2020
+    if frame.format.is_rgb:
+        return
+    if frame.colorspace in _NO_MATRIX:
+        large = frame.width >= 1280 or frame.height > 576
+        frame.colorspace = _BT2020 if frame.color_trc in _HDR else _BT709 if large else _BT601
+    if frame.colorspace not in _MATRICES:
+        raise FilmError(f"has colors that cannot be converted (matrix {frame.colorspace})")
+
+
+def _target(frame: VideoFrame) -> tuple[ColorTrc | None, ColorPrimaries | None]:
+    """The curve and the gamut to convert to, where what is coded cannot be shown as it is."""
+    curve = ColorTrc.IEC61966_2_1 if frame.color_trc in _HDR else None
+    return curve, ColorPrimaries.BT709 if frame.color_primaries in _WIDE else None
+
+
+def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    """The frames, those flagged as interlaced woven into one moment by FFmpeg's bwdif, as many as before."""
+    graph: Graph | None = None
+    shape: tuple[int, int, str] | None = None
+    for frame in frames:
+        if graph and shape != (frame.width, frame.height, frame.format.name):
+            graph.vpush(None)
+            yield from _pulled(graph)
+            graph = None
+        if not (graph or frame.interlaced_frame):
+            yield frame
+            continue
+        if not graph:
+            graph = Graph()
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            )
+            graph.link_nodes(source, graph.add("bwdif", mode="send_frame", deint="interlaced"), graph.add("buffersink"))
+            shape = (frame.width, frame.height, frame.format.name)
+        graph.vpush(frame)
+        yield from _pulled(graph)
+    if graph:
+        graph.vpush(None)
+        yield from _pulled(graph)
+
+
+def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+    with suppress(av.BlockingIOError, av.EOFError):
+        while True:
+            yield graph.vpull()
