@@ -345,7 +345,7 @@ def frames(
         typer.Option(
             min=0,
             max=255,
-            help="Least mean difference from the last kept frame, in gray levels: higher keeps fewer frames.",
+            help="Least mean difference from the scene's last kept frame, in gray levels: higher keeps fewer frames.",
         ),
     ] = 15,
     every: Annotated[
@@ -361,8 +361,8 @@ def frames(
 ) -> None:
     """Take the frames of films that are worth training on.
 
-    Frames that are near-identical to the last kept one, gray, toned, of one tone or damaged are dropped and
-    counted; scene cuts are found, and the scene is part of a frame's name. Films that are done are skipped, so that
+    Frames that are near-identical to the last kept one of their scene, gray, toned, of one tone or damaged are dropped
+    and counted; scene cuts are found, and the scene is part of a frame's name. Films that are done are skipped, so that
     an interrupted run can be repeated. A film that cannot be read in full is named with the reason at the end, what
     was read of it is kept, and the exit code is then 1.
     """

@@ -7,8 +7,9 @@ score nor threshold. Here:
 
 1. A frame is compared as SMALL, the mean gray of 18 x 32 areas: coarse enough that grain, compression and a
    trembling hand do not count. The score of two frames is the mean absolute difference, in levels of 0 to 255.
-2. A frame is dropped as near-identical if its score against the last kept frame is below the threshold. The paper
-   speaks of neighbors; against those, a slow pan would be dropped from its beginning to its end.
+2. A frame is dropped as near-identical if its score against the last kept frame of its scene is below the threshold.
+   The paper speaks of neighbors; against those, a slow pan would be dropped from its beginning to its end. Other
+   scenes do not count, so that each has a frame whatever the threshold is.
 3. Dropped as well, which the paper does not say: frames of nearly one tone (fades, black leader), frames that are
    gray or toned by the rule of `training.data.colorless`, and frames that the decoder had to make up in part.
 4. A new scene begins where two neighbors, kept or not, differ in this score and in the histogram of their colors.
@@ -71,7 +72,7 @@ _END = 1 << 20  # bytes at either end of a film that it is recognized by
 class Settings:
     """What decides which frames are kept, and how they are written.
 
-    threshold: least score against the last kept frame, in gray levels; 0 keeps identical frames, too.
+    threshold: least score against the last kept frame of the scene, in gray levels; 0 keeps identical frames, too.
     every: a frame is looked at only if the last one that was is so many seconds away; 0 looks at all.
     format: of the files, "jpeg" (quality 95, 4:4:4) or "png".
     """
@@ -107,9 +108,9 @@ class Sieve:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._looked_at: float | None = None
-        self._kept: np.ndarray | None = None
+        self._kept: dict[int, np.ndarray] = {}  # of each scene the last: it may go on after a flash
 
-    def verdict(self, small: np.ndarray, time: float) -> str:
+    def verdict(self, small: np.ndarray, time: float, scene: int) -> str:
         """Why the frame is dropped, one of DROPPED, or "" if it is kept."""
         if self._looked_at is not None and 0 <= time - self._looked_at < self.settings.every:
             return "passed over"
@@ -117,11 +118,11 @@ class Sieve:
         if is_blank(small):
             return "blank"
         gray = to_gray(small)
-        if self._kept is not None and score(gray, self._kept) < self.settings.threshold:
+        if scene in self._kept and score(gray, self._kept[scene]) < self.settings.threshold:
             return "near-identical"
         reason = colorless(small[None])[0]
         if not reason:
-            self._kept = gray
+            self._kept[scene] = gray
         return reason
 
 
@@ -160,7 +161,7 @@ def score(one: np.ndarray, other: np.ndarray) -> float:
 
 def is_blank(small: np.ndarray) -> bool:
     """Whether a small picture (*SMALL, 3) uint8 has nearly one tone."""
-    return bool(small.reshape(-1, 3).std(axis=0).max() < BLANK)
+    return bool(cv2.meanStdDev(small)[1].max() < BLANK)
 
 
 def is_cut(one: np.ndarray, other: np.ndarray) -> bool:
@@ -215,7 +216,7 @@ def extract(
             if not frame.damaged:
                 small = film.small(frame)
                 scene = scenes.number(small)
-                reason = sieve.verdict(small, frame.time)
+                reason = sieve.verdict(small, frame.time, scene)
             if reason:
                 report.dropped[reason] += 1
                 continue
@@ -486,20 +487,19 @@ def _write_sheet(output: Path, reports: Mapping[str, FilmReport]) -> None:
     files = [(name, output / frame["file"]) for name, report in sorted(reports.items()) for frame in report.frames]
     files = [(name, file) for name, file in files if file.is_file()]  # the user may have moved some
     chosen = [files[i][1] for i in spread([name for name, _ in files], _SHEET_PICTURES)]
-    pictures = [_thumbnail(path) for path in chosen]
-    rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
     try:
+        pictures = [_thumbnail(path) for path in chosen]
+        rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
         if rows:
             _write(contact_sheet(rows, titles=())[..., ::-1], output / SHEET)
         else:
             (output / SHEET).unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
     except OSError as error:
-        raise ArgumentError(f"{output} cannot be written to: {error.strerror or error}") from error
+        raise ArgumentError(f"{output / SHEET} cannot be made: {error.strerror or error}") from error
 
 
 def _thumbnail(path: Path) -> np.ndarray:
     with Image.open(path) as image:
-        image.thumbnail(
-            (256, 256), Image.Resampling.LANCZOS, reducing_gap=3.0
-        )  # of a JPEG it decodes no more than that
+        # With the gap, no more of a JPEG is decoded than that size takes.
+        image.thumbnail((256, 256), Image.Resampling.LANCZOS, reducing_gap=3.0)
         return np.asarray(image.convert("RGB"))
