@@ -1,5 +1,6 @@
 """Films: which are found, the colors and the shape that their frames have, and what of a broken one is read."""
 
+import io
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -213,15 +214,48 @@ def test_what_is_not_a_film(tmp_path: Path) -> None:
         sound.sample_rate = 8000
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
+    write_cover(tmp_path / "sound.mka", tmp_path / "song.mka")
     for name, reason in (
         ("empty.mp4", "is empty"),
         ("text.mp4", "is not a film, or its header is damaged"),
         ("picture.png", "is a picture, not a film"),
         ("sound.mka", "holds no video"),
+        ("song.mka", "holds no video"),
         ("gone.mp4", "cannot be opened: No such file or directory"),
     ):
         with pytest.raises(FilmError, match=reason):
             Film(tmp_path / name)
+
+
+def write_cover(source: Path, target: Path) -> None:
+    """Copies the streams of a film, with a picture attached as players show it in their lists."""
+    cover = io.BytesIO()
+    color_field(9, 200, 300).save(cover, "jpeg")
+    with av.open(str(source)) as read_from, av.open(str(target), "w") as container:
+        (stream,) = read_from.streams
+        copy = container.add_stream_from_template(stream)
+        container.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
+        for packet in read_from.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copy
+                container.mux(packet)
+
+
+def test_a_cover_is_not_the_film(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "a.mkv", pan(0, 3, 2))
+    write_cover(film, tmp_path / "b.mkv")
+    with av.open(str(tmp_path / "b.mkv")) as container:
+        assert len(container.streams.video) == 2
+    np.testing.assert_array_equal(read(tmp_path / "b.mkv")[0], read(film)[0])
+
+
+def test_a_film_of_which_no_frame_can_be_decoded(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", pan(0, 5, 2), codec="mpeg4", pix_fmt="yuv420p")
+    data = path.read_bytes()
+    start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    path.write_bytes(data[:start] + bytes(end - start) + data[end:])
+    with pytest.raises(FilmError, match="no frame can be decoded"):
+        read(path)
 
 
 def test_sound_that_lasts_longer_is_no_fault(tmp_path: Path) -> None:
