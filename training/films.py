@@ -154,15 +154,18 @@ class Film:
         height, width = SMALL
         decoded = frame.decoded
         curve, primaries = _target(decoded)
+        interpolation = _COARSE
         if primaries is not None:
-            # The conversion of gamuts is slow on a large frame, so it comes after the averaging.
+            # The conversion of gamuts is slow on a large frame, so it comes after the averaging; and together with
+            # it, libswscale 9 gives wrong colors for these flags without BICUBIC.
             decoded = self._shrink.reformat(decoded, width, height, interpolation=_COARSE)
+            interpolation = _FINE
         return self._small.reformat(
             decoded,
             width,
             height,
             "rgb24",
-            interpolation=_COARSE,
+            interpolation=interpolation,
             dst_color_trc=curve,
             dst_color_primaries=primaries,
         ).to_ndarray()
