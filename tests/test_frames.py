@@ -295,14 +295,14 @@ def test_films_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "b").mkdir(parents=True)
     (out / "b" / "mine.txt").write_text("not ours")
-    for i, name in enumerate(("1/a.mkv", "2/a.mkv", "3/A.mkv", "4/b.mkv", "5/frames.json.mkv", "6/B.mkv")):
+    for i, name in enumerate(("1/a.mkv", "2/a.mkv", "3/A.mkv", "4/B.mkv", "5/frames.json.mkv", "6/b.mkv")):
         write_film(tmp_path / name, [np.asarray(color_field(i, 72, 128))])
     main([str(tmp_path / "2")], out)
     main([str(tmp_path / "?")], out)
     folders = {name: Path(each["source"]).relative_to(tmp_path).as_posix() for name, each in report_of(out).items()}
     assert folders == {
-        "a": "2/a.mkv", "a-2": "1/a.mkv", "A-3": "3/A.mkv", "b-2": "4/b.mkv", "frames.json-2": "5/frames.json.mkv",
-        "B-3": "6/B.mkv",
+        "a": "2/a.mkv", "a-2": "1/a.mkv", "A-3": "3/A.mkv", "B-2": "4/B.mkv", "frames.json-2": "5/frames.json.mkv",
+        "b-3": "6/b.mkv",
     }  # fmt: skip
     assert os.listdir(out / "b") == ["mine.txt"]
     assert all(len(os.listdir(out / name)) == 1 for name in folders)
