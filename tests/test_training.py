@@ -1,5 +1,6 @@
 """Runs of a tiny network on a handful of pictures: what they leave behind, how they fail, resume, distribute."""
 
+import base64
 import csv
 import io
 import json
@@ -20,6 +21,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from photographs import write_fields
+from PIL import Image
 
 from training import checkpoints, recipes
 from training.callbacks import Progress
@@ -91,7 +93,7 @@ def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_files_of_a_run(finished: Path, photos: Path) -> None:
     assert {p.name for p in finished.iterdir()} == {
         "recipe.json", "photographs.json", "photographs.tsv", "left_out.txt", "statistics.npz", "starts.jsonl",
-        "log.csv", "best.keras", "last.keras", "checkpoints", "tensorboard", "cache",
+        "log.csv", "times.csv", "report.html", "best.keras", "last.keras", "checkpoints", "tensorboard", "cache",
     }  # fmt: skip
     assert json.loads((finished / "recipe.json").read_text())["filters"] == [4, 8]
     assert (finished / "left_out.txt").read_text() == (f"{photos / 'train' / 'coast' / 'broken.jpg'}\tnot an image\n")
@@ -107,6 +109,27 @@ def test_log(finished: Path) -> None:
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] - 0.04
     assert float(found[0]["learning_rate"]) == pytest.approx(0.01)
+
+
+def test_times_and_report(finished: Path) -> None:
+    times = list(csv.DictReader((finished / "times.csv").read_text().splitlines()))
+    assert [(row["epoch"], row["steps"]) for row in times] == [(str(i), "3") for i in range(4)]
+    assert all(0 < float(row["training_seconds"]) <= float(row["seconds"]) for row in times)
+    page = (finished / "report.html").read_text()
+    for text in (
+        NAME,
+        "images/s",
+        "<td>plateau_patience</td>",
+        "not an image",
+        "14 photographs",
+        "Photographs of the validation set",
+    ):
+        assert text in page
+    panels = base64.b64decode(page.split("data:image/jpeg;base64,")[1].split('"')[0])
+    pixels = np.asarray(Image.open(io.BytesIO(panels)))
+    gray, others = pixels[:, : pixels.shape[1] // 3], pixels[:, pixels.shape[1] // 3 :]
+    assert np.ptp(gray, axis=-1).max() < 15
+    assert np.ptp(others, axis=-1).max() > 50
 
 
 def test_tensorboard_has_scalars_and_panels(finished: Path) -> None:
@@ -163,7 +186,9 @@ def test_best_loads_with_plain_keras(finished: Path, tmp_path: Path) -> None:
 
 def test_a_finished_run_does_nothing_more(finished: Path, photos: Path) -> None:
     before = (finished / "log.csv").read_bytes(), saved_weights(finished)
+    starts = (finished / "report.html").read_text().count("+00:00</td>")
     start(photos, finished, PLATEAU)
+    assert (finished / "report.html").read_text().count("+00:00</td>") == starts + 1
     assert (finished / "log.csv").read_bytes() == before[0]
     for left, right in zip(saved_weights(finished), before[1], strict=True):
         np.testing.assert_array_equal(left, right)
@@ -175,6 +200,7 @@ def test_no_validation_and_a_size_that_the_stride_does_not_divide(photos: Path, 
     assert math.isfinite(float(rows(tmp_path / "run")[0]["loss"]))
     assert (tmp_path / "run" / "best.keras").is_file()
     assert json.loads((tmp_path / "run" / "photographs.json").read_text())["validation"] == "none"
+    assert "Photographs of the training set" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_mixed_bfloat16(photos: Path, tmp_path: Path) -> None:
@@ -336,8 +362,12 @@ def test_resumed_after_every_kind_of_kill(
         with monkeypatch.context() as patches, pytest.raises(Killed):
             stop_at(point, stop, patches.setattr)
             start(photos, tmp_path / "run", PLATEAU)
+        assert not (tmp_path / "run" / "report.html").exists()
     start(photos, tmp_path / "run", PLATEAU)
     assert_same_run(tmp_path / "run", finished)
+    times = (tmp_path / "run" / "times.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in times] == ["epoch", "0", "1", "2", "3"]
+    assert (tmp_path / "run" / "report.html").read_text().count("+00:00</td>") == 8
 
 
 def test_sigkill(finished: Path, photos: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Callbacks that Keras does not have: progress with images per second, the best colorizer, image panels."""
+"""Callbacks that Keras does not have: progress with images per second, times, the best colorizer, image panels."""
 
+import csv
 import math
 import sys
 import time
@@ -67,6 +68,36 @@ class Progress(keras.callbacks.Callback):
         print(f"{line_end}epoch {epoch + 1}/{self._epochs} done  {figures}", flush=True)
 
 
+class Times(keras.callbacks.Callback):
+    """Appends to a CSV file how long each epoch took: in training, and with validation.
+
+    Of an epoch that a resumed run was in the middle of, the steps since then count.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self._steps, self._trained = 0, 0.0
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts a step."""
+        self._steps += 1
+        self._trained = time.monotonic() - self._began
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the row of the epoch."""
+        whole = time.monotonic() - self._began
+        with self._path.open("a", newline="") as file:
+            rows = csv.writer(file)
+            if not file.tell():
+                rows.writerow(("epoch", "steps", "training_seconds", "seconds"))
+            rows.writerow((epoch, self._steps, f"{self._trained:.3f}", f"{whole:.3f}"))
+
+
 class BestModel(keras.callbacks.Callback):
     """Keeps the colorizer of the epoch with the lowest `monitor`, written beside and renamed into place.
 
@@ -107,14 +138,17 @@ class Panels(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes one contact sheet."""
+        with self._writer.as_default(step=epoch):
+            tf.summary.image("panels", self.sheet(max(128, self._size))[None])
+        self._writer.flush()
+
+    def sheet(self, cell: int) -> np.ndarray:
+        """A contact sheet (H, W, 3) uint8 of the network as it is now, with cells of so many pixels."""
         colorizer = zoo.colorizer(self._network, self._size, saturation=self._saturation)
         colorized = ops.convert_to_numpy(colorizer(self._frames))
         gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
         rows = list(zip(gray, colorized, self._frames, strict=True))
-        sheet = contact_sheet(rows, titles=("gray", "colorized", "original"), cell=max(128, self._size))
-        with self._writer.as_default(step=epoch):
-            tf.summary.image("panels", sheet[None])
-        self._writer.flush()
+        return contact_sheet(rows, titles=("gray", "colorized", "original"), cell=cell)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the event file."""

@@ -9,6 +9,7 @@
 | statistics.npz | what the system learned of the photographs beforehand |
 | starts.jsonl | a row for each start: time, command, versions, commit, devices |
 | log.csv | a row for each epoch |
+| times.csv | how long each epoch took |
 | best.keras, last.keras | colorizers of the epoch with the lowest validation loss, and of the last |
 | report.html | curves, panels and figures of a run that is done |
 | checkpoints/, tensorboard/, cache/ | |
@@ -45,7 +46,7 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
 
 def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
     """Raises TrainingError if the folder is that of a run on other photographs."""
-    _check_same(folder / "photographs.json", _contents(photographs, held_out))
+    _check_same(folder / "photographs.json", contents(photographs, held_out))
 
 
 def claim(
@@ -53,16 +54,16 @@ def claim(
 ) -> None:
     """Writes what the run is about."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
-    _write(folder / "photographs.json", json.dumps(_contents(photographs, held_out), indent=1))
+    write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
+    write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
     sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
     rows = [
         (kind, digest, name)
         for kind, part in sets.items()
         for digest, name in zip(part.hashes, part.names, strict=True)
     ]
-    _write(folder / "photographs.tsv", "".join("\t".join(row) + "\n" for row in rows))
-    _write(
+    write_text(folder / "photographs.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    write_text(
         folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
     )
     arrays: dict[str, Any] = dict(statistics)
@@ -70,7 +71,7 @@ def claim(
     with (folder / "starts.jsonl").open("a") as file:
         file.write(json.dumps(_start()) + "\n")
     for kind, part in sets.items():
-        print(f"{len(part)} {kind} photographs; left out: {_counted(part)}", flush=True)
+        print(f"{len(part)} {kind} photographs; left out: {counted(part)}", flush=True)
 
 
 def read_statistics(folder: Path) -> Statistics:
@@ -86,12 +87,22 @@ def read_statistics(folder: Path) -> Statistics:
         return dict(arrays)
 
 
-def last_start(folder: Path) -> dict[str, Any]:
-    """Time, command, versions, commit and devices of a run's last start; empty where it has no starts.jsonl."""
+def starts(folder: Path) -> list[dict[str, Any]]:
+    """Time, command, versions, commit and devices of each start of a run; none where it has no starts.jsonl."""
     path = folder / "starts.jsonl"
-    rows = path.read_text().splitlines() if path.is_file() else []
-    start: dict[str, Any] = json.loads(rows[-1]) if rows else {"time": "", "command": [], "versions": {}, "commit": ""}
-    return start
+    found = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue  # a power cut may have torn it
+    return found
+
+
+def last_start(folder: Path) -> dict[str, Any]:
+    """The last of the starts; empty where there is none."""
+    found = starts(folder)
+    return found[-1] if found else {"time": "", "command": [], "versions": {}, "commit": ""}
 
 
 def training_data(folder: Path) -> str:
@@ -101,13 +112,13 @@ def training_data(folder: Path) -> str:
 
 
 def drop_rows(folder: Path, epoch: int) -> None:
-    """Drops the rows of the log about epochs that a resumed run goes through again."""
-    path = folder / "log.csv"
-    if not path.is_file():
-        return
-    rows = list(csv.reader(path.read_text().splitlines()))
-    kept = rows[:1] + [row for row in rows[1:] if row and int(row[0]) < epoch]
-    _write(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
+    """Drops the rows of the log, and of the times, about epochs that a resumed run goes through again."""
+    for path in (folder / "log.csv", folder / "times.csv"):
+        if not path.is_file():
+            continue
+        rows = list(csv.reader(path.read_text().splitlines()))
+        kept = rows[:1] + [row for row in rows[1:] if row and int(row[0]) < epoch]
+        write_text(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -115,7 +126,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _contents(photographs: Photographs, held_out: Photographs | None) -> dict[str, str]:
+def contents(photographs: Photographs, held_out: Photographs | None) -> dict[str, str]:
+    """How many photographs each set holds, and a digest of them."""
     return {"training": _content(photographs), "validation": _content(held_out)}
 
 
@@ -136,7 +148,8 @@ def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
         raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
 
 
-def _counted(part: Photographs) -> str:
+def counted(part: Photographs) -> str:
+    """How many files of a set are left out for which reason."""
     counts: dict[str, int] = {}
     for _, reason in part.left_out:
         counts[reason.split(":")[0]] = counts.get(reason.split(":")[0], 0) + 1
@@ -173,12 +186,13 @@ def _commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _write(path: Path, text: str) -> None:
-    _replace(path, lambda file: file.write(text.encode()))
+def write_text(path: Path, text: str) -> None:
+    """Writes a file beside and renames it into place."""
+    # Names of files that are not UTF-8 come as they are.
+    _replace(path, lambda file: file.write(text.encode(errors="surrogateescape")))
 
 
 def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Writes a file beside and renames it into place."""
     temporary = path.with_name(f"part-{path.name}")
     with temporary.open("wb") as file:
         write(file)

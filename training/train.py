@@ -18,8 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training import initial, recipes, run_folder
-from training.callbacks import BestModel, Panels, Progress
+from training import initial, recipes, run_folder, run_report
+from training.callbacks import BestModel, Panels, Progress, Times
 from training.checkpoints import State
 from training.data import Photographs, Place, batches, check_apart
 from training.optimizers import averaged, current_rate
@@ -29,6 +29,7 @@ from training.trainer import Inputs, Trainer, make_trainer, summed
 from zoo.errors import ArgumentError, DataError, TrainingError
 
 PANEL_PICTURES = 6
+REPORT_CELLS = (96, 256)  # least and greatest side of a picture's cell in the report, in pixels
 # What a collective operation fails with, some seconds after one of its processes ended.
 LOST_WORKER = (
     tf.errors.UnavailableError,
@@ -128,17 +129,19 @@ def train(
     if place.chief:
         run_folder.drop_rows(out, state.epoch)
         shown = (held_out or photographs).frames
+        panels = Panels(
+            network,
+            out / "tensorboard" / "panels",
+            shown[_spread(len(shown))],
+            recipe.working_size,
+            recipe.saturation,
+        )
         used += [
             Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
             keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
             keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
-            Panels(
-                network,
-                out / "tensorboard" / "panels",
-                shown[_spread(len(shown))],
-                recipe.working_size,
-                recipe.saturation,
-            ),
+            Times(out / "times.csv"),
+            panels,
         ]
     callbacks = keras.callbacks.CallbackList(used, model=shown_to_callbacks)
     callbacks.on_train_begin()
@@ -177,6 +180,8 @@ def train(
             with averaged(main_optimizer):
                 if place.chief:
                     best.write(out / "last.keras")
+                    sheet = panels.sheet(int(np.clip(photographs.frames.shape[1], *REPORT_CELLS)))
+                    run_report.write(out, recipe, photographs, held_out, sheet)
     finally:
         callbacks.on_train_end()  # closes the files, whatever ended the run
     return network
