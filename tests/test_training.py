@@ -25,6 +25,7 @@ from PIL import Image
 
 from training import checkpoints, recipes
 from training.callbacks import Progress
+from training.data import Place
 from training.strategies import make_strategy
 from training.train import main, train
 from zoo.colorizer import network_of
@@ -194,12 +195,22 @@ def test_a_finished_run_does_nothing_more(finished: Path, photos: Path) -> None:
         np.testing.assert_array_equal(left, right)
 
 
-def test_no_validation_and_a_size_that_the_stride_does_not_divide(photos: Path, tmp_path: Path) -> None:
+def test_no_validation_and_a_size_that_the_stride_does_not_divide(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = []  # what the workers find where they meet
+
+    def total(strategy: tf.distribute.Strategy, place: Place, value: float) -> float:
+        met.append({path.name for path in (tmp_path / "run").iterdir()})
+        return value
+
+    monkeypatch.setattr("training.train.total", total)
     overrides = TINY | {"size": "18", "epochs": "1"}
     train(recipes.load(NAME, overrides), [photos / "train"], None, tmp_path / "run", make_strategy("one"))
     assert math.isfinite(float(rows(tmp_path / "run")[0]["loss"]))
     assert (tmp_path / "run" / "best.keras").is_file()
     assert json.loads((tmp_path / "run" / "photographs.json").read_text())["validation"] == "none"
+    assert {"report.html", "last.keras"} <= met[-1], "no worker ends before"
     assert "Photographs of the training set" in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -381,6 +392,20 @@ def test_sigkill(finished: Path, photos: Path, tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == (-signal.SIGKILL if point else 0), done.stderr
     assert_same_run(tmp_path / "run", finished)
+
+
+def test_sigterm(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster manager that takes a machine away: a checkpoint of the step, and no status that means "done"."""
+    stop_at("step 1", lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch.setattr)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped:
+        start(photos, tmp_path / "run", TINY)
+    assert stopped.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
+    checkpoint = tf.train.load_checkpoint(str(tmp_path / "run" / "checkpoints"))
+    state = json.loads(checkpoint.get_tensor("state/.ATTRIBUTES/VARIABLE_VALUE"))
+    assert (state["epoch"], state["step"]) == (0, 1)
+    assert not (tmp_path / "run" / "last.keras").exists()
 
 
 def never_again(monkeypatch: pytest.MonkeyPatch) -> None:

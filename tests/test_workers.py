@@ -18,8 +18,11 @@ import tensorflow as tf
 from keras import ops
 from photographs import write_fields
 
+from training.data import Place
+from training.strategies import check_cluster
 from training.train import main
 from zoo.colorizer import network_of
+from zoo.errors import ArgumentError
 
 COMMON = {
     "size": "32", "working_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "2", "crop": "0.8",
@@ -146,3 +149,33 @@ def test_workers_that_differ(photos: Path, tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 1
         assert "the workers differ" in output.splitlines()[-1]
+
+
+def tf_config(cluster: object, kind: str = "worker", index: object = 0) -> str:
+    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
+
+
+TWO = {"worker": ["a:1", "b:1"]}
+
+
+def test_place_in_a_cluster() -> None:
+    assert check_cluster(tf_config(TWO, index=1)) == Place(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is not set: the cluster is needed, as in"),
+        ("{", "is '{': the cluster is needed"),
+        ("[]", r"is '\[\]': the cluster"),
+        (tf_config({}), "the cluster is needed"),
+        (tf_config(TWO, index="first"), "the cluster is needed"),
+        (tf_config(TWO | {"chief": ["c:1"]}), "jobs of the kind chief: only worker"),
+        (tf_config(TWO, "ps"), "this is ps 0: it has worker 0 to 1"),
+        (tf_config(TWO, index=2), "this is worker 2: it has worker 0 to 1"),
+        (tf_config({"worker": ["a:1", "a:1"]}), "a worker twice: a:1, a:1"),
+    ],
+)
+def test_cluster_that_cannot_be(text: str, reason: str) -> None:
+    with pytest.raises(ArgumentError, match=f"TF_CONFIG .*{reason}"):
+        check_cluster(text)

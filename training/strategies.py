@@ -49,7 +49,8 @@ def _mirrored() -> tf.distribute.Strategy:
 
 
 def _multi_worker() -> tf.distribute.Strategy:
-    check_cluster(os.environ.get("TF_CONFIG", ""))
+    place = check_cluster(os.environ.get("TF_CONFIG", ""))
+    print(f"waiting for all {place.workers} workers; this is worker {place.worker}", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
@@ -57,8 +58,12 @@ def _multi_worker() -> tf.distribute.Strategy:
         raise ArgumentError(f"TF_CONFIG names a cluster that cannot be joined: {reason}") from error
 
 
-def check_cluster(text: str) -> None:
-    """Raises ArgumentError unless the text is a TF_CONFIG of workers, of which this process is one."""
+def check_cluster(text: str) -> Place:
+    """This process's place among the workers that a TF_CONFIG names.
+
+    Raises:
+        ArgumentError: the text is not a TF_CONFIG of workers, of which this process is one.
+    """
     example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
@@ -74,6 +79,7 @@ def check_cluster(text: str) -> None:
         raise ArgumentError(f"TF_CONFIG says that this is {kind} {index}: it has worker 0 to {len(workers) - 1}")
     if len(set(workers)) < len(workers):
         raise ArgumentError(f"TF_CONFIG names a worker twice: {', '.join(workers)}")
+    return Place(index, len(workers))
 
 
 def _tpu() -> tf.distribute.Strategy:

@@ -29,6 +29,7 @@ from training.trainer import Inputs, Trainer, make_trainer, summed
 from zoo.errors import ArgumentError, DataError, TrainingError
 
 PANEL_PICTURES = 6
+STOPPED = 128 + signal.SIGTERM  # the exit status that says so: with 0, a cluster manager takes the run for done
 REPORT_CELLS = (96, 256)  # least and greatest side of a picture's cell in the report, in pixels
 # What a collective operation fails with, some seconds after one of its processes ended.
 LOST_WORKER = (
@@ -53,6 +54,7 @@ def main(
         ArgumentError, UnknownNameError: an argument that cannot be.
         DataError: photographs that cannot be trained on.
         TrainingError: a folder of another run, or a loss that is not finite.
+        SystemExit: with the status 143, after a SIGTERM.
     """
     settings = recipes.load(recipe, overrides)
     train(settings, data, val, out or Path("runs") / recipe, make_strategy(strategy))
@@ -168,7 +170,7 @@ def train(
                         state.save(plateau, best)
                     if stopped:
                         print("stopped by SIGTERM; the same command goes on from here", flush=True)
-                        return network
+                        raise SystemExit(STOPPED)
                 logs: dict[str, Any] = {name: value / steps for name, value in state.loss_sums.items()}
                 logs["learning_rate"] = current_rate(main_optimizer)
                 with averaged(main_optimizer):
@@ -182,6 +184,8 @@ def train(
                     best.write(out / "last.keras")
                     sheet = panels.sheet(int(np.clip(photographs.frames.shape[1], *REPORT_CELLS)))
                     run_report.write(out, recipe, photographs, held_out, sheet)
+            # Nobody ends before all is written. If the chief cannot write, all workers have to be started again.
+            total(strategy, place, 0.0)
     finally:
         callbacks.on_train_end()  # closes the files, whatever ended the run
     return network
