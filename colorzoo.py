@@ -258,6 +258,10 @@ def train(
         typer.Option(metavar="LAYER", help="Layers of --init to leave as they are, such as 'low_*'; several times."),
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=SET)] = None,
+    stopped_status: Annotated[
+        int,
+        typer.Option(min=0, max=255, help="Exit code after SIGTERM, which some cluster managers take for done if 0."),
+    ] = 0,
 ) -> None:
     """Train a network as its recipe says, or train one further."""
     overrides = _overrides(settings, init)
@@ -267,7 +271,7 @@ def train(
         with _training_extra():
             from training.train import main as run
 
-            run(recipe, data, val, out, strategy.value, overrides)
+            run(recipe, data, val, out, strategy.value, overrides, stopped_status)
 
 
 @app.command(epilog="Example:  colorzoo prior --data photographs/ -o prior.npy")

@@ -1,6 +1,7 @@
 """The devices, seeds and options that all tests share."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -36,3 +37,12 @@ def seeds() -> None:
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def eagerly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Without tracing, unless a test has an argument `eager` that is false."""
+    from two_layers import without_tracing
+
+    with without_tracing(request.getfixturevalue("eager") if "eager" in request.fixturenames else True):
+        yield

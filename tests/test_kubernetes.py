@@ -17,7 +17,6 @@ import colorzoo
 from training import recipes
 from training.data import Place
 from training.strategies import check_cluster
-from training.train import STOPPED
 
 MANIFEST = Path(__file__).parents[1] / "training" / "kubernetes" / "train.yaml"
 OBJECTS: dict[str, dict[str, Any]] = {each["kind"]: each for each in yaml.safe_load_all(MANIFEST.read_text())}
@@ -111,4 +110,5 @@ def test_a_lost_worker_brings_all_back() -> None:
     assert JOB["backoffLimit"] >= 5 * JOB["completions"], "every loss costs as many failures as there are workers"
     assert JOB["podReplacementPolicy"] == "Failed", "never two of the same worker"
     exits = [rule["onExitCodes"] for rule in JOB["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
-    assert [(each["containerName"], each["values"]) for each in exits] == [(CONTAINER["name"], [STOPPED])]
+    assert [(each["containerName"], each["values"]) for each in exits] == [(CONTAINER["name"], [143])]
+    assert "--stopped-status 143 " in SCRIPT, "with 0 the job would take a stopped worker for done"

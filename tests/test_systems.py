@@ -3,8 +3,7 @@
 import csv
 import dataclasses
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +144,6 @@ def all_weights(trainer: Trainer) -> list[tuple[str, np.ndarray]]:
     """Path and value of everything that is trained or moves, the seeds of dropout apart."""
     models = [model for part in trainer.system.trained.values() for model in part]
     return [(v.path, ops.convert_to_numpy(v)) for model in models for v in model.weights]
-
-
-@pytest.fixture
-def eagerly(eager: bool) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Even though the", UserWarning)  # that tf.data is traced in any case
-        tf.config.run_functions_eagerly(eager)
-        yield
-        tf.config.run_functions_eagerly(False)
 
 
 @every_run

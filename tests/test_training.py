@@ -395,11 +395,11 @@ def test_sigkill(finished: Path, photos: Path, tmp_path: Path) -> None:
 
 
 def test_sigterm(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster manager that takes a machine away: a checkpoint of the step, and no status that means "done"."""
+    """A cluster manager that takes a machine away: a checkpoint of the step, and the status that it asked for."""
     stop_at("step 1", lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch.setattr)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stopped:
-        start(photos, tmp_path / "run", TINY)
+        main(NAME, [photos / "train"], None, tmp_path / "run", "one", TINY, 143)
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before
     checkpoint = tf.train.load_checkpoint(str(tmp_path / "run" / "checkpoints"))

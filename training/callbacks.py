@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 
 import zoo
+from training.run_folder import replaced
 from zoo.sheet import contact_sheet
 
 SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
@@ -122,9 +123,8 @@ class BestModel(keras.callbacks.Callback):
 
     def write(self, path: Path) -> None:
         """Saves the colorizer of the network as it is now, or leaves the old file as it is."""
-        temporary = path.with_name(f"part-{path.name}")
-        zoo.colorizer(self._network, self._size, saturation=self._saturation).save(temporary)
-        temporary.replace(path)
+        colorizer = zoo.colorizer(self._network, self._size, saturation=self._saturation)
+        replaced(path, colorizer.save)
 
 
 class Panels(keras.callbacks.Callback):

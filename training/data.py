@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -128,7 +128,10 @@ class Photographs:
         def cut(i: int) -> np.ndarray:
             generator = np.random.default_rng([*seeds, i]) if seeds is not None else None
             try:
-                return window.cut(decode(Path(self.names[i]).read_bytes()), generator)
+                data = Path(self.names[i]).read_bytes()
+                if hashlib.sha256(data).hexdigest() != self.hashes[i]:
+                    raise DataError(f"{self.names[i]} is another file than when the run began: put the old one back")
+                return window.cut(decode(data), generator)
             except (OSError, PhotographError) as error:
                 raise DataError(f"{self.names[i]} could be read when the run began, and no longer: {error}") from error
 
@@ -154,27 +157,23 @@ def prepare(
         shortest: of the windows.
 
     Raises:
-        DataError: no usable photograph, or a folder that cannot be used.
+        DataError: no usable photograph, a folder that cannot be used, or a cache that cannot be written.
     """
     files = image_files(folders)
     framed = _Framing(THUMBNAIL, "fill") if framing == "window" else _Framing(size, framing)
     states = [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()]]
     key = hashlib.sha256(json.dumps([CACHE_VERSION, framed, states]).encode()).hexdigest()
-    index_path, frames_path = cache / "index.json", cache / "frames.npy"
-    made = index_path.is_file() and frames_path.is_file()
-    if not (made and json.loads(index_path.read_text())["key"] == key):
-        index_path.unlink(missing_ok=True)
-        cache.mkdir(parents=True, exist_ok=True)
-        index = _decode_all(files, framed, frames_path)
-        temporary = index_path.with_suffix(".part")
-        temporary.write_text(json.dumps({"key": key} | index))
-        temporary.replace(index_path)
-    index = json.loads(index_path.read_text())
+    index = _cached(cache, key)
+    if index is None:
+        try:
+            index = _decode_all(files, framed, cache, key)
+        except OSError as error:  # those of photographs are caught where they are read
+            raise DataError(f"the cache of photographs in {cache} cannot be written: {error}") from error
     left_out = [(name, reason) for name, reason in index["left_out"]]
     if not index["names"]:
         raise DataError(f"none of {len(files)} files is a color photograph: the first, {': '.join(left_out[0])}")
     return Photographs(
-        np.load(frames_path, mmap_mode="r")[: len(index["names"])],
+        np.load(cache / "frames.npy", mmap_mode="r"),
         np.array(index["sizes"], np.int32),
         index["names"],
         index["hashes"],
@@ -195,10 +194,42 @@ def _class_folder(path: Path, folders: Sequence[Path]) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def _decode_all(files: Sequence[Path], framing: _Framing, frames_path: Path) -> dict[str, list[object]]:
-    frames = np.lib.format.open_memmap(frames_path, "w+", np.uint8, (len(files), framing.size, framing.size, 3))
-    index: dict[str, list[object]] = {"names": [], "sizes": [], "hashes": [], "left_out": []}
-    used = 0
+def _cached(cache: Path, key: str) -> dict[str, list[Any]] | None:
+    """What a cache says of its frames, if both are whole and of the key."""
+    try:
+        index: dict[str, Any] = json.loads((cache / "index.json").read_text())
+        frames = np.load(cache / "frames.npy", mmap_mode="r")
+        return index if index["key"] == key and len(frames) == len(index["names"]) else None
+    except (OSError, EOFError, ValueError, KeyError, TypeError):  # lost, cut off, or of another version
+        return None
+
+
+def _decode_all(files: Sequence[Path], framing: _Framing, cache: Path, key: str) -> dict[str, list[Any]]:
+    """Fills a cache: its frames, and then the index that makes them valid."""
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "index.json").unlink(missing_ok=True)
+    # Written as a stream: on a full disk a memory map would end the process with SIGBUS.
+    with (cache / "frames.npy").open("wb") as file:
+        _write_header(file, len(files), framing.size)
+        index = _decode_into(file, files, framing)
+        file.seek(0)
+        _write_header(file, len(index["names"]), framing.size)
+        file.flush()
+        os.fsync(file.fileno())  # the index must not outlive a power cut that the frames did not
+    temporary = cache / "index.part"
+    temporary.write_text(json.dumps({"key": key} | index))
+    temporary.replace(cache / "index.json")
+    return index
+
+
+def _write_header(file: IO[bytes], count: int, size: int) -> None:
+    """The header of an array of frames; as long for any count, since NumPy leaves room for the first axis to grow."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _decode_into(file: IO[bytes], files: Sequence[Path], framing: _Framing) -> dict[str, list[Any]]:
+    index: dict[str, list[Any]] = {"names": [], "sizes": [], "hashes": [], "left_out": []}
     for names, part in _in_order(files, framing):
         reasons = [reason for _, _, _, reason in part]
         good = [i for i, reason in enumerate(reasons) if not reason]
@@ -209,12 +240,10 @@ def _decode_all(files: Sequence[Path], framing: _Framing, frames_path: Path) -> 
             if reason:
                 index["left_out"].append((str(name), reason))
                 continue
-            frames[used] = frame
-            used += 1
+            file.write(frame.tobytes())
             index["names"].append(str(name))
             index["sizes"].append(shape)
             index["hashes"].append(digest)
-    frames.flush()
     return index
 
 

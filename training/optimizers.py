@@ -1,6 +1,7 @@
 """Optimizers of recipes: their rules, the schedules of their rates, loss scaling and moving averages of weights."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -64,11 +65,27 @@ def loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
     return 1.0 if scale is None else tf.convert_to_tensor(scale)
 
 
+def overflowing_together(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """A replica's gradients, or with loss scaling NaN on all replicas if those of one are not finite.
+
+    Keras looks at the first replica alone when it decides whether to leave a step out.
+    """
+    if not hasattr(optimizer, "dynamic_scale"):
+        return list(gradients)
+    context = tf.distribute.get_replica_context()
+    finite = tf.cast(optimizer.check_finite(gradients), tf.float32)
+    replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
+    poison = tf.where(context.all_reduce("SUM", finite) < replicas, math.nan, 0.0)
+    return [gradient + tf.cast(poison, gradient.dtype) for gradient in gradients]
+
+
 @contextmanager
 def averaged(optimizer: keras.Optimizer) -> Iterator[None]:
     """Puts the moving averages, if the optimizer keeps them, in the place of the weights that it trains."""
     optimizer = plain(optimizer)
-    variables = optimizer._trainable_variables if optimizer.use_ema else []
+    # Before the first step, which loss scaling may put off, there is nothing to average yet.
+    begun = optimizer.use_ema and int(ops.convert_to_numpy(optimizer.iterations)) > 0
+    variables = optimizer._trainable_variables if begun else []
     kept = [ops.convert_to_numpy(v) for v in variables]
     if variables:
         _assign(variables, [ops.convert_to_numpy(v) for v in optimizer._model_variables_moving_average])

@@ -22,11 +22,12 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,6 +38,30 @@ from training.systems.system import Statistics
 from zoo.errors import ArgumentError, TrainingError
 
 VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns what a full, read-only or lost disk raises into one line, a TrainingError."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow writes checkpoints and events itself
+        reason = error.message if isinstance(error, tf.errors.OpError) else str(error)
+        raise TrainingError(
+            f"{folder} cannot be written to: {reason.splitlines()[0]}; what was written before is complete, and the "
+            "same command goes on from the last checkpoint once there is room"
+        ) from error
+
+
+def replaced(path: Path, write: Callable[[Path], object]) -> None:
+    """Has a file written beside its place and renames it into it; what could not be written in full is deleted."""
+    temporary = path.with_name(f"part-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:
@@ -67,7 +92,7 @@ def claim(
         folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
     )
     arrays: dict[str, Any] = dict(statistics)
-    _replace(folder / "statistics.npz", lambda file: np.savez(file, **arrays))
+    replaced(folder / "statistics.npz", lambda path: _savez(path, arrays))
     with (folder / "starts.jsonl").open("a") as file:
         file.write(json.dumps(_start()) + "\n")
     for kind, part in sets.items():
@@ -117,7 +142,8 @@ def drop_rows(folder: Path, epoch: int) -> None:
         if not path.is_file():
             continue
         rows = list(csv.reader(path.read_text().splitlines()))
-        kept = rows[:1] + [row for row in rows[1:] if row and int(row[0]) < epoch]
+        # A full disk or a power cut may have torn the last row, which is then of a later epoch.
+        kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) < epoch]
         write_text(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
 
 
@@ -142,7 +168,10 @@ def _content(photographs: Photographs | None) -> str:
 def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
     if not path.is_file():
         return
-    found = json.loads(path.read_text())
+    try:
+        found = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}; restore it, or name another --out") from error
     differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
     if differences:
         raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
@@ -189,11 +218,9 @@ def _commit() -> str:
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside and renames it into place."""
     # Names of files that are not UTF-8 come as they are.
-    _replace(path, lambda file: file.write(text.encode(errors="surrogateescape")))
+    replaced(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    temporary = path.with_name(f"part-{path.name}")
-    with temporary.open("wb") as file:
-        write(file)
-    temporary.replace(path)
+def _savez(path: Path, arrays: dict[str, Any]) -> None:
+    with path.open("wb") as file:  # given a path, NumPy would add a suffix
+        np.savez(file, **arrays)

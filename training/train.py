@@ -8,7 +8,7 @@ import math
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,11 +25,10 @@ from training.data import Photographs, Place, batches, check_apart
 from training.optimizers import averaged, current_rate
 from training.recipes.recipe import Recipe
 from training.strategies import agreed, distributed, make_strategy, place_of, total
-from training.trainer import Inputs, Trainer, make_trainer, summed
+from training.trainer import Inputs, make_trainer, summed
 from zoo.errors import ArgumentError, DataError, TrainingError
 
 PANEL_PICTURES = 6
-STOPPED = 128 + signal.SIGTERM  # the exit status that says so: with 0, a cluster manager takes the run for done
 REPORT_CELLS = (96, 256)  # least and greatest side of a picture's cell in the report, in pixels
 # What a collective operation fails with, some seconds after one of its processes ended.
 LOST_WORKER = (
@@ -40,6 +39,38 @@ LOST_WORKER = (
 )
 
 
+class _Stopped(Exception):
+    """A SIGTERM has come to one of the workers, and all of them know."""
+
+
+class Stop:
+    """Whether a SIGTERM has come, which before the first step ends the process at once, with the given exit status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self._came = self._waits = False
+
+    def came(self) -> bool:
+        """Whether it has."""
+        return self._came
+
+    def wait_for_a_step(self) -> None:
+        """From now on there is something to save."""
+        self._waits = True
+        if self._came:
+            self._end()
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """What the signal does."""
+        self._came = True
+        if not self._waits:
+            self._end()
+
+    def _end(self) -> None:
+        print("stopped by SIGTERM before the first step; the same command begins again", flush=True)
+        raise SystemExit(self.status)
+
+
 def main(
     recipe: str,
     data: Sequence[Path],
@@ -47,23 +78,39 @@ def main(
     out: Path | None,
     strategy: str,
     overrides: Mapping[str, str],
+    stopped_status: int = 0,
 ) -> None:
     """Trains a recipe on folders of photographs; the body of `colorzoo train`.
 
     Raises:
         ArgumentError, UnknownNameError: an argument that cannot be.
         DataError: photographs that cannot be trained on.
-        TrainingError: a folder of another run, or a loss that is not finite.
-        SystemExit: with the status 143, after a SIGTERM.
+        TrainingError: a folder of another run, a loss that is not finite, or a full disk.
+        SystemExit: with the stopped_status, after a SIGTERM, if it is not 0 or there was nothing to save yet.
     """
     settings = recipes.load(recipe, overrides)
-    train(settings, data, val, out or Path("runs") / recipe, make_strategy(strategy))
+    train(settings, data, val, out or Path("runs") / recipe, make_strategy(strategy), stopped_status)
 
 
 def train(
-    recipe: Recipe, data: Sequence[Path], val: Path | None, out: Path, strategy: tf.distribute.Strategy
+    recipe: Recipe,
+    data: Sequence[Path],
+    val: Path | None,
+    out: Path,
+    strategy: tf.distribute.Strategy,
+    stopped_status: int = 0,
 ) -> keras.Model:
-    """Trains, and returns the network as it was last. See `main`."""
+    """Trains, and returns the network as it was last. See `main`.
+
+    A SIGTERM before the first step raises SystemExit; from then on it writes a checkpoint and returns.
+    """
+    with stopping(stopped_status) as stop:
+        return _train(recipe, data, val, out, strategy, stop)
+
+
+def _train(
+    recipe: Recipe, data: Sequence[Path], val: Path | None, out: Path, strategy: tf.distribute.Strategy, stop: Stop
+) -> keras.Model:
     replicas, place = strategy.num_replicas_in_sync, place_of(strategy)
     dealt = recipe.batch // (replicas * recipe.micro_batches)  # pictures that a replica computes at once
     if recipe.batch != dealt * replicas * recipe.micro_batches:
@@ -97,7 +144,8 @@ def train(
         shown_to_callbacks.compile(optimizer=main_optimizer)
     if place.chief:
         # Claimed only now, so that a start which failed before does not bind the folder to its recipe.
-        run_folder.claim(out, recipe, photographs, held_out, statistics)
+        with run_folder.writing(out):
+            run_folder.claim(out, recipe, photographs, held_out, statistics)
     state = State(system.trained, trainer.optimizers, out / "checkpoints", writes=place.chief)
 
     if not agreed(strategy, place, f"{recipe} {photographs.hashes} {state.epoch} {state.step}"):
@@ -112,9 +160,16 @@ def train(
         lightness, truth = inputs
         return summed(system.validate(lightness, truth))
 
+    def end_if_stopped(*, alone: bool = False) -> None:
+        # Workers that are not at the same place have nobody to ask.
+        if (not alone or place.workers == 1) and total(strategy, place, stop.came()) > 0:
+            raise _Stopped
+
     def validate(held_out: Photographs) -> dict[str, float]:
-        parts = batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, place=place)
-        sums = [val_step(part) for part in parts]
+        sums = []
+        for part in batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, place=place):
+            sums.append(val_step(part))
+            end_if_stopped(alone=True)
         found = {name: float(sum(part[name] for part in sums)) for name in sums[0]}
         return {f"val_{name}": total(strategy, place, value) / len(held_out) for name, value in found.items()}
 
@@ -128,30 +183,29 @@ def train(
         writes=place.chief,
     )  # fmt: skip
     used: list[keras.callbacks.Callback] = [best, *([plateau] if recipe.schedule == "plateau" else [])]
-    if place.chief:
-        run_folder.drop_rows(out, state.epoch)
-        shown = (held_out or photographs).frames
-        panels = Panels(
-            network,
-            out / "tensorboard" / "panels",
-            shown[_spread(len(shown))],
-            recipe.working_size,
-            recipe.saturation,
-        )
-        used += [
-            Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
-            keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
-            keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
-            Times(out / "times.csv"),
-            panels,
-        ]
+    with run_folder.writing(out):
+        if place.chief:
+            run_folder.drop_rows(out, state.epoch)
+            pictures = (held_out or photographs).frames
+            pictures = pictures[_spread(len(pictures))]
+            panels = Panels(network, out / "tensorboard" / "panels", pictures, recipe.working_size, recipe.saturation)
+            used += [
+                Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
+                keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
+                keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
+                Times(out / "times.csv"),
+                panels,
+            ]
     callbacks = keras.callbacks.CallbackList(used, model=shown_to_callbacks)
-    callbacks.on_train_begin()
-    state.restore_callbacks(plateau, best)
-    try:
-        with _failures_named(out, place), stopping() as stop:
+    with _failures_named(out, place), _closing(used, out):
+        with run_folder.writing(out):
+            callbacks.on_train_begin()
+        state.restore_callbacks(plateau, best)
+        stop.wait_for_a_step()
+        try:
             while state.epoch < recipe.epochs:
-                callbacks.on_epoch_begin(state.epoch)
+                with run_folder.writing(out):
+                    callbacks.on_epoch_begin(state.epoch)
 
                 def part(place: Place) -> tf.data.Dataset:
                     return batches(
@@ -161,34 +215,54 @@ def train(
 
                 for parts in _grouped(distributed(strategy, dealt, part), recipe.micro_batches):
                     callbacks.on_train_batch_begin(state.step)
-                    losses = _step(trainer, parts)
-                    _check_finite(losses, state, out)
+                    losses = trainer.train(parts)
+                    _check_finite(losses, state)
                     state.add(losses)
-                    callbacks.on_train_batch_end(state.step - 1, losses)
-                    stopped = total(strategy, place, stop()) > 0
-                    if stopped or state.step % recipe.checkpoint_steps == 0:
+                    with run_folder.writing(out):
+                        callbacks.on_train_batch_end(state.step - 1, losses)
+                    end_if_stopped()
+                    if state.step % recipe.checkpoint_steps == 0:
                         state.save(plateau, best)
-                    if stopped:
-                        print("stopped by SIGTERM; the same command goes on from here", flush=True)
-                        raise SystemExit(STOPPED)
+                state.check_finite()
                 logs: dict[str, Any] = {name: value / steps for name, value in state.loss_sums.items()}
                 logs["learning_rate"] = current_rate(main_optimizer)
                 with averaged(main_optimizer):
                     if held_out:
                         logs |= validate(held_out)
-                    callbacks.on_epoch_end(state.epoch, logs)
+                    with run_folder.writing(out):
+                        callbacks.on_epoch_end(state.epoch, logs)
                 state.next_epoch()
                 state.save(plateau, best)
-            with averaged(main_optimizer):
+            with averaged(main_optimizer), run_folder.writing(out):
                 if place.chief:
                     best.write(out / "last.keras")
                     sheet = panels.sheet(int(np.clip(photographs.frames.shape[1], *REPORT_CELLS)))
                     run_report.write(out, recipe, photographs, held_out, sheet)
             # Nobody ends before all is written. If the chief cannot write, all workers have to be started again.
             total(strategy, place, 0.0)
-    finally:
-        callbacks.on_train_end()  # closes the files, whatever ended the run
+        except _Stopped:
+            state.save(plateau, best)
+            print("stopped by SIGTERM; the same command goes on from here", flush=True)
+            if stop.status:
+                raise SystemExit(stop.status) from None
     return network
+
+
+@contextmanager
+def _closing(callbacks: Sequence[keras.callbacks.Callback], out: Path) -> Iterator[None]:
+    """Has every callback close its files, whatever ended the run and whichever of them fails."""
+    failed = []
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            try:
+                callback.on_train_end()
+            except (OSError, tf.errors.OpError) as error:
+                failed.append(error)
+    if failed:  # and nothing before, which would say the same
+        with run_folder.writing(out):
+            raise failed[0]
 
 
 def _grouped(dataset: Iterable[Inputs], size: int) -> Iterator[list[Inputs]]:
@@ -200,34 +274,22 @@ def _grouped(dataset: Iterable[Inputs], size: int) -> Iterator[list[Inputs]]:
             parts = []
 
 
-def _step(trainer: Trainer, parts: Sequence[Inputs]) -> dict[str, float]:
-    found = [trainer.gather(part) for part in parts[:-1]] + [trainer.step(parts[-1])]
-    return {name: sum(float(part[name]) for part in found) for name in found[0]}
-
-
-def _check_finite(losses: Mapping[str, float], state: State, out: Path) -> None:
+def _check_finite(losses: Mapping[str, float], state: State) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
-            raise TrainingError(
-                f"the {name} became {value} at step {state.step + 1} of epoch {state.epoch + 1}: "
-                f"the last checkpoint in {out / 'checkpoints'} is from before; a lower learning_rate may help"
-            )
+            raise state.diverged(f"the {name} became {value}", state.step + 1)
 
 
 @contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """Whether a SIGTERM has come: what cluster managers send before they take a machine away."""
-    came = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
+def stopping(status: int) -> Iterator[Stop]:
+    """Heeds SIGTERM, which cluster managers send before they take a machine away."""
+    stop = Stop(status)
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield stop
         return
-    previous = signal.signal(signal.SIGTERM, note)
+    previous = signal.signal(signal.SIGTERM, stop.note)
     try:
-        yield lambda: bool(came)
+        yield stop
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -242,14 +304,17 @@ def _failures_named(out: Path, place: Place) -> Iterator[None]:
         lost = re.search(r"DataError: (.*)", str(error))
         if lost:
             raise DataError(f"{lost[1]}; {kept}") from error
+        reason = error.message.splitlines()[0]
         if place.workers > 1 and isinstance(error, LOST_WORKER):
-            reason = error.message.splitlines()[0]
             raise TrainingError(
                 f"another of the {place.workers} workers was lost: {reason}; start all of them again: {kept}"
             ) from error
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            raise TrainingError(
+                f"a step needs more memory than there is: {reason}; begin in another --out with a smaller batch or "
+                "more micro_batches"
+            ) from error
         raise
-    except OSError as error:
-        raise TrainingError(f"{out} cannot be written to: {error}; {kept}") from error
 
 
 def _spread(count: int) -> np.ndarray:

@@ -3,14 +3,15 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from training.initial import matching
-from training.optimizers import loss_scale, make_optimizer
+from training.optimizers import loss_scale, make_optimizer, overflowing_together
 from training.recipes.recipe import Recipe
-from training.systems.system import Statistics, System
+from training.systems.system import Statistics, System, Update
 from zoo.errors import ArgumentError
 
 Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches
@@ -21,19 +22,37 @@ Step = Callable[[Inputs], dict[str, tf.Tensor]]
 class Trainer:
     """A system with its optimizers, and its steps, which return by name what their pictures add to the batch's means.
 
-    step: trains on a batch, or on the last part of one.
-    gather: adds the gradients of a part of a batch that is not the last one.
+    step: trains on a batch.
+    rounds: what trains on a batch in parts, one round for each optimizer: its name, a step that adds up the gradients
+        of a part, and one that does so with the last part and then trains.
     """
 
     system: System
     optimizers: dict[str, keras.Optimizer]
     step: Step
-    gather: Step
+    rounds: list[tuple[str, Step, Step]]
 
     @property
     def main_optimizer(self) -> keras.Optimizer:
         """The one that schedules and callbacks act on."""
         return next(iter(self.optimizers.values()))
+
+    def train(self, parts: Sequence[Inputs]) -> dict[str, float]:
+        """Trains on a batch in parts; the batch's mean losses.
+
+        An adversarial system takes the discriminators' round first, so that the generator meets the new ones with all
+        parts, as it does with a whole batch.
+        """
+        if len(parts) == 1:
+            return {name: float(value) for name, value in self.step(parts[0]).items()}
+        losses: dict[str, float] = {}
+        trained: list[str] = []
+        for name, gather, finish in self.rounds:
+            found = [gather(part) for part in parts[:-1]] + [finish(parts[-1])]
+            sums = {key: sum(float(part[key]) for part in found) for key in found[0]}
+            losses = sums | {key: losses[key] for key in trained if key in losses}  # as they were before the update
+            trained.append(name)
+        return losses
 
 
 def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: tf.distribute.Strategy) -> Trainer:
@@ -55,17 +74,10 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         share = tf.fill(tf.shape(losses), tf.cast(loss_scale(optimizers[name]) / recipe.batch, losses.dtype))
         return tape.gradient(losses, variables[name], output_gradients=share)
 
-    def gather(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
-        for total, gradient in zip(gathered[name], gradients_of(name, tape, losses), strict=True):
-            total.assign_add(gradient)
-
-    def update(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
-        gradients = gradients_of(name, tape, losses)
-        if gathered:
-            gradients = [g + total for g, total in zip(gradients, gathered[name], strict=True)]
-            for total in gathered[name]:
-                total.assign(tf.zeros_like(total))
-        scale = loss_scale(optimizers[name])
+    def update(name: str, gradients: list[tf.Tensor]) -> None:
+        optimizer = optimizers[name]
+        gradients = overflowing_together(optimizer, gradients)
+        scale = loss_scale(optimizer)
         if recipe.weight_decay and recipe.optimizer != "adamw":
             decay = scale * recipe.weight_decay / strategy.num_replicas_in_sync
             gradients = [
@@ -74,9 +86,24 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
             ]
         if recipe.clip_norm:
             gradients = _clipped(gradients, scale * recipe.clip_norm)
-        optimizers[name].apply(gradients, variables[name])
+        optimizer.apply(gradients, variables[name])
 
-    def on_all_replicas(update: Callable[[str, tf.GradientTape, tf.Tensor], None]) -> Step:
+    def train_all(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        update(name, gradients_of(name, tape, losses))
+
+    def gather_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        if name == wanted:
+            for total, gradient in zip(gathered[name], gradients_of(name, tape, losses), strict=True):
+                total.assign_add(gradient)
+
+    def finish_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        if name == wanted:
+            gradients = gradients_of(name, tape, losses)
+            update(name, [g + total for g, total in zip(gradients, gathered[name], strict=True)])
+            for total in gathered[name]:
+                total.assign(tf.zeros_like(total))
+
+    def on_all_replicas(update: Update) -> Step:
         @tf.function
         def step(inputs: Inputs) -> dict[str, tf.Tensor]:
             def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
@@ -89,7 +116,11 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         step_of: Step = step
         return step_of
 
-    return Trainer(system, optimizers, on_all_replicas(update), on_all_replicas(gather))
+    rounds = [
+        (name, on_all_replicas(partial(gather_one, name)), on_all_replicas(partial(finish_one, name)))
+        for name in reversed(system.trained)
+    ]
+    return Trainer(system, optimizers, on_all_replicas(train_all), rounds)
 
 
 def summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -22,7 +22,8 @@ class System:
 
     network: lightness (B, H, W, 1) -> ab (B, H, W, 2).
     trained: what has an optimizer of its own, by name; the first is the one that schedules and callbacks act on.
-    step: a training step: lightness, truth, update -> losses. It calls `update` once for each name of `trained`.
+    step: a training step: lightness, truth, update -> losses. It calls `update` once for each name of `trained`, the
+        last one first. A loss that has one of these names is that of its optimizer.
     validate: lightness, truth -> losses, and the RMSE of ab as "rmse".
     draws: how many uniform random numbers a step needs for each picture.
     """

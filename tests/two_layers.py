@@ -1,0 +1,57 @@
+"""A system that is built and trained in no time: what surrounds a network can be tested with it."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from training.losses import squared_error
+from training.recipes.recipe import Recipe
+from training.systems.system import Losses, Statistics, System, Tensors, supervised
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoLayers(Recipe):
+    """Two convolutions without batch statistics."""
+
+    architecture: str = "two_layers"
+    size: int = 32
+    framing: str = "fill"
+    working_size: int = 32
+    batch: int = 4
+    epochs: int = 2
+    schedule: str = "constant"
+    learning_rate: float = 0.01
+    checkpoint_steps: int = 1
+
+    def arguments(self, statistics: Statistics) -> dict[str, Any]:
+        return {}
+
+    def system(self, statistics: Statistics) -> System:
+        lightness = keras.Input((None, None, 1))
+        x = layers.Conv2D(4, 3, padding="same", activation="tanh", name="first")(layers.Rescaling(0.01)(lightness))
+        ab = layers.Conv2D(2, 3, padding="same", name="second")(x)
+        network = keras.Model(lightness, layers.Rescaling(100.0, dtype="float32")(ab), name=self.architecture)
+
+        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
+            ab = network(lightness, training=training)
+            return {"loss": squared_error(ab / 100, truth["ab"] / 100, truth["mask"]), "ab": ab}
+
+        return supervised(network, losses)
+
+
+@contextmanager
+def without_tracing(eager: bool = True) -> Iterator[None]:
+    """Tracing takes longer than a few steps of a tiny network."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Even though the", UserWarning)  # that tf.data is traced in any case
+        tf.config.run_functions_eagerly(eager)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
