@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and with which exit code."""
 
+import os
 import subprocess
 import sys
 import types
@@ -279,3 +280,17 @@ def test_errors_of_training(run: Callable[..., Any], monkeypatch: pytest.MonkeyP
     done = run("evaluate", "--preset", "p", "--data", "x")
     assert done.exit_code == 2
     assert done.stderr == "colorzoo: skimage is not installed: pip install 'colorzoo[train]'\n"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_training_takes_the_faster_convolutions_unless_told_otherwise(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")  # so that the old value comes back in any case
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    seen = []
+    # TensorFlow reads it while it is imported, which is done here.
+    monkeypatch.setattr(colorzoo, "_silence", lambda: seen.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS")))
+    assert CliRunner().invoke(colorzoo.app, ["train", "no_such_recipe", "--data", "nowhere"]).exit_code == 2
+    assert seen == [after]

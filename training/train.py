@@ -155,7 +155,7 @@ def _train(
         )
 
     # === Validation ===
-    @tf.function
+    @tf.function(jit_compile=trainer.compiled or None)
     def val_step(inputs: Inputs) -> dict[str, tf.Tensor]:
         lightness, truth = inputs
         return summed(system.validate(lightness, truth))

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -16,6 +17,7 @@ from zoo.errors import ArgumentError
 
 Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches
 Step = Callable[[Inputs], dict[str, tf.Tensor]]
+CPU_FLAGS = Path("/proc/cpuinfo")  # on Linux
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Trainer:
     step: trains on a batch.
     rounds: what trains on a batch in parts, one round for each optimizer: its name, a step that adds up the gradients
         of a part, and one that does so with the last part and then trains.
+    compiled: whether XLA compiles the steps.
     """
 
     system: System
     optimizers: dict[str, keras.Optimizer]
     step: Step
     rounds: list[tuple[str, Step, Step]]
+    compiled: bool
 
     @property
     def main_optimizer(self) -> keras.Optimizer:
@@ -103,8 +107,10 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
             for total in gathered[name]:
                 total.assign(tf.zeros_like(total))
 
+    compiled = recipe.precision == "mixed_bfloat16" and strategy is tf.distribute.get_strategy() and emulates_bfloat16()
+
     def on_all_replicas(update: Update) -> Step:
-        @tf.function
+        @tf.function(jit_compile=compiled or None)
         def step(inputs: Inputs) -> dict[str, tf.Tensor]:
             def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
                 lightness, truth = inputs
@@ -120,7 +126,19 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         (name, on_all_replicas(partial(gather_one, name)), on_all_replicas(partial(finish_one, name)))
         for name in reversed(system.trained)
     ]
-    return Trainer(system, optimizers, on_all_replicas(train_all), rounds)
+    return Trainer(system, optimizers, on_all_replicas(train_all), rounds, compiled)
+
+
+def emulates_bfloat16() -> bool:
+    """Whether the default device is a CPU that has no instructions for bfloat16.
+
+    There TensorFlow's own convolutions in bfloat16 take ten times as long as in float32. XLA computes them in float32,
+    and rounds their results.
+    """
+    if tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
+        return False
+    flags = CPU_FLAGS.read_text().split() if CPU_FLAGS.is_file() else []
+    return not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags)
 
 
 def summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

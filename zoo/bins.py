@@ -184,8 +184,8 @@ def soft_encode(ab: Tensor, centers: np.ndarray, *, neighbors: int = 5, sigma: f
     The `neighbors` nearest centers share the color with weights exp(-distance^2 / (2 sigma^2)); centers that tie for
     the last place all take part. Source: Zhang, section 2.1: 5 neighbors, sigma = 5 Lab units.
     """
-    offset = ops.expand_dims(ab, -2) - centers
-    squared = ops.sum(offset * offset, axis=-1)
+    # Channel by channel: sums over a last axis of two are several times slower.
+    squared = ops.square(ab[..., :1] - centers[:, 0]) + ops.square(ab[..., 1:] - centers[:, 1])
     nearest = -ops.top_k(-squared, neighbors)[0]
     # Counted from the nearest center, so that far colors do not underflow to zero everywhere.
     weight = ops.exp((nearest[..., :1] - squared) * (1 / (2 * sigma**2)))

@@ -1,0 +1,96 @@
+"""The pieces of the benchmark of training: what it times, how it compares, what it prints. PyTorch is not needed."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from benchmarks import training as benchmark
+from benchmarks.training import WARM_UP, Row, check_same, header, line, make_samples, measure, medians
+from training import recipes
+
+
+class Clock:
+    """A clock that only works move on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def work(self, seconds: Iterator[float], calls: list[str], name: str) -> benchmark.Work:
+        def run() -> float:
+            calls.append(name)
+            self.now += next(seconds)
+            return 0.0
+
+        return run
+
+
+def test_works_are_timed_in_turns_and_after_warming_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = Clock(), []
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: clock.now)
+    warm = [1000.0] * WARM_UP
+    works = {
+        "left": clock.work(iter([*warm, 1, 9, 2]), calls, "left"),
+        "right": clock.work(iter([*warm, 5, 3, 4]), calls, "right"),
+    }
+    assert medians(works, 3) == {"left": 2.0, "right": 4.0}
+    assert calls == ["left"] * WARM_UP + ["right"] * WARM_UP + ["left", "right"] * 3
+
+
+def cells_of(row: Row) -> list[str]:
+    return [cell.strip() for cell in line(row).strip("|").split("|")]
+
+
+def test_a_line_of_the_table() -> None:
+    row = Row("r", "float32", 16, kept=0.5, real=0.625, two=0.4, torch=1.0)
+    assert cells_of(row) == ["r", "float32", "32.0", "20%", "1.25", "16.0", "2.00"]
+    assert len(header().splitlines()[0].split("|")) == len(line(row).split("|"))
+
+
+def test_what_was_not_timed_is_left_empty_and_noise_is_no_gain() -> None:
+    assert cells_of(Row("r", "float32", 16, kept=0.5, real=0.4)) == ["r", "float32", "32.0", "0%", "", "", ""]
+
+
+def test_steps_that_differ_are_not_compared() -> None:
+    near, far = itertools.repeat(1.001), iter([1.0, 1.0, 1.02])
+    check_same(lambda: 1.0, lambda: next(near), 2e-3)
+    with pytest.raises(AssertionError, match=r"differ.*1\.02"):
+        check_same(lambda: 1.0, lambda: next(far), 2e-3)
+
+
+def test_samples_are_the_same_every_time_and_in_two_classes(tmp_path: Path) -> None:
+    first, again = (make_samples(tmp_path / name, 4) for name in ("first", "again"))
+    paths = sorted(path.relative_to(first) for path in first.rglob("*.jpg"))
+    assert [str(path.parent) for path in paths] == ["a", "a", "b", "b"]
+    assert all((first / path).read_bytes() == (again / path).read_bytes() for path in paths)
+    with Image.open(first / paths[0]) as picture:
+        assert picture.size == (256, 256)
+
+
+@pytest.mark.parametrize("replicas", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_tiny_network_is_timed(replicas: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
+    recipe = recipes.load("color_unet_scenes_v1", {"filters": "(4, 8)", "bins": "6", "size": "16", "batch": "4"})
+    photographs = recipe.prepared([make_samples(tmp_path / "photographs", 24)], tmp_path / "cache")
+    row = measure("tiny", recipe, photographs, rounds=1, replicas=replicas)
+    assert (row.recipe, row.precision, row.batch) == ("tiny", "float32", 4)
+    assert row.kept > 0 and row.real > 0 and math.isnan(row.torch)
+    assert row.two > 0 if replicas else math.isnan(row.two)
+
+
+def test_the_small_recipes_are_of_all_systems() -> None:
+    assert {recipes.load(name).architecture for name in benchmark.SMALL} == set(recipes.SYSTEMS)
+
+
+def test_batches_of_the_benchmark_go_on_behind_an_epoch(tmp_path: Path) -> None:
+    recipe = recipes.load("color_unet_scenes_v1", {"size": "16", "batch": "4"})
+    photographs = recipe.prepared([make_samples(tmp_path / "photographs", 5)], tmp_path / "cache")
+    batches = benchmark.endless(recipe, photographs, tf.distribute.get_strategy(), 0)
+    lightness = [np.asarray(next(batches)[0]) for _ in range(3)]
+    assert {part.shape for part in lightness} == {(4, 16, 16, 1)}
+    assert not np.array_equal(lightness[0], lightness[1])
