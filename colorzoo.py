@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, train, prior, pack, frames, evaluate.
+"""The command line: colorize, presets, models, shards, train, prior, pack, frames, evaluate.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -239,11 +239,95 @@ def _counted(network: "keras.Model", parts: "dict[str, keras.Model]") -> dict[st
     return counted
 
 
+@app.command(epilog="Example:  colorzoo shards photographs/ more.tar -o shards/ --validation 0.02 --side 256")
+def shards(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders, archives (tar, zip; read without being unpacked) and tfds:NAME[:SPLIT], a data set of "
+            "tensorflow-datasets such as tfds:imagenet2012:validation."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the shards; an interrupted command goes on in it.")
+    ] = None,
+    validation: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the pictures for a validation split, such as 0.02.")
+    ] = 0.0,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Scale pictures whose shorter side is longer down to so many pixels, and store these as JPEG of "
+            "quality 95: smaller and faster to read, but no longer the very pixels.",
+        ),
+    ] = None,
+    near_duplicates: Annotated[
+        int | None,
+        typer.Option(
+            "--drop-near-duplicates",
+            metavar="BITS",
+            min=0,
+            max=8,
+            help="Leave out what looks like an earlier picture: perceptual hashes that differ in at most so many of "
+            "64 bits. 4 finds copies that were scaled or saved anew.",
+        ),
+    ] = None,
+    tfds_dir: Annotated[Path | None, typer.Option(help="Where tensorflow-datasets keeps its data.")] = None,
+    verify: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Only check the counts and hashes of shards that are there.")
+    ] = None,
+) -> None:
+    """Put photographs into shards, large files that are quick to read: for training on many.
+
+    Left out and counted are: files that are no images; gray and toned pictures; copies of a picture that was there
+    before. DIR/left_out.tsv names all of them.
+    """
+    with _reported(), _training_extra():
+        if verify is not None and output is None and not sources:
+            _verify(verify)
+            return
+        if verify is not None or output is None:
+            raise typer.BadParameter("give sources and --output DIR, or --verify DIR alone", param_hint="--output")
+        from training.shards import main as run
+
+        with _progress() as progress:
+            task = progress.add_task("Writing", total=None, rate="")
+
+            def advance(done: int, total: int | None) -> None:
+                progress.update(task, completed=done, total=total)
+                speed = progress.tasks[task].speed
+                progress.update(task, rate=f"{speed:.0f} images/s" if speed else "")
+
+            rows = run(sources or [], output, validation, side, near_duplicates, tfds_dir, advance)
+        _print_table(("split", "pictures", "shards", "MB"), rows)
+
+
+def _verify(folder: Path) -> None:
+    from training.records import read_index, verify
+
+    faults = verify(folder)
+    if faults:
+        _print_table(("file", "fault"), faults, stderr=True)
+        raise typer.Exit(1)
+    splits = read_index(folder)["splits"].values()
+    pictures, files = (sum(split["count"] for split in splits), sum(len(split["shards"]) for split in splits))
+    typer.echo(f"{pictures:,} pictures in {files:,} shards are as they were written")
+
+
 @app.command(epilog="Example:  colorzoo train color_unet_scenes_v1 --data photographs/ --set batch=32")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; a wrong one lists those that exist.")],
-    data: Annotated[list[Path], typer.Option(help="Folder of color photographs; may be given several times.")],
-    val: Annotated[Path | None, typer.Option(help="Folder of photographs to validate on.")] = None,
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Color photographs: a folder, a folder of shards or tfds:NAME:SPLIT; may be given several times."
+        ),
+    ],
+    val: Annotated[
+        Path | None,
+        typer.Option(help="Photographs to validate on, likewise; of shards it is their validation split."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an interrupted run resumes in it.")] = None,
     strategy: Annotated[
         Strategy,
@@ -262,6 +346,10 @@ def train(
         int,
         typer.Option(min=0, max=255, help="Exit code after SIGTERM, which some cluster managers take for done if 0."),
     ] = 0,
+    data_service: Annotated[
+        str | None,
+        typer.Option(metavar="grpc://HOST:PORT", help="A tf.data service that reads shards: see training.service."),
+    ] = None,
 ) -> None:
     """Train a network as its recipe says, or train one further."""
     overrides = _overrides(settings, init)
@@ -273,7 +361,7 @@ def train(
         with _training_extra():
             from training.train import main as run
 
-            run(recipe, data, val, out, strategy.value, overrides, stopped_status)
+            run(recipe, data, val, out, strategy.value, overrides, stopped_status, data_service)
 
 
 @app.command(epilog="Example:  colorzoo prior --data photographs/ -o prior.npy")

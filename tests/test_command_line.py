@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from photographs import write_fields
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -211,6 +212,47 @@ def test_models(run: Callable[..., Any]) -> None:
         assert words in done.stdout
 
 
+def test_shards(run: Callable[..., Any], tmp_path: Path) -> None:
+    photos, out = write_fields(tmp_path / "photos", 8), tmp_path / "shards"
+    Image.fromarray(GRAY).save(photos / "gray.png")
+    done = run("shards", photos, "-o", out, "--validation", 0.4, "--drop-near-duplicates", 0)
+    assert done.exit_code == 0, done.output
+    table = {line.split("  ")[0]: int(line.split()[-3 if "left" not in line else -1]) for line in rows_of(done.stdout)}
+    assert table.keys() == {"train", "validation", "left out: gray"}
+    assert (table["train"] + table["validation"], table["left out: gray"]) == (8, 1)
+    done = run("shards", "--verify", out)
+    assert (done.exit_code, done.stdout) == (0, "8 pictures in 2 shards are as they were written\n")
+    damaged = bytearray((out / "train-00000.tfrecord").read_bytes())
+    damaged[500] ^= 1
+    (out / "train-00000.tfrecord").write_bytes(damaged)
+    done = run("shards", "--verify", out)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "train-00000.tfrecord" in done.stderr and "its SHA-256 is not that of index.json" in done.stderr
+
+
+def rows_of(table: str) -> list[str]:
+    return [line.rstrip() for line in table.splitlines()[1:]]
+
+
+def test_shards_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:
+    photos, out = write_fields(tmp_path / "photos", 2), tmp_path / "shards"
+    for arguments, words in (
+        ((), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos,), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos, "-o", out, "--verify", out), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos, "-o", out, "--side", 8), "--side"),
+        ((photos, "-o", out, "--drop-near-duplicates", 9), "--drop-near-duplicates"),
+        (("-o", out), "colorzoo: no source is given: name folders, archives or tfds:NAME\n"),
+        ((photos, "-o", out, "--validation", 1), "colorzoo: validation is 1.0: it must be a share in [0, 1)\n"),
+        ((tmp_path / "gone.tar", "-o", out), "gone.tar: there is no such folder or archive"),
+        (("--verify", photos), "photos is no folder of shards"),
+    ):
+        done = run("shards", *arguments)
+        assert done.exit_code == 2, arguments
+        assert words in " ".join(done.stderr.replace("│", "").split()) + "\n", arguments
+        assert "Traceback" not in done.output and not out.exists()
+
+
 def replace_main(monkeypatch: pytest.MonkeyPatch, module: str, main: Callable[..., None]) -> None:
     stub = types.ModuleType(module)
     stub.main = main  # type: ignore[attr-defined]
@@ -223,10 +265,10 @@ def test_train_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pyt
     options = "--data x --data y --val v --out r --strategy mirrored --set batch=32 --set note=a=b"
     done = run("train", "unet", *options.split())
     assert done.exit_code == 0, done.output
-    assert run("train", "unet", "--data", "x").exit_code == 0
+    assert run("train", "unet", "--data", "x", "--data-service", "grpc://h:1").exit_code == 0
     assert calls == [
-        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}),
-        ("unet", [Path("x")], None, None, "one", {}),
+        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}, None),
+        ("unet", [Path("x")], None, None, "one", {}, "grpc://h:1"),
     ]
     done = run("train", "unet", "--data", "x", "--set", "batch")
     assert done.exit_code == 2 and "'batch' is not FIELD=VALUE" in done.stderr

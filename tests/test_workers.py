@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import ops
 from photographs import write_fields
 
+from training import shards
 from training.data import Place
 from training.strategies import check_cluster
 from training.train import main
@@ -119,6 +120,15 @@ def test_two_workers_train_as_one_process(name: str, photos: Path, tmp_path: Pat
     ended(start(name, photos, tmp_path / "{index}", {}, 2))  # two machines that share no folder
     assert_same(tmp_path / "one", tmp_path / "0")
     assert {p.name for p in (tmp_path / "1").iterdir()} == {"cache"}, "only the chief writes"
+
+
+@pytest.mark.slow
+def test_two_workers_train_on_shards_as_one_process(photos: Path, tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        shards.write([str(photos / part)], tmp_path / "shards" / part)
+    trained_alone("color_unet_scenes_v1", tmp_path / "shards", tmp_path / "one", {})
+    ended(start("color_unet_scenes_v1", tmp_path / "shards", tmp_path / "{index}", {}, 2))
+    assert_same(tmp_path / "one", tmp_path / "0")
 
 
 def test_killed_worker(photos: Path, tmp_path: Path) -> None:

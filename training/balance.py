@@ -73,7 +73,8 @@ def tried(
 def _sampled(photographs: Photographs) -> np.ndarray:
     """Lab (N, S, S, 3) of an even choice of the photographs."""
     chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
-    return ops.convert_to_numpy(color.rgb_to_lab(photographs.frames[chosen].astype(np.float32) / 255))
+    frames, _ = photographs.read(chosen, None)
+    return ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
 
 
 def _seen(model: keras.Model, lab: np.ndarray) -> np.ndarray:
@@ -121,7 +122,7 @@ def main(
     statistics = np.load(run / "statistics.npz")
     network = network_of(keras.models.load_model(run / "best.keras", compile=False))
     framing = "fill" if recipe.framing == "window" else recipe.framing
-    photographs = prepare([val], recipe.size, run / "cache" / "val", framing)
+    photographs = prepare([val], recipe.size, run / "cache" / "val", framing, split="validation")
     lam = getattr(recipe, "lam", 1.0)
     prior = statistics["prior"] if "prior" in statistics else None
     settings = list(tried(network, photographs, prior, lam))

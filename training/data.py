@@ -1,9 +1,11 @@
-"""Photographs from folders to batches.
+"""Photographs from folders or shards to batches.
 
-Every photograph is decoded once, fitted into a square frame and kept in one memory-mapped array. A batch is a
-function of the seed, the epoch and the step alone, which is what lets a killed run go on exactly.
+Every photograph of a folder is decoded once, fitted into a square frame and kept in one memory-mapped array; what is in
+shards is decoded and framed whenever it is used. A batch is a function of the seed, the epoch and the step alone, which
+is what lets a killed run go on exactly.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -18,8 +20,10 @@ import tensorflow as tf
 from keras import ops
 from PIL import Image
 
+from training import records
 from training.augmentation import Augmentation, crop_and_flip, drawn, noise
 from training.photographs import decode, image_files
+from training.sources import TFDS
 from zoo import bins, color
 from zoo.errors import DataError, PhotographError
 
@@ -44,6 +48,10 @@ class Place:
     def chief(self) -> bool:
         """Whether it writes what all workers share."""
         return self.worker == 0
+
+    def part(self, count: Any) -> slice:
+        """This worker's part of so many things, an int or a tensor."""
+        return slice(count * self.worker // self.workers, count * (self.worker + 1) // self.workers)
 
 
 ALONE = Place()
@@ -81,20 +89,24 @@ class Window:
 class Photographs:
     """A prepared set of N color photographs.
 
-    frames: (N, S, S, 3) uint8 sRGB, each picture in the upper left, its border repeated over the rest.
-    sizes: (N, 2) int32, height and width of the picture in its frame.
+    frames: (M, S, S, 3) uint8 sRGB, each picture in the upper left, its border repeated over the rest. Of photographs
+        in shards and of windows they are thumbnails, for statistics and for panels; of shards of a sample only.
+    sizes: (M, 2) int32, height and width of the picture in its frame.
     names, hashes: path and SHA-256 of each file. left_out: path and reason of each file that is not used.
     class_names: the class folder of each file, "" for one that lies in no sub-folder.
-    window: how the pictures are read for training; without one it is the frames that are trained on.
+    window: how the pictures are read for training; without one it is whole frames that are trained on.
+    shards, framing: where the pictures are read from whenever they are used, and how they become frames.
     """
 
     frames: np.ndarray
     sizes: np.ndarray
-    names: list[str]
-    hashes: list[str]
+    names: Sequence[str]
+    hashes: Sequence[str]
     left_out: list[tuple[str, str]]
-    class_names: list[str] = field(default_factory=list)
+    class_names: Sequence[str] = field(default_factory=list)
     window: Window | None = None
+    shards: records.Shards | None = None
+    framing: "_Framing | None" = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,16 +114,26 @@ class Photographs:
     @property
     def side(self) -> int:
         """Side in pixels of the pictures that are trained on."""
-        return self.window.size if self.window else int(self.frames.shape[1])
+        framing = self.window or self.framing
+        return framing.size if framing else int(self.frames.shape[1])
+
+    @property
+    def digest(self) -> str:
+        """Which photographs these are and in which order, wherever they lie."""
+        return hashlib.sha256("".join(self.hashes).encode()).hexdigest()[:16]
 
     @property
     def classes(self) -> list[str]:
         """The class folders, sorted."""
+        if self.shards:
+            return sorted({self.shards.classes[i] for i in np.unique(self.shards.rows["class"])} - {""})
         return sorted(set(self.class_names) - {""})
 
     def labels(self, classes: Sequence[str]) -> np.ndarray:
         """The place of each picture's class among `classes`, (N,) int32, -1 where it is none of them."""
         place = {name: i for i, name in enumerate(classes)}
+        if self.shards:
+            return np.array([place.get(name, -1) for name in self.shards.classes], np.int32)[self.shards.rows["class"]]
         names = self.class_names or [""] * len(self)
         return np.array([place.get(name, -1) for name in names], np.int32)
 
@@ -121,44 +143,79 @@ class Photographs:
         Raises:
             DataError: a file that has gone or changed since it was prepared.
         """
-        if not self.window:
+        if not self.window and not self.shards:
             return self.frames[chosen], self.sizes[chosen]
-        window = self.window
 
-        def cut(i: int) -> np.ndarray:
-            generator = np.random.default_rng([*seeds, i]) if seeds is not None else None
-            try:
-                data = Path(self.names[i]).read_bytes()
-                if hashlib.sha256(data).hexdigest() != self.hashes[i]:
-                    raise DataError(f"{self.names[i]} is another file than when the run began: put the old one back")
-                return window.cut(decode(data), generator)
-            except (OSError, PhotographError) as error:
-                raise DataError(f"{self.names[i]} could be read when the run began, and no longer: {error}") from error
+        def framed(i: int) -> tuple[np.ndarray, tuple[int, int]]:
+            picture = self._picture(i)
+            if self.window:
+                generator = np.random.default_rng([*seeds, i]) if seeds is not None else None
+                return self.window.cut(picture, generator), (self.window.size, self.window.size)
+            assert self.framing
+            return self.framing.frame(picture)
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            pictures = list(pool.map(cut, chosen.tolist()))
-        return np.stack(pictures), np.full((len(chosen), 2), window.size, np.int32)
+        pictures, sizes = zip(*_readers().map(framed, chosen.tolist()), strict=True)
+        return np.stack(pictures), np.array(sizes, np.int32)
+
+    def _picture(self, i: int) -> Image.Image:
+        if self.shards:
+            return self.shards.picture(i)
+        try:
+            data = Path(self.names[i]).read_bytes()
+            if hashlib.sha256(data).hexdigest() != self.hashes[i]:
+                raise DataError(f"{self.names[i]} is another file than when the run began: put the old one back")
+            return decode(data)
+        except (OSError, PhotographError) as error:
+            raise DataError(f"{self.names[i]} could be read when the run began, and no longer: {error}") from error
+
+    def shuffled(self, generator: np.random.Generator, variants: int = 1) -> np.ndarray:
+        """Every picture * variants + variant, in random order; of shards, so that few are read at a time."""
+        if not self.shards:
+            order = np.arange(len(self) * variants)
+            generator.shuffle(order)
+            return order
+        return self.shards.shuffled(generator, variants)
+
+
+@functools.cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
 
 
 def prepare(
-    folders: Sequence[Path], size: int, cache: Path, framing: str = "fit", shortest: tuple[int, int] = (0, 0)
+    folders: Sequence[Path],
+    size: int,
+    cache: Path,
+    framing: str = "fit",
+    shortest: tuple[int, int] = (0, 0),
+    split: str = "train",
 ) -> Photographs:
     """Decodes the photographs of folders (and of their class sub-folders) into frames of size x size pixels.
 
-    The frames stay in `cache` and are used again while the files' names, sizes and times are the same.
+    The frames stay in `cache` and are used again while the files' names, sizes and times are the same. Shards are only
+    opened. A data set of tensorflow-datasets is made into shards first, in `cache`.
 
     Args:
-        folders: where the photographs lie.
+        folders: where the photographs lie: folders, folders of shards (see `training.records.find`), or
+            tfds:NAME:SPLIT; not folders together with the others.
         size: side in pixels of the frames or windows.
         cache: folder of the frames.
         framing: "fit": the whole picture fitted into the frame with Lanczos, a smaller one enlarged to it;
             "fill": the middle square of the picture; "window": windows of the picture, see `Window`. The frames of
             windows are thumbnails of THUMBNAIL pixels, for statistics and for panels.
         shortest: of the windows.
+        split: which part of the shards is meant where a folder of shards is named.
 
     Raises:
         DataError: no usable photograph, a folder that cannot be used, or a cache that cannot be written.
     """
+    found = [records.find(_downloaded(folder, cache), split) for folder in folders]
+    divided = [part for part in found if part]
+    if divided:
+        if len(divided) < len(found):
+            folder = folders[found.index(None)]
+            raise DataError(f"{folder} is not in shards, and {divided[0][0]} is: make shards of it, too")
+        return in_shards(records.load(divided), size, framing, shortest)
     files = image_files(folders)
     framed = _Framing(THUMBNAIL, "fill") if framing == "window" else _Framing(size, framing)
     states = [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()]]
@@ -183,9 +240,40 @@ def prepare(
     )
 
 
+def _downloaded(folder: Path, cache: Path) -> Path:
+    """The folder itself, or the shards of the data set that it names."""
+    if not str(folder).startswith(TFDS):
+        return folder
+    from training.shards import write
+
+    out = cache / str(folder).replace(":", "-").replace("/", "-")
+    write([str(folder)], out)
+    return out
+
+
+def in_shards(shards: records.Shards, size: int, framing: str, shortest: tuple[int, int]) -> Photographs:
+    """The pictures of shards, framed as `prepare` says."""
+    count, sample = len(shards), shards.sample
+    window = Window(size, shortest) if framing == "window" else None
+    return Photographs(
+        sample,
+        np.full((len(sample), 2), sample.shape[1], np.int32),
+        records.Lazily(count, shards.name),
+        records.Lazily(count, shards.sha256),
+        [],
+        records.Lazily(count, shards.class_name),
+        window,
+        shards,
+        None if window else _Framing(size, framing),
+    )
+
+
 class _Framing(NamedTuple):
     size: int
     kind: str
+
+    def frame(self, picture: Image.Image) -> tuple[np.ndarray, tuple[int, int]]:
+        return fit(picture, self.size) if self.kind == "fit" else fill(picture, self.size)
 
 
 def _class_folder(path: Path, folders: Sequence[Path]) -> str:
@@ -268,16 +356,18 @@ def _decode(path: Path, framing: _Framing) -> Decoded:
         return nothing, (0, 0), "", f"cannot be read: {error}"
     except PhotographError as error:
         return nothing, (0, 0), "", str(error)
-    framed = fit(picture, framing.size) if framing.kind == "fit" else fill(picture, framing.size)
-    return *framed, hashlib.sha256(data).hexdigest(), ""
+    return *framing.frame(picture), hashlib.sha256(data).hexdigest(), ""
 
 
 def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     """RGB picture -> frame (size, size, 3) uint8, the border repeated below and right; (height, width)."""
     scale = size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
-    return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="edge"), (height, width)
+    frame = np.empty((size, size, 3), np.uint8)
+    frame[:height, :width] = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+    frame[height:, :width] = frame[height - 1, :width]
+    frame[:, width:] = frame[:, width - 1 : width]
+    return frame, (height, width)
 
 
 def fill(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
@@ -303,7 +393,7 @@ def colorless(frames: np.ndarray) -> list[str]:
 
 def check_apart(train: Photographs, val: Photographs) -> None:
     """Raises DataError if a picture is in both sets: validation would flatter the network."""
-    shared = sorted(set(train.hashes) & set(val.hashes))
+    shared = sorted(set(val.hashes).intersection(train.hashes))
     if shared:
         first = val.names[val.hashes.index(shared[0])]
         raise DataError(
@@ -329,7 +419,7 @@ def _uv_counts(photographs: Photographs) -> tuple[np.ndarray, np.ndarray]:
     """Of every second pixel each way: how many lie in each UV cell (100,), and the sums of their ab (100, 2)."""
     counts = np.zeros(bins.UV_CELLS**2)
     ab_sums = np.zeros((bins.UV_CELLS**2, 2))
-    for start in range(0, len(photographs), CHECKED_TOGETHER):
+    for start in range(0, len(photographs.frames), CHECKED_TOGETHER):
         frames = photographs.frames[start : start + CHECKED_TOGETHER, ::2, ::2]
         sizes = photographs.sizes[start : start + CHECKED_TOGETHER]
         pixels = np.concatenate(
@@ -354,11 +444,13 @@ def batches(
     classes: Sequence[str] = (),
     draws: int = 0,
     place: Place = ALONE,
+    service: str | None = None,
 ) -> tf.data.Dataset:
     """One epoch from its batch number `start` on, or one worker's part of each of its batches.
 
     With an augmentation the pictures come in an order drawn from seed and epoch and a last incomplete batch
     is left out; without one they come as they are, all of them. What is drawn does not depend on the number of workers.
+    With the address of a tf.data service, the pictures of the former are read there; see `training.service`.
 
     Yields:
         lightness (B, S, S, 1) float32 in [0, 100], with noise where that is asked for, and a dict of
@@ -370,21 +462,24 @@ def batches(
     variants = augmentation.variants if augmentation else 1
     order = np.arange(len(photographs) * variants)  # picture * variants + variant
     if augmentation:
-        np.random.default_rng([seed, epoch]).shuffle(order)
+        order = photographs.shuffled(np.random.default_rng([seed, epoch]), variants)
         order = order[: len(order) // batch * batch]
     else:
         order, place = np.array_split(order, place.workers)[place.worker], ALONE
-    labels = photographs.labels(classes)
+    seeds = [seed, epoch] if augmentation else None
+    labels = tf.constant(photographs.labels(classes))
 
-    def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        frames, sizes = photographs.read(chosen, [seed, epoch] if augmentation else None)
-        return frames, sizes, labels[chosen]
+    def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return photographs.read(chosen, seeds)
 
-    def pictures(step: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def pictures(
+        step: tf.Tensor, items: tf.Tensor, there: tuple[tf.Tensor, tf.Tensor] | None = None
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         items = tf.sort(items)
         count = tf.shape(items)[0]
-        mine = slice(count * place.worker // place.workers, count * (place.worker + 1) // place.workers)
-        frames, sizes, labels = tf.numpy_function(read, [items[mine] // variants], (tf.uint8, tf.int32, tf.int32))
+        mine = place.part(count)
+        chosen = items[mine] // variants
+        frames, sizes = there or tf.numpy_function(read, [chosen], (tf.uint8, tf.int32))
         frames = tf.ensure_shape(frames, (None, photographs.side, photographs.side, 3))
         rgb = tf.cast(frames, tf.float32) / 255
         sizes = tf.ensure_shape(sizes, (None, 2))
@@ -400,14 +495,19 @@ def batches(
             "rgb": rgb,
             "ab": lab[..., 1:],
             "mask": padding_mask(sizes, photographs.side),
-            "labels": tf.ensure_shape(labels, (None,)),
+            "labels": tf.gather(labels, chosen),
             "draws": tf.random.stateless_uniform((count, draws), draw + 3)[mine],
         }
 
     steps = tf.data.Dataset.range(epoch * (len(order) // batch) + start, np.iinfo(np.int64).max)
-    items = tf.data.Dataset.from_tensor_slices(order[start * batch :]).batch(batch)
+    inputs = [steps, tf.data.Dataset.from_tensor_slices(order[start * batch :]).batch(batch)]
+    if service and augmentation:
+        from training.service import frames
+
+        chosen = np.sort(order[start * batch :].reshape(-1, batch))[:, place.part(batch)] // variants
+        inputs.append(frames(service, photographs, chosen, seeds))
     # Two batches ahead are enough: a step of a network takes longer than its input.
-    return tf.data.Dataset.zip(steps, items).map(pictures, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return tf.data.Dataset.zip(*inputs).map(pictures, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def padding_mask(sizes: tf.Tensor, size: int) -> tf.Tensor:

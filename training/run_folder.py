@@ -17,12 +17,11 @@
 
 import csv
 import dataclasses
-import hashlib
 import json
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -82,12 +81,13 @@ def claim(
     write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
     write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
     sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
-    rows = [
-        (kind, digest, name)
+    rows = (
+        f"{kind}\t{digest}\t{name}\n"
         for kind, part in sets.items()
         for digest, name in zip(part.hashes, part.names, strict=True)
-    ]
-    write_text(folder / "photographs.tsv", "".join("\t".join(row) + "\n" for row in rows))
+    )
+    # Row by row, since there may be millions.
+    replaced(folder / "photographs.tsv", lambda path: _write_rows(path, rows))
     write_text(
         folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
     )
@@ -158,11 +158,9 @@ def contents(photographs: Photographs, held_out: Photographs | None) -> dict[str
 
 
 def _content(photographs: Photographs | None) -> str:
-    """Which photographs a set holds and in which order, wherever they lie."""
     if not photographs:
         return "none"
-    digest = hashlib.sha256("".join(photographs.hashes).encode()).hexdigest()
-    return f"{len(photographs)} photographs, sha256 {digest[:16]}"
+    return f"{len(photographs)} photographs, sha256 {photographs.digest}"
 
 
 def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
@@ -219,6 +217,11 @@ def write_text(path: Path, text: str) -> None:
     """Writes a file beside and renames it into place."""
     # Names of files that are not UTF-8 come as they are.
     replaced(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
+
+
+def _write_rows(path: Path, rows: Iterable[str]) -> None:
+    with path.open("wb") as file:
+        file.writelines(row.encode(errors="surrogateescape") for row in rows)
 
 
 def _savez(path: Path, arrays: dict[str, Any]) -> None:

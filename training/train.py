@@ -79,6 +79,7 @@ def main(
     strategy: str,
     overrides: Mapping[str, str],
     stopped_status: int = 0,
+    data_service: str | None = None,
 ) -> None:
     """Trains a recipe on folders of photographs; the body of `colorzoo train`.
 
@@ -89,7 +90,7 @@ def main(
         SystemExit: with the stopped_status, after a SIGTERM, if it is not 0 or there was nothing to save yet.
     """
     settings = recipes.load(recipe, overrides)
-    train(settings, data, val, out or Path("runs") / recipe, make_strategy(strategy), stopped_status)
+    train(settings, data, val, out or Path("runs") / recipe, make_strategy(strategy), stopped_status, data_service)
 
 
 def train(
@@ -99,17 +100,24 @@ def train(
     out: Path,
     strategy: tf.distribute.Strategy,
     stopped_status: int = 0,
+    data_service: str | None = None,
 ) -> keras.Model:
     """Trains, and returns the network as it was last. See `main`.
 
     A SIGTERM before the first step raises SystemExit; from then on it writes a checkpoint and returns.
     """
     with stopping(stopped_status) as stop:
-        return _train(recipe, data, val, out, strategy, stop)
+        return _train(recipe, data, val, out, strategy, data_service, stop)
 
 
 def _train(
-    recipe: Recipe, data: Sequence[Path], val: Path | None, out: Path, strategy: tf.distribute.Strategy, stop: Stop
+    recipe: Recipe,
+    data: Sequence[Path],
+    val: Path | None,
+    out: Path,
+    strategy: tf.distribute.Strategy,
+    data_service: str | None,
+    stop: Stop,
 ) -> keras.Model:
     replicas, place = strategy.num_replicas_in_sync, place_of(strategy)
     dealt = recipe.batch // (replicas * recipe.micro_batches)  # pictures that a replica computes at once
@@ -121,7 +129,7 @@ def _train(
     # === Photographs ===
     cache = out / "cache" if place.chief else out / "cache" / f"worker{place.worker}"
     photographs = recipe.prepared(data, cache / "train")
-    held_out = recipe.prepared([val], cache / "val") if val else None
+    held_out = recipe.prepared([val], cache / "val", "validation") if val else None
     if held_out:
         check_apart(photographs, held_out)
     run_folder.check_photographs(out, photographs, held_out)
@@ -148,7 +156,7 @@ def _train(
             run_folder.claim(out, recipe, photographs, held_out, statistics)
     state = State(system.trained, trainer.optimizers, out / "checkpoints", writes=place.chief)
 
-    if not agreed(strategy, place, f"{recipe} {photographs.hashes} {state.epoch} {state.step}"):
+    if not agreed(strategy, place, f"{recipe} {photographs.digest} {state.epoch} {state.step}"):
         raise TrainingError(
             "the workers differ in recipe, photographs or checkpoints: give all of them the same command, the same "
             f"photographs, and one folder that they share as {out}"
@@ -211,6 +219,7 @@ def _train(
                     return batches(
                         photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
                         augmentation=augmentation, classes=photographs.classes, draws=system.draws, place=place,
+                        service=data_service,
                     )  # fmt: skip
 
                 for parts in _grouped(distributed(strategy, dealt, part), recipe.micro_batches):

@@ -124,9 +124,9 @@ class Recipe(ABC):
     def system(self, statistics: Statistics) -> System:
         """The network, new, and how it is trained."""
 
-    def prepared(self, folders: Sequence[Path], cache: Path) -> Photographs:
+    def prepared(self, folders: Sequence[Path], cache: Path, split: str = "train") -> Photographs:
         """The photographs of folders as this recipe frames them; see `training.data.prepare`."""
-        return prepare(folders, self.size, cache, self.framing, self.shortest)
+        return prepare(folders, self.size, cache, self.framing, self.shortest, split)
 
     def changes(self) -> Augmentation:
         """How training pictures are changed."""

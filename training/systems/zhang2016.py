@@ -77,7 +77,7 @@ def soft_prior(photographs: Photographs, centers: np.ndarray, neighbors: int, si
     Source: Zhang et al., section 2.2, where the prior is smoothed with the kernel of the soft encoding.
     """
     total = np.zeros(len(centers))
-    for start in range(0, len(photographs), CHECKED_TOGETHER):
+    for start in range(0, len(photographs.frames), CHECKED_TOGETHER):
         frames = photographs.frames[start : start + CHECKED_TOGETHER, ::STRIDE, ::STRIDE]
         inside = _inside(photographs.sizes[start : start + CHECKED_TOGETHER], photographs.frames.shape[1])
         ab = color.rgb_to_lab(frames[inside].astype(np.float32) / 255)[..., 1:]
