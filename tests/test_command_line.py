@@ -267,8 +267,8 @@ def test_train_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pyt
     assert done.exit_code == 0, done.output
     assert run("train", "unet", "--data", "x", "--data-service", "grpc://h:1").exit_code == 0
     assert calls == [
-        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}, None),
-        ("unet", [Path("x")], None, None, "one", {}, "grpc://h:1"),
+        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}, 0, None),
+        ("unet", [Path("x")], None, None, "one", {}, 0, "grpc://h:1"),
     ]
     done = run("train", "unet", "--data", "x", "--set", "batch")
     assert done.exit_code == 2 and "'batch' is not FIELD=VALUE" in done.stderr

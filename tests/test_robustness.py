@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from photographs import easy_field, write_fields
+from tensorflow.python.ops import summary_ops_v2
 from test_training import Killed, saved_weights
 from two_layers import TwoLayers, without_tracing
 
 from training import data, recipes, run_folder
 from training import train as train_module
-from training.callbacks import BestModel, Panels
+from training.callbacks import BestModel
 from training.checkpoints import State
 from training.run_folder import writing
 from training.strategies import make_strategy
@@ -139,7 +140,6 @@ def test_full_disk_at_every_kind_of_file(
         (manager, "_record_state", lambda: 10, 1),
         (keras.callbacks.CSVLogger, "on_epoch_end", lambda: 20, 1),  # in the header
         (keras.callbacks.TensorBoard, "on_epoch_end", lambda: 60, 1),
-        (Panels, "on_epoch_end", lambda: 500, 1),
         (BestModel, "write", lambda: 1000, 1),
         (keras.callbacks.CSVLogger, "on_epoch_end", lambda: log.stat().st_size + 3, 2),  # in a later row
         (BestModel, "write", lambda: 9000, 2),
@@ -150,6 +150,8 @@ def test_full_disk_at_every_kind_of_file(
             full_in(owner, name, room, call, patches)
             with pytest.raises((TrainingError, DataError)) as caught:
                 run(photos, out)
+        # What TensorFlow leaves behind in the process, where the next command has a new one.
+        summary_ops_v2._summary_state.writer = None
         text = str(caught.value)
         assert str(out) in text and "cannot be written" in text, (name, text)
         assert "\n" not in text
@@ -239,7 +241,9 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage", [name if name.endswith("cut") else pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES]
+)
 def test_older_checkpoint_if_the_newest_is_damaged(
     damage: str, photos: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,7 +257,10 @@ def test_older_checkpoint_if_the_newest_is_damaged(
     assert_same(out, runs / "whole")
 
 
-@pytest.mark.parametrize("note", [None, "", "no checkpoint state", 'model_checkpoint_path: "ckpt-1"\n'])
+@pytest.mark.parametrize(
+    "note",
+    ["", *(pytest.param(note, marks=pytest.mark.slow) for note in (None, "text", 'model_checkpoint_path: "ckpt-1"\n'))],
+)
 def test_checkpoints_that_tensorflow_lost_sight_of(
     note: str | None, photos: Path, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,7 +302,7 @@ def test_photographs_that_are_lost_or_replaced_during_a_run(
         easy_field(77, 40, 48).save(path, quality=95)
 
     harms: list[tuple[Callable[[Path], None], str]] = [
-        (Path.unlink, "no longer"), (cut, "is another file than"), (replace, "is another file than")
+        (Path.unlink, "no longer"), (replace, "is another file than")
     ]  # fmt: skip
     for i, (harm, text) in enumerate(harms):
         out = tmp_path / str(i)
@@ -317,6 +324,7 @@ def test_photographs_that_are_lost_or_replaced_during_a_run(
     assert_same(out, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_cache_that_is_lost_during_a_run(
     photos: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,8 +386,8 @@ def test_weights_that_are_not_finite_are_never_kept(
     monkeypatch.setitem(recipes.SYSTEMS, "two_layers", TwoLayers)
     calm = dataclasses.replace(RECIPE, init=str(kept), learning_rate=1e-5, lowest_learning_rate=1e-6, epochs=1)
     network = run(photos, tmp_path / "further", calm)
-    name = next(name for name in found if "network_0" in name and found[name].shape == (3, 3, 1, 4))
-    np.testing.assert_allclose(network.trainable_variables[0], found[name], atol=1e-4)
+    began = [value for value in found.values() if value.shape == (3, 3, 1, 4)]
+    assert any(np.allclose(network.trainable_variables[0], value, atol=1e-4) for value in began)
 
 
 def test_weights_that_are_not_finite_at_the_end_of_an_epoch(

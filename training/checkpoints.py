@@ -1,6 +1,7 @@
 """Where a run stands, in files that are valid once they are complete."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,13 +157,13 @@ def _oldest_first(folder: Path) -> list[str]:
 
 def _repair_note(folder: Path, oldest_first: Sequence[str]) -> None:
     """Makes TensorFlow's note name all checkpoints, for it deletes only those that it knows."""
-    note = tf.train.get_checkpoint_state(str(folder))
-    if note and set(oldest_first) <= set(note.all_model_checkpoint_paths):
+    note, names = folder / "checkpoint", [Path(path).name for path in oldest_first]
+    text = note.read_text(errors="replace") if note.is_file() else ""
+    if re.findall(r'^(?:all_)?model_checkpoint_paths?: "(.*)"$', text, re.MULTILINE) == [names[-1], *names]:
         return
-    names = [Path(path).name for path in oldest_first]
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
     lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(names))]
-    replaced(folder / "checkpoint", lambda path: path.write_text("\n".join(lines) + "\n"))
+    replaced(note, lambda path: path.write_text("\n".join(lines) + "\n"))
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

@@ -84,12 +84,10 @@ def write(
 
 
 def _summary(recipe: Recipe) -> str:
-    entry = MODELS[recipe.architecture]
+    entry = MODELS.get(recipe.architecture)  # a network of one's own need not be in the zoo
+    known = f" ({entry.title}, {entry.year}), loss: {entry.loss}" if entry else ""
     epochs = f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}"
-    return (
-        f"{recipe.architecture} ({entry.title}, {entry.year}), loss: {entry.loss}; "
-        f"{epochs}, batches of {recipe.batch}, pictures of {recipe.size} pixels."
-    )
+    return f"{recipe.architecture}{known}; {epochs}, batches of {recipe.batch}, pictures of {recipe.size} pixels."
 
 
 def _figures(log: curves.Log, time: str) -> list[str]:
