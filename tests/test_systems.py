@@ -44,15 +44,12 @@ TINY = {
     "zhang2016_scenes_v1": {"width": "0.03"},
 }
 every_system = pytest.mark.parametrize("name", TINY)
-# Tracing a step takes far longer than these few steps, so all systems run without it; and with it pix2pix, which has
-# all that can go wrong: two optimizers, dropout, batch statistics.
-every_run = pytest.mark.parametrize(
-    ("name", "eager"),
-    [
-        *((name, True) for name in TINY),
-        *(pytest.param(name, False, marks=[] if "pix2pix" in name else pytest.mark.slow) for name in TINY),
-    ],
-)
+
+
+def every_run(*traced: str) -> pytest.MarkDecorator:
+    """All systems without tracing, which takes far longer than these few steps; those named also with it."""
+    slow = [pytest.param(name, False, marks=[] if name in traced else pytest.mark.slow) for name in TINY]
+    return pytest.mark.parametrize(("name", "eager"), [*((name, True) for name in TINY), *slow])
 
 
 def tiny(name: str, **overrides: str) -> Recipe:
@@ -146,7 +143,7 @@ def all_weights(trainer: Trainer) -> list[tuple[str, np.ndarray]]:
     return [(v.path, ops.convert_to_numpy(v)) for model in models for v in model.weights]
 
 
-@every_run
+@every_run()  # color_unet is traced on two devices in test_training
 @pytest.mark.usefixtures("eagerly")
 def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch) -> None:
     without_dropout(monkeypatch)
@@ -170,7 +167,7 @@ def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch:
         assert left == pytest.approx(right, abs=1e-4, rel=1e-4)
 
 
-@every_run
+@every_run("pix2pix_scenes_v1")  # which has all that can go wrong: two optimizers, dropout, batch statistics
 @pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_goes_on_exactly(name: str, prepared: Photographs, tmp_path: Path) -> None:
     """Optimizers, moving statistics, spectral vectors and the state of dropout included."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -22,6 +22,7 @@ import tensorflow as tf
 from keras import ops
 from photographs import write_fields
 from PIL import Image
+from two_layers import without_tracing
 
 from training import checkpoints, recipes
 from training.callbacks import Progress
@@ -43,6 +44,24 @@ PLATEAU = TINY | {"schedule": "plateau", "plateau_patience": "2", "epochs": "4"}
 
 class Killed(BaseException):
     """Stands for a SIGKILL where a process for each kill would take too long: nothing catches it."""
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the")  # that tf.data is traced in any case
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eagerly() -> Iterator[None]:
+    """Tracing would take most of the time of runs this short."""
+    with without_tracing():
+        yield
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    """As users train."""
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +233,7 @@ def test_no_validation_and_a_size_that_the_stride_does_not_divide(
     assert "Photographs of the training set" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("traced")
 def test_mixed_bfloat16(photos: Path, tmp_path: Path) -> None:
     network = start(photos, tmp_path / "run", TINY | {"precision": "mixed_bfloat16"})
     assert network.get_layer("down1_conv1").compute_dtype == "bfloat16"
@@ -359,7 +379,8 @@ def run_until_killed(photos: str, out: str, point: str) -> None:
     """What a process of `test_sigkill` does: `point` is "" for one that is not killed."""
     if point:
         stop_at(point, lambda: os.kill(os.getpid(), signal.SIGKILL), setattr)
-    main(NAME, [Path(photos) / "train"], Path(photos) / "val", Path(out), "one", PLATEAU)
+    with without_tracing():
+        main(NAME, [Path(photos) / "train"], Path(photos) / "val", Path(out), "one", PLATEAU)
 
 
 def test_resumed_after_every_kind_of_kill(
@@ -464,6 +485,7 @@ def test_interrupted_command(photos: Path, tmp_path: Path) -> None:
 # === Distribution ===
 
 
+@pytest.mark.usefixtures("traced")
 def test_two_devices_train_as_one(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Synchronized batch norm, its moving statistics, the plateau and a resume included."""
 
