@@ -9,6 +9,8 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # Below 3, TensorFlow prints that it found no GPU; an error raises in any case.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# `colorzoo train` sets it otherwise, and all processes of a test have to round alike.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,9 +42,9 @@ def seeds() -> None:
 
 
 @pytest.fixture
-def eagerly(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Without tracing, unless a test has an argument `eager` that is false."""
+def eagerly() -> Iterator[None]:
+    """Without tracing."""
     from two_layers import without_tracing
 
-    with without_tracing(request.getfixturevalue("eager") if "eager" in request.fixturenames else True):
+    with without_tracing():
         yield

@@ -1,5 +1,6 @@
 """Frames from films: what is kept, what is dropped and why, the report, and what a second run does."""
 
+import hashlib
 import json
 import os
 import threading
@@ -581,7 +582,12 @@ def test_windows_of_full_hd_and_4k_hardly_repeat(
         Path(name).touch()
     monkeypatch.setattr("training.data.decode", lambda _: picture)
     photographs = Photographs(
-        np.zeros((2, 64, 64, 3), np.uint8), np.full((2, 2), 64, np.int32), names, names, [], window=Window(512)
+        np.zeros((2, 64, 64, 3), np.uint8),
+        np.full((2, 2), 64, np.int32),
+        names,
+        [hashlib.sha256(b"").hexdigest()] * 2,
+        [],
+        window=Window(512),
     )
     both = np.arange(2)
     found = [place(window) for epoch in range(200) for window in photographs.read(both, [0, epoch])[0]]

@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from photographs import write_fields
+from two_layers import without_tracing
 
 import zoo
 from training import recipes
@@ -141,6 +142,12 @@ def all_weights(trainer: Trainer) -> list[tuple[str, np.ndarray]]:
     """Path and value of everything that is trained or moves, the seeds of dropout apart."""
     models = [model for part in trainer.system.trained.values() for model in part]
     return [(v.path, ops.convert_to_numpy(v)) for model in models for v in model.weights]
+
+
+@pytest.fixture
+def eagerly(eager: bool) -> Iterator[None]:
+    with without_tracing(eager):
+        yield
 
 
 @every_run()  # color_unet is traced on two devices in test_training

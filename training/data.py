@@ -179,7 +179,7 @@ class Photographs:
 
 @functools.cache
 def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="photographs")
 
 
 def prepare(

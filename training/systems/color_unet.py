@@ -12,7 +12,7 @@ import zoo
 from training.data import Photographs, frequent_uv_classes, uv_prior
 from training.losses import cross_entropy
 from training.recipes.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, given_prior, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
@@ -78,6 +78,6 @@ class ColorUNetRecipe(Recipe):
             side = truth["mask"].shape[1]  # the scores are padded to the network's stride
             cells = bins.uv_cell(color.rgb_to_yuv(truth["rgb"])[..., 1:])
             classes = tf.gather(statistics["cell_classes"], cells)
-            return {"loss": cross_entropy(scores[:, :side, :side], classes, weights, truth["mask"]), "ab": ab}
+            return {"loss": cross_entropy(cut(scores, side, side), classes, weights, truth["mask"]), "ab": ab}
 
         return supervised(network, losses)

@@ -56,6 +56,12 @@ def ab_rmse(ab: tf.Tensor, truth: Tensors) -> tf.Tensor:
     return tf.sqrt(squares / tf.reduce_sum(truth["mask"], (1, 2)))
 
 
+def cut(maps: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Maps (B, H, W, C) that may be padded to a stride -> their upper left part (B, height, width, C)."""
+    # A slice that leaves out nothing would still be copied, and its gradient as well.
+    return maps if maps.shape[1:3] == (height, width) else maps[:, :height, :width]
+
+
 def supervised(
     network: keras.Model,
     losses: Callable[[tf.Tensor, Tensors, bool], Losses],

@@ -12,7 +12,7 @@ import zoo
 from training.data import CHECKED_TOGETHER, GRAY_LIMIT, Photographs
 from training.losses import not_gray, pixel_weights, soft_cross_entropy
 from training.recipes.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, given_prior, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised
 from zoo import bins, color
 from zoo.architectures.zhang2016 import STRIDE
 from zoo.errors import ArgumentError
@@ -66,7 +66,7 @@ class Zhang2016Recipe(Recipe):
             height, width = wanted.shape[1:3]
             targets, weights = encoded(wanted)
             mask = truth["mask"][:, ::STRIDE, ::STRIDE] * not_gray(truth["ab"], GRAY_LIMIT)[:, None, None]
-            return {"loss": soft_cross_entropy(scores[:, :height, :width], targets, weights * mask), "ab": ab}
+            return {"loss": soft_cross_entropy(cut(scores, height, width), targets, weights * mask), "ab": ab}
 
         return supervised(network, losses)
 
