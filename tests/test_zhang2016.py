@@ -8,6 +8,9 @@ import pytest
 import tensorflow as tf
 from accept_golden import formula_network
 
+from training import recipes
+from training.losses import pixel_weights, soft_cross_entropy
+from zoo import bins
 from zoo.architectures.zhang2016 import zhang2016
 from zoo.bins import ab_grid
 from zoo.errors import ArgumentError
@@ -146,3 +149,24 @@ def test_pads_with_the_border():
 def test_argument_errors(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         zhang2016(**arguments)
+
+
+def test_the_loss_of_the_system_is_the_weighted_one_of_every_fourth_pixel() -> None:
+    rng = np.random.default_rng(0)
+    centers, prior = ab_grid(), rng.dirichlet(np.ones(313)).astype(np.float32)
+    recipe = recipes.load("zhang2016_scenes_v1", {"width": "0.03"})
+    system = recipe.system({"centers": centers, "prior": prior})
+    lightness = rng.uniform(0, 100, (3, 20, 20, 1)).astype(np.float32)
+    ab = rng.normal(0, 30, (3, 20, 20, 2)).astype(np.float32)
+    ab[1] *= 0.01  # a gray picture
+    mask = np.ones((3, 20, 20), np.float32)
+    mask[2, 9:] = 0
+    found = numpy_of(system.validate(lightness, {"ab": ab, "mask": mask})["loss"])
+
+    scores = keras.Model(system.network.input, system.network.get_layer("scores").output)(lightness, training=False)
+    targets = bins.soft_encode(ab[:, ::4, ::4], centers)
+    weights = numpy_of(pixel_weights(targets, bins.rebalancing_weights(prior, recipe.lam)))
+    weights = weights * mask[:, ::4, ::4]
+    expected = numpy_of(soft_cross_entropy(scores[:, :5, :5], targets, weights))
+    assert found[1] == 0
+    np.testing.assert_allclose(found[[0, 2]], expected[[0, 2]], rtol=1e-5)
