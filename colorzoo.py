@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, shards, train, prior, pack, frames, evaluate.
+"""The command line: colorize, presets, models, shards, train, prior, pack, export, frames, evaluate.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -50,6 +50,13 @@ class FrameFormat(StrEnum):
 
     jpeg = "jpeg"
     png = "png"
+
+
+class Precision(StrEnum):
+    """What the network of a SavedModel computes in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
 
 
 class Strategy(StrEnum):
@@ -427,6 +434,39 @@ def pack(
                 size=size,
                 views=views or (),
                 evaluated_size=evaluated_size,
+            )
+
+
+@app.command(epilog="Example:  colorzoo export color_unet_wide_scenes_v2 -o models/")
+def export(
+    presets: Annotated[list[str], typer.Argument(help="Names from `colorzoo presets`, or .keras files.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of all models; each version becomes NAME/VERSION in it.")
+    ],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="By default one more than the highest that is there.")
+    ] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="Of the network. bfloat16 is faster on GPUs and on CPUs with AMX, and slower on others."),
+    ] = Precision.float32,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Pictures with more pixels are refused, before they are decoded.")
+    ] = 50_000_000,
+) -> None:
+    """Write presets as SavedModels for TensorFlow Serving, or for `colorzoo serve`.
+
+    A version appears in the folder only when it is complete and was seen to paint what the preset paints. Versions
+    that exist are never written over. The folder's models.config, for TensorFlow Serving, is brought up to date.
+    """
+    with _reported():
+        from serving.export import export as exported
+
+        for preset in presets:
+            made = exported(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
+            typer.echo(
+                f"{made.folder}: {', '.join(made.signatures)}; within {made.largest:g} of 255 of the .keras file, "
+                f"{made.mean:.2g} on average"
             )
 
 

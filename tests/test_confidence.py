@@ -1,6 +1,7 @@
 """Certainty against the probabilities themselves, sorted in numpy."""
 
 import itertools
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -64,14 +65,24 @@ def test_coarse_scores(name: str) -> None:
 def test_the_second_best_pair_differs_in_one_histogram() -> None:
     network = sharpened("larsson2016")
     model = confidence(network)
-    cells = keras.Model(model.input, [model.get_layer("top").output, model.get_layer("ratio").output])
-    top, ratio = (ops.convert_to_numpy(x) for x in cells(np.full((1, 8, 8, 1), 40, np.float32)))
+    found = model(np.full((1, 8, 8, 1), 40, np.float32))
+    top, ratio = (ops.convert_to_numpy(found[name]) for name in ("top", "ratio"))
     scorer = keras.Model(network.input, network.get_layer("scores").output)
     scores = np.asarray(scorer(np.full((1, 8, 8, 1), 40, np.float32)), np.float64)[0, 0, 0]
     hue, chroma = (softmax(part) for part in np.split(scores, 2))
     joint = np.sort((hue[:, None] * chroma).ravel())
     assert top[0, 0, 0, 0] == pytest.approx(joint[-1], rel=1e-3)
     assert ratio[0, 0, 0, 0] == pytest.approx(joint[-1] / joint[-2], rel=1e-2)
+
+
+def test_a_network_that_was_loaded(tmp_path: Path) -> None:
+    keras.utils.clear_session()  # begins to count operations anew
+    network = sharpened("color_unet")
+    network.save(tmp_path / "network.keras")
+    expected = confidence(network)(LIGHTNESS)["top"]
+    keras.utils.clear_session()  # as another process would
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    np.testing.assert_allclose(confidence(loaded)(LIGHTNESS)["top"], expected, rtol=1e-5)
 
 
 def test_networks_without_classes() -> None:

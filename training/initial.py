@@ -1,7 +1,7 @@
 """Weights to begin with: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,6 +21,7 @@ from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, UnknownNameError
 from zoo.presets import Preset, row_of
+from zoo.weights import copy_weights, leaves
 
 # Arguments of builders that no weight depends on: how scores become colors, and what the statistics say anyway.
 FREE = ("temperature", "bins")
@@ -153,7 +154,7 @@ def matching(network: keras.Model, field: str, patterns: Sequence[str]) -> list[
     Raises:
         ArgumentError: a pattern that matches none; `field` is what the recipe calls the patterns.
     """
-    named = dict(_leaves(network))
+    named = dict(leaves(network))
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in named):
             weighted = ", ".join(name for name, layer in named.items() if layer.weights)
@@ -161,20 +162,10 @@ def matching(network: keras.Model, field: str, patterns: Sequence[str]) -> list[
     return [layer for name, layer in named.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def _leaves(model: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
-    """The layers of a model and of the models inside it, by name."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            for name, leaf in _leaves(layer):
-                yield f"{layer.name}/{name}", leaf
-        else:
-            yield layer.name, layer
-
-
 def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> list[str]:
     """What keeps the weights of one model from fitting into the other, a text for each layer."""
-    there = {name: layer for name, layer in _leaves(source) if layer.weights}
-    here = {name: layer for name, layer in _leaves(target) if layer.weights and id(layer) not in fresh}
+    there = {name: layer for name, layer in leaves(source) if layer.weights}
+    here = {name: layer for name, layer in leaves(target) if layer.weights and id(layer) not in fresh}
     texts = []
     for name, layer in here.items():
         if name not in there:
@@ -183,19 +174,5 @@ def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> l
         shapes = [[tuple(w.shape) for w in each.get_weights()] for each in (there[name], layer)]
         if shapes[0] != shapes[1]:
             texts.append(f"layer {name} has weights of {shapes[0]} there and {shapes[1]} here")
-    known = {name for name, _ in _leaves(target)}
+    known = {name for name, _ in leaves(target)}
     return texts + [f"layer {name} is there and not here" for name in there if name not in known]
-
-
-def copy_weights(source: keras.Model, target: keras.Model, but: set[int] | None = None) -> None:
-    """Layer by layer, for a file brings back all weights of a model but not their order.
-
-    Args:
-        source: the model to copy from.
-        target: a model of the same structure.
-        but: ids of the layers of the target to leave alone.
-    """
-    there = dict(_leaves(source))
-    for name, layer in _leaves(target):
-        if layer.weights and id(layer) not in (but or ()):
-            layer.set_weights(there[name].get_weights())

@@ -24,6 +24,14 @@ def confidence(network: keras.Model) -> keras.Model:
         raise ArgumentError(f"{network.name} predicts colors directly: it has no classes to be sure of")
     scores, probabilities = network.get_layer("scores").output, network.get_layer("probabilities")
     histograms = len(probabilities.input) if isinstance(probabilities, layers.Concatenate) else 1
+    stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
+    # A model of its own: operations are named by counting, and those of a loaded network were counted elsewhere.
+    head = _head(keras.Input(scores.shape[1:]), keras.Input(network.input.shape[1:]), histograms, stride)
+    return keras.Model(network.input, head([scores, network.input]), name=f"{network.name}_confidence")
+
+
+def _head(scores: keras.KerasTensor, lightness: keras.KerasTensor, histograms: int, stride: int) -> keras.Model:
+    """Scores (B, h, w, K) of stride `stride`, lightness (B, H, W, 1) -> the two maps (B, H, W, 1)."""
     log_top, log_ratio = [], []
     for part in ops.split(scores, histograms, axis=-1):
         best = ops.top_k(part, 2)[0]
@@ -31,10 +39,9 @@ def confidence(network: keras.Model) -> keras.Model:
         log_ratio.append(best[..., :1] - best[..., 1:])
     top = ops.exp(log_top[0] + log_top[1] if histograms == 2 else log_top[0])
     ratio = ops.minimum(log_ratio[0], log_ratio[1]) if histograms == 2 else log_ratio[0]
-    stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
-    enlarged = enlarge_like(ops.concatenate([top, ops.minimum(ratio, LARGEST_LOG)], axis=-1), network.input, stride)
+    enlarged = enlarge_like(ops.concatenate([top, ops.minimum(ratio, LARGEST_LOG)], axis=-1), lightness, stride)
     outputs = {
         "top": layers.Identity(dtype="float32", name="top")(enlarged[..., :1]),
         "ratio": layers.Identity(dtype="float32", name="ratio")(ops.exp(enlarged[..., 1:])),
     }
-    return keras.Model(network.input, outputs, name=f"{network.name}_confidence")
+    return keras.Model([scores, lightness], outputs, name="confidence")
