@@ -31,9 +31,10 @@ HEADER = """\
 # Without the second flag this file is read only once. Without the third the server does not start: at that moment no
 # version is loaded that a label could point to.
 #
-# To try a new version: move `canary` to it once it is AVAILABLE. To release it: move `stable`. To go back: move `stable`
-# back. A label that moves to a version which is not loaded yet makes the server refuse the whole file, and say so only
-# in its log. Requests that name neither version nor label get the newest version at once: let clients name `stable`.
+# To try a new version: move `canary` to it once it is AVAILABLE. To release it: move `stable`. To go back: move
+# `stable` back. A label that moves to a version which is not loaded yet makes the server refuse the whole file, and
+# say so only in its log. Requests that name neither version nor label get the newest version at once: let clients
+# name `stable`.
 #
 # A model that is missing here is unloaded. The next export keeps what you change in an entry - labels, base_path, a
 # policy other than `specific` - and serves the two newest versions and those with a label. Delete the folder of a
@@ -44,10 +45,10 @@ HEADER = """\
 def models_config(folder: Path, base_path: str = "/models", existing: messages.Message | None = None) -> str:
     """The text of a models.config for the models that lie in `folder` as NAME/VERSION/saved_model.pb.
 
-    A model without an entry in `existing` gets `stable` and `canary` on its only version or, if it has several, `canary`
-    on the newest and `stable` on the one before. Of an entry that is there, all is kept that is still valid: labels
-    whose version lies in the folder stay, the others are given anew. Models whose entry has a base_path outside of the
-    given one are kept as they are.
+    A model without an entry in `existing` gets `stable` and `canary` on its only version or, if it has several,
+    `canary` on the newest and `stable` on the one before. Of an entry that is there, all is kept that is still valid:
+    labels whose version lies in the folder stay, the others are given anew. Models whose entry has a base_path outside
+    of the given one are kept as they are.
 
     Args:
         folder: where `colorzoo export` writes.
