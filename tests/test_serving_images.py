@@ -145,11 +145,9 @@ def test_all_presets_are_exported_by_default() -> None:
     assert all(re.fullmatch(r"\w+", name) for name in names)
 
 
-@pytest.mark.parametrize("name", ["app", "train"])
-def test_commands_exist(name: str) -> None:
-    words = STAGES[name].last("ENTRYPOINT")
-    assert words.pop(0) == "colorzoo"
-    command = (words + STAGES[name].last("CMD"))[0]
+def test_training_starts_with_a_command_that_exists() -> None:
+    program, command = STAGES["train"].last("ENTRYPOINT")
+    assert program == "colorzoo"
     assert command in typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
 
 
@@ -197,18 +195,9 @@ def without(installed: set[str], code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import serving.client",
-        "import colorzoo, sys; sys.argv = ['colorzoo', 'remote', '--help']; colorzoo.main()",
-    ],
-    ids=["client", "remote"],
-)
-def test_app_has_what_it_imports(code: str) -> None:
-    first = STAGES["app"].of("RUN")[0].split("&&")[0]
-    packages = shlex.split(first)[shlex.split(first).index("requirements.lock") + 1 :]
-    done = without(closure(packages), code)
+def test_app_has_what_the_client_imports() -> None:
+    words = shlex.split(STAGES["app"].of("RUN")[0].split("&&")[0])
+    done = without(closure(words[words.index("requirements.lock") + 1 :]), "import serving.client")
     assert done.returncode == 0, done.stderr
 
 
