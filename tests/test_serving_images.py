@@ -219,9 +219,9 @@ def models(states: dict[str, str]) -> Iterator[int]:
             state = states.get(self.path.removeprefix("/v1/models/"))
             self.send_response(200 if state else 404)
             self.end_headers()
-            self.wfile.write(
-                json.dumps({"model_version_status": [{"version": "1", "state": state}]}, indent=1).encode()
-            )
+            answer = {"model_version_status": [{"version": "1", "state": state}]}
+            self.wfile.write(json.dumps(answer, indent=1).encode())
+            self.close_connection = state != "AVAILABLE"  # a server may also leave it open
 
         def log_message(self, *_: Any) -> None:
             pass
