@@ -422,3 +422,26 @@ def test_grafana_finds_dashboard_and_prometheus() -> None:
     assert "127.0.0.1:9090:9090" in compose["prometheus"]["ports"]
     mounted = [volume.split(":")[1] for volume in compose["grafana"]["volumes"]]
     assert f"{provider['options']['path']}/colorzoo.json" in mounted
+
+
+# === docs/serving.md ===
+
+GUIDE = (SERVING.parent / "docs" / "serving.md").read_text()
+
+
+def test_guide_names_flags_that_exist() -> None:
+    named = set(re.findall(r"--([a-z]+(?:_[a-z]+)+)", GUIDE))  # ours and Docker's are written with hyphens
+    assert len(named) > 10
+    assert named <= FLAGS
+
+
+def test_guide_names_files_that_exist() -> None:
+    named = set(re.findall(r"(?<![\w/.])serving/[\w./]+\w", GUIDE))
+    assert "serving/compose.yaml" in named
+    assert not [path for path in named if not (SERVING.parent / path).exists()]
+
+
+def test_guide_names_the_series_of_the_dashboard() -> None:
+    table = re.findall(r"^\| `(:tensorflow[\w:]+)` \| (.*?) \|", GUIDE, re.MULTILINE)
+    described = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in table}
+    assert described == {name: labels - {"le"} for name, labels in SERIES.items()}
