@@ -13,5 +13,5 @@ names=$(sed -n 's/^    name: "\(.*\)"$/\1/p' "$file")
 for name in $names; do
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     printf 'GET /v1/models/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$name" >&3
-    timeout 4 grep -q '"state": "AVAILABLE"' <&3 || { echo "$name is not available" >&2; exit 1; }
+    timeout 4 grep -q '"state": *"AVAILABLE"' <&3 || { echo "$name is not available" >&2; exit 1; }
 done
