@@ -460,10 +460,12 @@ def export(
     that exist are never written over. The folder's models.config, for TensorFlow Serving, is brought up to date.
     """
     with _reported():
+        from serving.config import write_models_config
         from serving.export import export as exported
 
         for preset in presets:
             made = exported(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
+            write_models_config(output)
             typer.echo(
                 f"{made.folder}: {', '.join(made.signatures)}; within {made.largest:g} of 255 of the .keras file, "
                 f"{made.mean:.2g} on average"

@@ -384,5 +384,6 @@ def test_command_line(saved: Path, tmp_path: Path, unchecked: None) -> None:
     done = CliRunner().invoke(colorzoo.app, ["export", str(saved), "-o", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / 'tiny_unet' / '1'}: confidence, jpeg, lightness, rgb, serving_default" in done.output
+    assert 'base_path: "/models/tiny_unet"' in (tmp_path / "models.config").read_text()
     done = CliRunner().invoke(colorzoo.app, ["export", str(saved), "-o", str(tmp_path), "--version", "1"])
     assert done.exit_code == 2 and "colorzoo: version is 1: it must be a new one" in done.output
