@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, shards, train, prior, pack, frames, evaluate.
+"""The command line: colorize, presets, models, shards, train, prior, pack, frames, evaluate, serve.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +50,13 @@ class FrameFormat(StrEnum):
 
     jpeg = "jpeg"
     png = "png"
+
+
+class LogFormat(StrEnum):
+    """Forms of a log."""
+
+    json = "json"
+    text = "text"
 
 
 class Strategy(StrEnum):
@@ -495,6 +502,76 @@ def evaluate(
             run(preset, data, size, out, limit, temperature)
 
 
+@app.command(epilog="Example:  colorzoo serve models/")
+def serve(
+    models: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of NAME/VERSION/ as exported; the highest version of every model is served."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A models.config of TF Serving: which models, which versions, labels.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: on all, without any protection.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of gRPC; 0: a free one.")] = 8500,
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of REST and of the metrics for Prometheus; 0: without.")
+    ] = 8501,
+    queue: Annotated[int, typer.Option(min=1, help="Most requests that wait; more are refused at once.")] = 64,
+    max_batch: Annotated[int, typer.Option(min=1, help="Most pictures of several requests in one run.")] = 16,
+    threads: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    batch_timeout_ms: Annotated[
+        float, typer.Option(min=0, help="Milliseconds that a request may wait for others to fill its batch.")
+    ] = 0,
+    poll_seconds: Annotated[float, typer.Option(min=0.01, help="Between two looks for new versions.")] = 1,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that accepted requests have when it is stopped.")] = 30,
+    max_message: Annotated[int, typer.Option(min=1, max=2047, help="MiB of a message, either way.")] = 64,
+    ssl_key: Annotated[Path | None, typer.Option(help="Private key, PEM; with --ssl-cert: TLS.")] = None,
+    ssl_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM.")] = None,
+    ssl_ca: Annotated[
+        Path | None, typer.Option(help="Certificates, PEM, one of which has to have signed that of each client.")
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="Of the log on stderr.")] = LogFormat.json,
+) -> None:
+    """Serve exported models by TF Serving's gRPC and REST interfaces, without Docker.
+
+    New versions are taken while it runs. It is for development and small uses: TF Serving is the production server.
+    A SavedModel is a program: serve only what you exported, and let only those in whom you trust.
+    """
+    # As for `train`.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with _reported():
+        with _extra("serve"):
+            from serving import logs
+            from serving.batching import Limits
+            from serving.server import Settings, main
+
+        logs.start(log_format.value)
+        limits = Limits(queue=queue, batch=max_batch, threads=threads, timeout=batch_timeout_ms / 1000)
+        answered = main(
+            Settings(
+                models=models,
+                config=config,
+                host=host,
+                port=port,
+                rest_port=rest_port or None,
+                limits=limits,
+                poll_seconds=poll_seconds,
+                grace=grace,
+                max_message=max_message << 20,
+                ssl_key=ssl_key,
+                ssl_cert=ssl_cert,
+                ssl_ca=ssl_ca,
+            ),
+            typer.echo,
+        )
+        if not answered:
+            typer.echo(f"colorzoo: stopped after {grace:g} s with requests unanswered", err=True)
+            # Threads that are still in TensorFlow would take the interpreter down with them.
+            os._exit(1)
+
+
 @contextmanager
 def _reported() -> Iterator[None]:
     """Turn the errors of the project into one line and an exit code: 1 for failed inputs, 2 for usage."""
@@ -511,15 +588,19 @@ def _reported() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def _training_extra() -> AbstractContextManager[None]:
+    return _extra("train")
+
+
 @contextmanager
-def _training_extra() -> Iterator[None]:
+def _extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("zoo", "training", "serving", ""):
             raise
-        typer.echo(f"colorzoo: {package} is not installed: pip install 'colorzoo[train]'", err=True)
+        typer.echo(f"colorzoo: {package} is not installed: pip install 'colorzoo[{name}]'", err=True)
         raise typer.Exit(2) from None
 
 
