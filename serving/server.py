@@ -42,6 +42,8 @@ HEALTH_NAMES = ("", "PredictionService", "ModelService", *messages.SERVICES)
 NOTICE = "this is the embedded server; TF Serving is the production server"
 
 _UNQUEUED = 100  # calls beside those that wait or run: health checks, states, metadata
+_QUIET = 0.2  # seconds without a call, after which a server that stops refuses no more, and is gone;
+_LONGEST_REFUSAL = 2.0  # or in any case after these
 
 
 class ServerError(ColorzooError):
@@ -117,6 +119,8 @@ class Server:
         self.rest_port: int | None = None
         self._metrics = Metrics()
         self._calls = 0
+        self._stopping = False
+        self._refused = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -155,26 +159,30 @@ class Server:
     async def stop(self) -> bool:
         """Accept nothing more, answer what was accepted -> whether all of it was, within the grace period."""
         logs.event("stopping", requests=self._calls)
-        grace = self.settings.grace
         await self._health.enter_graceful_shutdown()
-        # Not `stop(grace)` alone, which would wait for clients that watch the health and never end by themselves.
-        stopped = asyncio.create_task(self._grpc.stop(grace))
-        http = None
+        # gRPC itself would cancel the calls that arrive while it stops, and CANCELLED is nothing that clients repeat.
+        # So the calls that come from now on are refused with UNAVAILABLE, until none comes any more.
+        self._stopping = True
         if self.rest_port is not None:
             self._http.should_exit = True
-            http = self._http_task
         done = True
         try:
-            async with asyncio.timeout(grace):
-                if http is not None:
-                    await http
+            async with asyncio.timeout(self.settings.grace):
                 await self._idle.wait()
+                if self.rest_port is not None:
+                    await asyncio.shield(self._http_task)
         except TimeoutError:
             done = False
+        self._refused = time.monotonic()
+        end = self._refused + _LONGEST_REFUSAL
+        while time.monotonic() < min(end, self._refused + _QUIET):
+            await asyncio.sleep(0.01)
         await self._grpc.stop(0)
-        await stopped
-        self._models.close()
-        done = await asyncio.to_thread(self._batcher.close, 0.0 if not done else 5.0) and done
+        if self.rest_port is not None:
+            self._http.force_exit = True
+            await self._http_task
+        await asyncio.to_thread(self._models.close)
+        done = await asyncio.to_thread(self._batcher.close, 5.0 if done else 0.0) and done
         logs.event("stopped", all_answered=done)
         return done
 
@@ -243,7 +251,10 @@ class Server:
 
     @contextmanager
     def _during(self) -> Iterator[None]:
-        """A call is being answered; `stop` waits for its end."""
+        """A call is being answered; `stop` waits for its end. Raises RequestError if it came after `stop`."""
+        if self._stopping:
+            self._refused = time.monotonic()
+            raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
         self._calls += 1
         self._idle.clear()
         try:
@@ -328,24 +339,24 @@ def _method(
         spec = messages.ModelSpec()
         error: RequestError | None = None
         answer = b""
-        with during():
-            try:
+        try:
+            with during():
                 # Here and not in gRPC, which answers INTERNAL where the bytes are wrong.
                 request = _parsed(request_class, data)
                 spec = getattr(request, "model_spec", spec)
                 answer = (await answers[method](request, context)).SerializeToString()
-            except asyncio.CancelledError:
-                error = RequestError(grpc.StatusCode.CANCELLED, "the client did not wait, or its deadline passed")
-                raise
-            except Exception as raised:  # whatever it is, the client gets a status
-                error = status(raised)
-                if error.code is grpc.StatusCode.INTERNAL:
-                    logs.failure("internal error", method=method, trace=traceback.format_exc())
-            finally:
-                service.answered(method, "GRPC", spec, began, error)
-            if error is not None:
-                await context.abort(error.code, str(error))
-            return answer
+        except asyncio.CancelledError:
+            error = RequestError(grpc.StatusCode.CANCELLED, "the client did not wait, or its deadline passed")
+            raise
+        except Exception as raised:  # whatever it is, the client gets a status
+            error = status(raised)
+            if error.code is grpc.StatusCode.INTERNAL:
+                logs.failure("internal error", method=method, trace=traceback.format_exc())
+        finally:
+            service.answered(method, "GRPC", spec, began, error)
+        if error is not None:
+            await context.abort(error.code, str(error))
+        return answer
 
     return call
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from serving import messages
 from serving.server import Server, Settings
 
 ROOT = Path(serving.server.__file__).parent.parent
-SECONDS = 60  # more than anything takes
+SECONDS = 60.0  # more than anything takes, however busy the machine is
 
 
 class InThread:
@@ -94,9 +95,9 @@ class Process:
         if found := re.search(r"REST on (\S+?)[;]", self.line):
             self.rest = f"http://{found[1]}"
 
-    def terminate(self) -> int:
-        """SIGTERM -> exit code."""
-        self.process.send_signal(signal.SIGTERM)
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal -> exit code."""
+        self.process.send_signal(number)
         return self.process.wait(SECONDS)
 
 
@@ -139,3 +140,11 @@ def request(model: str, signature: str = "", **inputs: Any) -> messages.Message:
     for name, value in inputs.items():
         found.inputs[name].CopyFrom(messages.tensor(value))
     return found
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Return when it is, and fail if it never is."""
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)

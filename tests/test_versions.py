@@ -26,7 +26,7 @@ GRAY = np.full((1, 2, 2, 3), 100, np.uint8)
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Versions that differ in how much red they add: ten times their number."""
     folder = tmp_path_factory.mktemp("exported")
-    return {number: tiny_saved_model.write(folder / "tiny" / str(number), red=10 * number) for number in (1, 2)}
+    return {number: tiny_saved_model.write(folder / "tiny" / str(number), 10 * number, "rgb") for number in (1, 2)}
 
 
 @pytest.fixture
@@ -237,11 +237,12 @@ def test_a_version_whose_warm_up_fails_is_not_served(place, start):
     folder = place(2)
     with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         record = messages.PredictionLog()
-        record.predict_log.request.inputs["image_bytes"].CopyFrom(messages.tensor([b"no picture"]))
+        record.predict_log.request.model_spec.signature_name = "rgb"
+        record.predict_log.request.inputs["image"].CopyFrom(messages.tensor(np.zeros((1, 2), np.uint8)))
         writer.write(record.SerializeToString())
     refresh(models)
     assert states(models) == {1: "AVAILABLE", 2: "END"}
-    assert "Unknown image file format" in str(models.all_versions()[1].error)
+    assert "shape [1, 2]" in str(models.all_versions()[1].error)
 
 
 def test_the_warm_up_runs_before_the_version_is_available(place, exported, monkeypatch):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from serving import messages
@@ -53,8 +54,12 @@ class Tiny(tf.Module):
         return {"ab": tf.concat([lightness / 2, -lightness], axis=-1)}
 
 
-def write(folder: Path, red: int = RED, warm_up: int = 1) -> Path:
-    """Write the model to `folder`, which is NAME/VERSION, with so many records of warm-up."""
+def write(folder: Path, red: int = RED, only: str | None = None) -> Path:
+    """Write the model to `folder`, which is NAME/VERSION, with a record of warm-up for each signature.
+
+    Args:
+        only: The one signature that it is to have, which makes it quicker to load; by default all.
+    """
     model = Tiny(red)
     signatures = {
         "serving_default": model.png,
@@ -63,18 +68,31 @@ def write(folder: Path, red: int = RED, warm_up: int = 1) -> Path:
         "rgb": model.rgb,
         "lightness": model.lightness,
     }
+    if only is not None:
+        signatures = {only: signatures[only]}
     tf.saved_model.save(model, str(folder), signatures=signatures)
-    if warm_up:
-        request = messages.PredictRequest()
-        request.model_spec.name = folder.parent.name
-        request.inputs["image_bytes"].CopyFrom(
-            messages.tensor([tf.io.encode_png(tf.zeros([4, 4, 3], tf.uint8)).numpy()])
-        )
-        record = messages.PredictionLog()
-        record.predict_log.request.CopyFrom(request)
-        extra = folder / "assets.extra"
-        extra.mkdir()
-        with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
-            for _ in range(warm_up):
-                writer.write(record.SerializeToString())
+    inputs: dict[str, messages.Message] = {
+        "rgb": ("image", messages.tensor(np.zeros((1, 4, 4, 3), np.uint8))),
+        "lightness": ("lightness", messages.tensor(np.zeros((1, 4, 4, 1), np.float32))),
+    }
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+        for name in signatures:
+            record = messages.PredictionLog()
+            record.predict_log.request.model_spec.name = folder.parent.name
+            record.predict_log.request.model_spec.signature_name = name
+            key, value = inputs.get(name, ("image_bytes", messages.tensor([picture(0)])))
+            record.predict_log.request.inputs[key].CopyFrom(value)
+            writer.write(record.SerializeToString())
     return folder
+
+
+def picture(gray: int, height: int = 4, width: int = 4) -> bytes:
+    """A PNG of one gray."""
+    return tf.io.encode_png(tf.fill([height, width, 3], tf.cast(gray, tf.uint8))).numpy()
+
+
+def red_of(png: bytes) -> int:
+    """What the picture at the upper left has of red."""
+    return int(tf.io.decode_png(png)[0, 0, 0])
