@@ -14,7 +14,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,21 +132,23 @@ class Server:
         """
         settings = self.settings
         credentials = _credentials(settings)
-        _refuse_taken(settings.host, settings.port)
-        http_socket = None if settings.rest_port is None else _bound(settings.host, settings.rest_port)
         self._models = Models(_source(settings), self._metrics)
-        try:
+        # The ports first, since the models take long.
+        _bound(settings.host, settings.port).close()
+        with ExitStack() as undone:
+            http_socket = None
+            if settings.rest_port is not None:
+                http_socket = undone.enter_context(closing(_bound(settings.host, settings.rest_port)))
             await asyncio.to_thread(self._models.start, settings.poll_seconds)
-        except BaseException:
+            undone.callback(self._models.close)
+            self._batcher = Batcher(settings.limits, self._metrics)
+            undone.callback(self._batcher.close)
+            self._metrics.watch(self._models.all_versions, lambda: self._batcher.length, lambda: self._batcher.bytes)
+            service = Service(self._models, self._batcher, self._metrics, settings.max_message)
+            await self._start_grpc(service, credentials)
             if http_socket is not None:
-                http_socket.close()
-            raise
-        self._batcher = Batcher(settings.limits, self._metrics)
-        self._metrics.watch(self._models.all_versions, lambda: self._batcher.length, lambda: self._batcher.bytes)
-        service = Service(self._models, self._batcher, self._metrics, settings.max_message)
-        await self._start_grpc(service, credentials)
-        if http_socket is not None:
-            await self._start_http(service, http_socket)
+                await self._start_http(service, http_socket)
+            undone.pop_all()
         logs.event("serving", port=self.port, rest_port=self.rest_port, models=sorted(self._served()))
 
     def address(self) -> str:
@@ -421,11 +423,6 @@ def _bound(host: str, port: int) -> socket.socket:
         reason = error.strerror or error
         raise ServerError(f"{_joined(host, port)}: cannot be listened on: {reason}; choose another port") from error
     return found
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    """Before the models are loaded, which takes long."""
-    _bound(host, port).close()
 
 
 def _joined(host: str, port: int) -> str:
