@@ -11,6 +11,7 @@ Bytes are {"b64": "..."} in and, for outputs whose names end in _bytes, out.
 import base64
 import binascii
 import json
+import re
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -148,7 +149,7 @@ def _filled(spec: messages.Message, path: str) -> messages.Message:
     match path.split("/"):
         case [name] if name:
             spec.name = name
-        case [name, "versions", number] if number.isascii() and number.isdigit() and int(number) < 2**63:
+        case [name, "versions", number] if re.fullmatch("[0-9]{1,18}", number):
             spec.name = name
             spec.version.value = int(number)
         case [name, "labels", label] if label:

@@ -104,7 +104,12 @@ REFUSED = {
     "no such version": ("tiny/versions/9:predict", {"instances": [PICTURE]}, 404, "Specific(tiny, 9)"),
     "no such label": ("tiny/labels/best:predict", {"instances": [PICTURE]}, 400, "Unrecognized servable version label"),
     "no number": ("tiny/versions/x:predict", {"instances": [PICTURE]}, 400, "Malformed request"),
-    "a version too large": (f"tiny/versions/{10**5000}:predict", {"instances": [PICTURE]}, 400, "Malformed request"),
+    "a version too large": (
+        "tiny/versions/" + "9" * 5000 + ":predict",
+        {"instances": [PICTURE]},
+        400,
+        "Malformed request",
+    ),
     "no such method": ("tiny:classify", {"instances": [PICTURE]}, 400, "only :predict"),
     "no method": ("tiny", {"instances": [PICTURE]}, 400, "only :predict"),
     "no such signature": ("tiny:predict", {"instances": [PICTURE], "signature_name": "x"}, 400, 'key "x" not found'),
@@ -139,9 +144,7 @@ def test_wrong_requests_are_refused(what, client):
     assert text in answer.json()["error"]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"instances": [' + b"[" * 100_000, b"\xff\xfe", b'{"a": 1e999999}x']
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b"\xff\xfe", b"1" * 5000, b"null"])
 def test_what_is_no_json_is_refused(body, client):
     answer = client.post("/v1/models/tiny:predict", content=body)
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
@@ -149,13 +152,8 @@ def test_what_is_no_json_is_refused(body, client):
 
 @pytest.mark.parametrize(
     ("method", "path", "code"),
-    [
-        ("GET", "/v1/models/nope", 404),
-        ("GET", "/v1/models", 400),
-        ("GET", "/v1/x", 400),
-        ("PUT", "/v1/models/tiny", 400),
-    ]
-    + [("GET", "/", 404), ("GET", "/docs", 404), ("GET", "/v1/models/a/b/c", 400), ("GET", "/v1/models/", 400)],
+    [("GET", "/v1/models/nope", 404), ("GET", "/v1/models", 400), ("GET", "/v1/models/", 400), ("GET", "/v1/x", 400)]
+    + [("GET", "/v1/models/a/b/c", 400), ("PUT", "/v1/models/tiny", 400), ("GET", "/", 404), ("GET", "/docs", 404)],
 )
 def test_other_paths_are_errors(method, path, code, client):
     answer = client.request(method, path)
