@@ -103,7 +103,7 @@ REFUSED = {
     "no model of the name": ("nope:predict", {"instances": [PICTURE]}, 404, "Servable not found"),
     "no such version": ("tiny/versions/9:predict", {"instances": [PICTURE]}, 404, "Specific(tiny, 9)"),
     "no such label": ("tiny/labels/best:predict", {"instances": [PICTURE]}, 400, "Unrecognized servable version label"),
-    "no number": ("tiny/versions/x:predict", {"instances": [PICTURE]}, 400, "Malformed request"),
+    "no number": ("tiny/versions/x:predict", {"instances": [PICTURE]}, 400, "Malformed"),
     "a version too large": (
         "tiny/versions/" + "9" * 5000 + ":predict",
         {"instances": [PICTURE]},
