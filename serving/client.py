@@ -180,7 +180,7 @@ def _rgb(spec: Message, image: np.ndarray) -> _Exchange[np.ndarray]:
     batch = image if image.ndim == 4 else image[None]
 
     def read(answer: Message) -> np.ndarray:
-        return _output(answer, "colorized", np.uint8, batch.shape).reshape(image.shape)
+        return _writable(_output(answer, "colorized", np.uint8, batch.shape)).reshape(image.shape)
 
     return _Exchange(PREDICT, _predict(spec, "rgb", "image", batch), read)
 
@@ -194,7 +194,7 @@ def _ab(spec: Message, lightness: np.ndarray) -> _Exchange[np.ndarray]:
     batch = planes if planes.ndim == 4 else planes[None]
 
     def read(answer: Message) -> np.ndarray:
-        return _output(answer, "ab", np.float32, (*batch.shape[:3], 2)).reshape(*planes.shape[:-1], 2)
+        return _writable(_output(answer, "ab", np.float32, (*batch.shape[:3], 2))).reshape(*planes.shape[:-1], 2)
 
     return _Exchange(PREDICT, _predict(spec, "lightness", "lightness", batch), read)
 
@@ -263,6 +263,10 @@ def _output(answer: Message, name: str, dtype: Any, shape: tuple[int, ...]) -> n
     if value.dtype != dtype or value.shape != shape:
         raise SignatureError(f"{name}: the model answered with {_kind(value)}, not {np.dtype(dtype)} {shape}")
     return value
+
+
+def _writable(value: np.ndarray) -> np.ndarray:
+    return np.require(value, requirements="W")
 
 
 def _one_string(answer: Message, name: str) -> bytes:
