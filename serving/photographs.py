@@ -95,8 +95,9 @@ def read(path: str | os.PathLike[str], *, max_pixels: int = 180_000_000) -> "Pho
             raise PhotographError(f"{path}: is {width} x {height} pixels; the limit is {max_pixels} pixels")
         try:
             _refuse_sequences(path, image)
-            lying = _orientation(image) >= 5
+            # First, since asking for the orientation loads a PNG without EXIF, and what is loaded has no tiles.
             deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+            lying = _orientation(image) >= 5
             image.load()
             # Pillow turns a TIFF upright while it loads, and no other format.
             orientation = _orientation(image)
