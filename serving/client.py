@@ -295,7 +295,7 @@ def _meaning(
             return SignatureError, "the model takes other inputs"
         return refused, "the server cannot take this image" if refused is BadImageError else "the server refused it"
     if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-        if "larger than max" in said:
+        if "larger than" in said:
             return TooLargeError, "a message is larger than the limit; raise max_message, or send a smaller picture"
         if "queue" in said:
             return BusyError, "the server is busy; try again later"
