@@ -299,7 +299,7 @@ def test_every_status_has_its_error(client: Any, code: str, details: str, error:
 def test_an_array_that_is_refused_is_no_bad_image(client: Any) -> None:
     refuse = failing(grpc.StatusCode.INVALID_ARGUMENT, "more than 100 pixels")
     with standing_in(refuse) as server, client(server.address, MODEL) as connected:
-        with pytest.raises(InvalidRequestError, match="more than 100 pixels") as raised:
+        with pytest.raises(InvalidRequestError, match="the server refused it .*more than 100 pixels") as raised:
             connected.rgb(RGB)
     assert type(raised.value) is InvalidRequestError
 
@@ -591,6 +591,20 @@ def test_a_server_that_is_killed_and_started_again(client: Any) -> None:
         for process in processes:
             process.kill()
             process.wait()
+
+
+@pytest.mark.slow
+@both
+def test_a_server_that_was_away_for_long(client: Any) -> None:
+    with standing_in() as first, client(first.address, MODEL, retries=1000) as connected:
+        connected.colorize(IMAGE)
+        first.stop()
+        end = time.monotonic() + 25
+        while time.monotonic() < end:
+            with pytest.raises(ServerUnavailableError):
+                connected.colorize(IMAGE, timeout=1)
+        with standing_in(port=first.port):
+            connected.colorize(IMAGE, timeout=4)
 
 
 # --- large messages ---

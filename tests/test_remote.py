@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import colorzoo
 import zoo
-from serving import photographs
+from serving import files, photographs
 from serving.client import ColorizeClient
 from serving.files import FileResult, find
 from serving.photographs import Photograph
@@ -147,7 +147,7 @@ def test_a_photograph_that_the_server_refuses(run: Callable[..., Any], old: Path
         done = run(old, "--server", server.address, "--model", MODEL, "-o", old.parent / "new")
     assert done.exit_code == 1
     assert done.stdout.startswith("3 colorized, 0 skipped, 1 failed")
-    assert "z.png" in done.stderr and "(INVALID_ARGUMENT: more than 10 pixels)" in done.stderr
+    assert "z.png" in done.stderr and "cannot take this image (INVALID_ARGUMENT: more than 10 pixels)" in done.stderr
     assert "Error" not in done.stderr
 
 
@@ -176,7 +176,7 @@ def test_an_answer_of_another_size(old: Path) -> None:
     assert not (old.parent / "new").exists()
 
 
-def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     for number in range(30):
@@ -187,14 +187,20 @@ def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path) -> Non
             context.abort(grpc.StatusCode.UNAVAILABLE, "going\naway")
         return colorized(request, context)
 
-    calls = itertools.count()
+    calls, reads, read = itertools.count(), itertools.count(), photographs.read
+
+    def counted(path: Path) -> Photograph:
+        next(reads)
+        return read(path)
+
     options = ("--model", MODEL, "-o", new, "--retries", 1)
-    with standing_in(dying) as server:
+    with standing_in(dying) as server, monkeypatch.context() as patched:
+        patched.setattr(photographs, "read", counted)
         done = run(old, "--server", server.address, *options)
     assert done.exit_code == 1
     assert done.stderr.startswith(f"colorzoo: {server.address}: {MODEL}: the server cannot be reached")
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.output
-    assert next(calls) <= 10 + 2 * 4 + 1, "photographs were sent to a server that was gone"
+    assert next(reads) <= 10 + 2 * 4, "photographs were read for a server that was gone"
     finished = sorted(new.iterdir())
     assert len(finished) == 10
     for path in finished:
@@ -249,6 +255,24 @@ def test_concurrency(tmp_path: Path) -> None:
         results = colorize_remotely(entries, tmp_path / "new", client, concurrency=3)
     assert most == 3
     assert [result.source for result in results] == [entry.source for entry in entries]
+
+
+def test_pixels_in_memory_are_bounded(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PIXELS_IN_FLIGHT", GRAY.size)
+    lock = threading.Lock()
+
+    def alone(request: Any, context: grpc.ServicerContext) -> Any:
+        if not lock.acquire(blocking=False):
+            context.abort(grpc.StatusCode.INTERNAL, "two at a time")
+        try:
+            time.sleep(0.05)
+            return colorized(request, context)
+        finally:
+            lock.release()
+
+    with standing_in(alone) as server:
+        results = through(server, [old], old.parent / "new")
+    assert [result.status for result in results] == ["done"] * 3, results
 
 
 @pytest.mark.parametrize(
