@@ -1,4 +1,4 @@
-"""The command line: colorize, presets, models, shards, train, prior, pack, export, frames, evaluate.
+"""The command line: colorize, export, serve, remote, presets, models, train, pack, evaluate, and what they need.
 
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib import metadata
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
     from rich.progress import Progress
 
-    from serving.files import FileResult
+    from serving.files import Entry, FileResult
 
 app = typer.Typer(
     name="colorzoo",
@@ -59,6 +59,13 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
+class LogFormat(StrEnum):
+    """Forms of a log."""
+
+    json = "json"
+    text = "text"
+
+
 class Strategy(StrEnum):
     """How a training run is distributed."""
 
@@ -66,6 +73,16 @@ class Strategy(StrEnum):
     mirrored = "mirrored"
     multiworker = "multiworker"
     tpu = "tpu"
+
+
+Photographs = Annotated[
+    list[str], typer.Argument(help="Photographs, folders (searched with their sub-folders) and patterns.")
+]
+Results = Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if it does not exist.")]
+Compare = Annotated[bool, typer.Option("--compare", help="Also write NAME-compare.jpg: gray, colorized, original.")]
+ResultFormat = Annotated[Format | None, typer.Option(help="Format of the results; by default that of each photograph.")]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
 
 
 def main() -> None:
@@ -101,10 +118,8 @@ def _colorzoo(
 
 @app.command(epilog="Example:  colorzoo colorize old/*.jpg -o new/ --compare")
 def colorize(
-    paths: Annotated[
-        list[str], typer.Argument(help="Photographs, folders (searched with their sub-folders) and patterns.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; made if it does not exist.")],
+    paths: Photographs,
+    output: Results,
     preset: Annotated[
         str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best.")
     ] = None,
@@ -120,15 +135,10 @@ def colorize(
         float | None,
         typer.Option(callback=_positive, help="For networks that classify: lower is more vivid, higher is calmer."),
     ] = None,
-    compare: Annotated[
-        bool,
-        typer.Option("--compare", help="Also write NAME-compare.jpg: gray, colorized, original."),
-    ] = False,
-    format: Annotated[
-        Format | None, typer.Option(help="Format of the results; by default that of each photograph.")
-    ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP.")] = 95,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    compare: Compare = False,
+    format: ResultFormat = None,
+    quality: Quality = 95,
+    overwrite: Overwrite = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Threads that decode, and that encode; by default one per core.")
     ] = None,
@@ -141,26 +151,15 @@ def colorize(
     cannot be read is named with the reason at the end, and the exit code is then 1.
     """
     with _reported():
-        from serving.files import colorize_files, find
+        from serving.files import colorize_files
 
-        entries = find(paths, output=output, format=format and format.value, compare=compare)
-        if all(entry.error for entry in entries):
-            reason = "; ".join(f"{entry.source}: {entry.error}" for entry in entries)
-            typer.echo(f"colorzoo: no photograph found{': ' + reason if reason else ''}", err=True)
-            raise typer.Exit(2)
+        entries = _found(paths, output, format, compare)
 
         import zoo
         from serving.strips import Painter
 
         model = zoo.load(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
-        with _progress() as progress:
-            task = progress.add_task("Colorizing", total=len(entries), rate="")
-
-            def advance(_: "FileResult") -> None:
-                progress.advance(task)
-                speed = progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:.1f} images/s" if speed else "")
-
+        with _colorizing(len(entries)) as advance:
             results = colorize_files(
                 entries,
                 output,
@@ -172,6 +171,99 @@ def colorize(
                 progress=advance,
             )
         _report(results, output)
+
+
+@app.command(epilog="Example:  colorzoo remote old/*.jpg --server localhost:8500 -o new/")
+def remote(
+    paths: Photographs,
+    server: Annotated[
+        list[str], typer.Option(metavar="HOST:PORT", help="The gRPC port of TF Serving; several servers take turns.")
+    ],
+    output: Results,
+    model: Annotated[
+        str | None, typer.Option(help="Its name on the server; by default that of the best preset.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(min=0, help="By default the latest that is loaded.")] = None,
+    label: Annotated[str | None, typer.Option(help="A version by its label, such as stable.")] = None,
+    timeout: Annotated[
+        float, typer.Option(callback=_positive, help="Seconds for one photograph, all retries included.")
+    ] = 60,
+    retries: Annotated[int, typer.Option(min=0, help="Further attempts where the server is not available.")] = 5,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most photographs that the server gets at once.")] = 4,
+    compare: Compare = False,
+    format: ResultFormat = None,
+    quality: Quality = 95,
+    overwrite: Overwrite = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="TLS: certificates of who may have signed the server's, a PEM file.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Mutual TLS: the private key of this client.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Mutual TLS: the certificate of this client.")] = None,
+) -> None:
+    """Colorize photographs into a folder, on a server: TF Serving, or `colorzoo serve`.
+
+    Photographs are found, read, named, skipped and written as by `colorzoo colorize`, and are sent without loss. If
+    the server goes away, what is finished stays; the same command goes on with the rest.
+    """
+    with _reported(), _extra("serve"):
+        from serving.client import TLS, ColorizeClient, InvalidRequestError, ModelNotFoundError, ServingClientError
+        from serving.remote import MAX_MESSAGE, colorize_remotely
+        from zoo import DEFAULT_PRESET
+
+        entries = _found(paths, output, format, compare)
+        try:
+            with (
+                ColorizeClient(
+                    server,
+                    model or DEFAULT_PRESET,
+                    version=version,
+                    label=label,
+                    timeout=timeout,
+                    retries=retries,
+                    credentials=TLS(ca, key, certificate) if ca or key or certificate else None,
+                    max_message=MAX_MESSAGE,
+                ) as client,
+                _colorizing(len(entries)) as advance,
+            ):
+                results = colorize_remotely(
+                    entries,
+                    output,
+                    client,
+                    concurrency=concurrency,
+                    quality=quality,
+                    overwrite=overwrite,
+                    progress=advance,
+                )
+        except ServingClientError as error:
+            typer.echo(f"colorzoo: {error}", err=True)
+            raise typer.Exit(2 if isinstance(error, InvalidRequestError | ModelNotFoundError) else 1) from None
+        _report(results, output)
+
+
+def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
+    """The photographs behind `paths`; usage is wrong if there are none."""
+    from serving.files import find
+
+    entries = find(paths, output=output, format=format and format.value, compare=compare)
+    if all(entry.error for entry in entries):
+        reason = "; ".join(f"{entry.source}: {entry.error}" for entry in entries)
+        typer.echo(f"colorzoo: no photograph found{': ' + reason if reason else ''}", err=True)
+        raise typer.Exit(2)
+    return entries
+
+
+@contextmanager
+def _colorizing(count: int) -> Iterator[Callable[["FileResult"], None]]:
+    """Show how far so many photographs are; what is given is called with each result."""
+    with _progress() as progress:
+        task = progress.add_task("Colorizing", total=count, rate="")
+
+        def advance(_: "FileResult") -> None:
+            progress.advance(task)
+            speed = progress.tasks[task].speed
+            progress.update(task, rate=f"{speed:.1f} images/s" if speed else "")
+
+        yield advance
 
 
 @app.command(epilog="Example:  colorzoo presets")
@@ -290,7 +382,7 @@ def shards(
     Left out and counted are: files that are no images; gray and toned pictures; copies of a picture that was there
     before. DIR/left_out.tsv names all of them.
     """
-    with _reported(), _training_extra():
+    with _reported(), _extra("train"):
         if verify is not None and output is None and not sources:
             _verify(verify)
             return
@@ -365,7 +457,7 @@ def train(
     # TensorFlow takes oneDNN's convolutions by itself only on CPUs with AVX-512; they are faster with AVX2 as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _reported():
-        with _training_extra():
+        with _extra("train"):
             from training.train import main as run
 
             run(recipe, data, val, out, strategy.value, overrides, stopped_status, data_service)
@@ -382,7 +474,7 @@ def prior(
     """Count how often each class of color comes in photographs; recipes take the file as --set prior=FILE."""
     overrides = _overrides(settings, init)
     with _reported():
-        with _training_extra():
+        with _extra("train"):
             from training.prior import main as run
 
             run(recipe, data, output, overrides)
@@ -419,7 +511,7 @@ def pack(
 ) -> None:
     """Make a preset of the best network of a run: one .keras file, its metadata and its model card."""
     with _reported():
-        with _training_extra():
+        with _extra("train"):
             from training.pack import main as packed
 
             packed(
@@ -503,7 +595,7 @@ def frames(
     was read of it is kept, and the exit code is then 1.
     """
     with _reported():
-        with _training_extra():
+        with _extra("train"):
             from training.frames import main as run
 
             run(films, output, threshold, every, format.value, jobs, overwrite)
@@ -531,10 +623,80 @@ def evaluate(
 ) -> None:
     """Measure how well a preset colorizes photographs whose colors are known."""
     with _reported():
-        with _training_extra():
+        with _extra("train"):
             from training.evaluate import main as run
 
             run(preset, data, size, out, limit, temperature)
+
+
+@app.command(epilog="Example:  colorzoo serve models/")
+def serve(
+    models: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of NAME/VERSION/ as exported; the highest version of every model is served."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A models.config of TF Serving: which models, which versions, labels.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: on all, without any protection.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of gRPC; 0: a free one.")] = 8500,
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of REST and of the metrics for Prometheus; 0: without.")
+    ] = 8501,
+    queue: Annotated[int, typer.Option(min=1, help="Most requests that wait; more are refused at once.")] = 64,
+    max_batch: Annotated[int, typer.Option(min=1, help="Most pictures of several requests in one run.")] = 16,
+    threads: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 2,
+    batch_timeout_ms: Annotated[
+        float, typer.Option(min=0, help="Milliseconds that a request may wait for others to fill its batch.")
+    ] = 0,
+    poll_seconds: Annotated[float, typer.Option(min=0.01, help="Between two looks for new versions.")] = 1,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that accepted requests have when it is stopped.")] = 30,
+    max_message: Annotated[int, typer.Option(min=1, max=2047, help="MiB of a message, either way.")] = 64,
+    ssl_key: Annotated[Path | None, typer.Option(help="Private key, PEM; with --ssl-cert: TLS.")] = None,
+    ssl_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM.")] = None,
+    ssl_ca: Annotated[
+        Path | None, typer.Option(help="Certificates, PEM, one of which has to have signed that of each client.")
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="Of the log on stderr.")] = LogFormat.json,
+) -> None:
+    """Serve exported models by TF Serving's gRPC and REST interfaces, without Docker.
+
+    New versions are taken while it runs. It is for development and small uses: TF Serving is the production server.
+    A SavedModel is a program: serve only what you exported, and let only those in whom you trust.
+    """
+    # As for `train`.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with _reported():
+        with _extra("serve"):
+            from serving import logs
+            from serving.batching import Limits
+            from serving.server import Settings, main
+
+        logs.start(log_format.value)
+        limits = Limits(queue=queue, batch=max_batch, threads=threads, timeout=batch_timeout_ms / 1000)
+        answered = main(
+            Settings(
+                models=models,
+                config=config,
+                host=host,
+                port=port,
+                rest_port=rest_port or None,
+                limits=limits,
+                poll_seconds=poll_seconds,
+                grace=grace,
+                max_message=max_message << 20,
+                ssl_key=ssl_key,
+                ssl_cert=ssl_cert,
+                ssl_ca=ssl_ca,
+            ),
+            typer.echo,
+        )
+        if not answered:
+            typer.echo(f"colorzoo: stopped after {grace:g} s with requests unanswered", err=True)
+            # Threads that are still in TensorFlow would take the interpreter down with them.
+            os._exit(1)
 
 
 @contextmanager
@@ -554,14 +716,15 @@ def _reported() -> Iterator[None]:
 
 
 @contextmanager
-def _training_extra() -> Iterator[None]:
+def _extra(name: str) -> Iterator[None]:
+    """Say which extra of the package brings a module that is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("zoo", "training", "serving", ""):
             raise
-        typer.echo(f"colorzoo: {package} is not installed: pip install 'colorzoo[train]'", err=True)
+        typer.echo(f"colorzoo: {package} is not installed: pip install 'colorzoo[{name}]'", err=True)
         raise typer.Exit(2) from None
 
 

@@ -27,7 +27,9 @@ from zoo.sheet import contact_sheet
 FORMATS = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp"}
 """Format that results can be written in -> suffix of its files."""
 
-_PIXELS_IN_FLIGHT = 100_000_000
+PIXELS_IN_FLIGHT = 100_000_000
+"""Of all photographs that are in memory at a time."""
+
 _FILES_IN_FLIGHT = 256
 _SHEET_CELL = 512
 
@@ -126,6 +128,43 @@ def colorize_files(
         readers.shutdown(cancel_futures=True)
         writers.shutdown(cancel_futures=True)
     return [results[index] for index in range(len(entries))]
+
+
+def settled(entry: "Entry", output: Path, overwrite: bool) -> "FileResult | None":
+    """The result of an entry that is not to be colorized: it has an error, or its result exists and is to stay."""
+    path = output / entry.output
+    if entry.error is not None:
+        return FileResult(entry.source, path, "failed", entry.error)
+    if not overwrite and path.exists():
+        return FileResult(entry.source, path, "skipped")
+    return None
+
+
+def finish(entry: "Entry", output: Path, photograph: Photograph, pixels: np.ndarray, quality: int) -> "FileResult":
+    """Write the colorized `pixels` (H, W, 3) of a photograph, and the sheet if the entry wants one.
+
+    Raises:
+        PhotographError: the format cannot hold the picture, or a file cannot be written.
+        OSError: a folder cannot be made.
+    """
+    path = output / entry.output
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if entry.sheet is not None:
+        sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
+        photographs.write(sheet, output / entry.sheet, quality=quality)
+    # Last, since a photograph whose result is there is skipped by the next run.
+    photographs.write(replace(photograph, pixels=pixels), path, quality=quality)
+    return FileResult(entry.source, path, "done")
+
+
+def failure(entry: "Entry", output: Path, error: BaseException) -> "FileResult":
+    """The result of an entry for which something was raised; the name of the file is not part of the reason."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ColorzooError):
+        reason = text.removeprefix(f"{entry.source}: ")
+    else:
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return FileResult(entry.source, output / entry.output, "failed", reason)
 
 
 @dataclass(frozen=True)
@@ -270,15 +309,6 @@ def _predicted(painter: Painter, frames: list[np.ndarray]) -> "Sequence[np.ndarr
         return [result for frame in frames for result in _predicted(painter, [frame])]
 
 
-def _failure(entry: Entry, output: Path, error: BaseException) -> "FileResult":
-    text = " ".join(str(error).split())
-    if isinstance(error, ColorzooError):
-        reason = text.removeprefix(f"{entry.source}: ")
-    else:
-        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return FileResult(entry.source, output, "failed", reason)
-
-
 def _comparison(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Gray, colorized and, where the source had color, the source, side by side."""
     titles = ["gray", "colorized"]
@@ -300,49 +330,37 @@ class _Run:
         self.painter = painter
         self.quality = quality
         self.overwrite = overwrite
-        self.budget = _Budget(_PIXELS_IN_FLIGHT)
+        self.budget = Budget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
 
     def read(self, index: int, entry: Entry) -> None:
-        path = self.output / entry.output
         cost = 0
         try:
-            if entry.error is not None:
-                result = FileResult(entry.source, path, "failed", entry.error)
-            elif not self.overwrite and path.exists():
-                result = FileResult(entry.source, path, "skipped")
-            else:
+            result = settled(entry, self.output, self.overwrite)
+            if result is None:
                 width, height = photographs.size(entry.source)
                 cost = self.budget.take(width * height)
                 photograph = photographs.read(entry.source)
                 self.events.put(_Ready(index, entry, photograph, self.painter.shrink(photograph.pixels), cost))
                 return
         except Exception as error:  # of one file; the others go on
-            result = _failure(entry, path, error)
+            result = failure(entry, self.output, error)
         self.budget.give_back(cost)
         self.events.put((index, result))
 
     def write(self, item: "_Ready", ab: np.ndarray | Exception) -> None:
-        path = self.output / item.entry.output
         try:
             if isinstance(ab, Exception):
                 raise ab
-            before = item.photograph.pixels
-            colorized = replace(item.photograph, pixels=self.painter.paint(before, ab))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if item.entry.sheet is not None:
-                sheet = Photograph(_comparison(before, colorized.pixels), None, None, None, "JPEG")
-                photographs.write(sheet, self.output / item.entry.sheet, quality=self.quality)
-            # Last, since a photograph whose result is there is skipped by the next run.
-            photographs.write(colorized, path, quality=self.quality)
-            result = FileResult(item.entry.source, path, "done")
+            pixels = self.painter.paint(item.photograph.pixels, ab)
+            result = finish(item.entry, self.output, item.photograph, pixels, self.quality)
         except Exception as error:  # of one file; the others go on
-            result = _failure(item.entry, path, error)
+            result = failure(item.entry, self.output, error)
         self.budget.give_back(item.cost)
         self.events.put((item.index, result))
 
 
-class _Budget:
+class Budget:
     """Pixels that may be in memory at a time; one photograph above the limit may be there alone."""
 
     def __init__(self, limit: int) -> None:
@@ -363,11 +381,13 @@ class _Budget:
         return cost
 
     def give_back(self, cost: int) -> None:
+        """Make room for others."""
         with self.changed:
             self.taken -= cost
             self.changed.notify_all()
 
     def close(self) -> None:
+        """Let those who wait fail."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()

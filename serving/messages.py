@@ -290,14 +290,17 @@ def array(found: Message) -> np.ndarray:
         if len(found.tensor_content) != count * kind.itemsize:
             raise ValueError(f"a tensor of shape {shape} was sent with {len(found.tensor_content)} bytes")
         return np.frombuffer(found.tensor_content, kind).reshape(shape)
-    values = {1: found.float_val, 4: found.int_val, 7: found.string_val}[found.dtype]
+    if found.dtype == DTYPES["DT_STRING"]:
+        values = np.array(list(found.string_val), object)
+    else:
+        values = np.array(found.float_val if found.dtype == DTYPES["DT_FLOAT"] else found.int_val)
     missing = count - len(values)
-    if missing < 0 or (missing and not values) or missing > MOST_REPEATED:
+    if missing < 0 or (missing and not len(values)) or missing > MOST_REPEATED:
         raise ValueError(f"a tensor of shape {shape} was sent with {len(values)} values")
-    if found.dtype == DTYPES["DT_UINT8"] and not all(0 <= value <= 255 for value in values):
+    if found.dtype == DTYPES["DT_UINT8"] and len(values) and not 0 <= values.min() <= values.max() <= 255:
         raise ValueError("a tensor of uint8 was sent with values outside 0..255")
     listed = np.empty(count, kind)
-    listed[: len(values)] = list(values)
+    listed[: len(values)] = values
     if missing:
         listed[len(values) :] = values[-1]
     return listed.reshape(shape)

@@ -95,8 +95,9 @@ def read(path: str | os.PathLike[str], *, max_pixels: int = 180_000_000) -> "Pho
             raise PhotographError(f"{path}: is {width} x {height} pixels; the limit is {max_pixels} pixels")
         try:
             _refuse_sequences(path, image)
-            lying = _orientation(image) >= 5
+            # First, since asking for the orientation loads a PNG without EXIF, and what is loaded has no tiles.
             deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+            lying = _orientation(image) >= 5
             image.load()
             # Pillow turns a TIFF upright while it loads, and no other format.
             orientation = _orientation(image)
@@ -104,7 +105,7 @@ def read(path: str | os.PathLike[str], *, max_pixels: int = 180_000_000) -> "Pho
             pixels, alpha = _deep_samples(path) if deep else _samples(path, image)
             pixels = _to_srgb(pixels, image)
             if alpha is not None and pixels.dtype == np.uint8:
-                alpha = _eight_bits(alpha)
+                alpha = eight_bits(alpha)
         except PhotographError:
             raise
         except MemoryError:
@@ -162,6 +163,13 @@ def write(
         raise PhotographError(f"{path}: cannot be written: {_os_reason(error)}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def eight_bits(values: np.ndarray) -> np.ndarray:
+    """Samples of 8 or 16 bits, rounded to 8."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    return np.asarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 @dataclass(frozen=True)
@@ -272,7 +280,7 @@ def _to_srgb(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     if profile is None or image.mode in ("CMYK", "LAB"):
         return pixels
     if pixels.ndim == 3:
-        converted = _through_profile(Image.fromarray(_eight_bits(pixels)), profile)
+        converted = _through_profile(Image.fromarray(eight_bits(pixels)), profile)
         return pixels if converted is None else np.asarray(converted)
     # A gray profile is one curve, so that 256 points of it serve 16 bits too.
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
@@ -371,7 +379,7 @@ def _encoded(photograph: Photograph, format: str, quality: int) -> bytes:
     pixels, alpha, exif = photograph.pixels, photograph.alpha, photograph.exif or b""
     deep = pixels.dtype == np.uint16 and format in ("PNG", "TIFF")
     if not deep:
-        pixels, alpha = _eight_bits(pixels), None if alpha is None else _eight_bits(alpha)
+        pixels, alpha = eight_bits(pixels), None if alpha is None else eight_bits(alpha)
     if alpha is not None and format in ("JPEG", "BMP"):
         pixels, alpha = _on_white(pixels, alpha), None
     if alpha is not None:
@@ -476,12 +484,6 @@ def _with_resolution(exif: bytes, dpi: tuple[float, float] | None) -> bytes:
         tags.load(exif)
     tags[_X_RESOLUTION], tags[_Y_RESOLUTION], tags[_RESOLUTION_UNIT] = dpi[0], dpi[1], 2
     return tags.tobytes()
-
-
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    if values.dtype == np.uint8:
-        return np.ascontiguousarray(values)
-    return np.asarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 def _on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:

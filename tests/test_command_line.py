@@ -111,7 +111,7 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
     assert "colorzoo" in done.stdout.lower()
 
 
-@pytest.mark.parametrize("command", ["colorize", "presets", "models", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["colorize", "remote", "presets", "models", "train", "evaluate"])
 def test_every_command_has_an_example(run: Callable[..., Any], command: str) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0

@@ -215,7 +215,7 @@ def test_unexpected_errors_stay_with_their_file(tmp_path: Path) -> None:
 
 
 def test_pixels_in_flight_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_PIXELS_IN_FLIGHT", 2 * GRAY.size)
+    monkeypatch.setattr(files, "PIXELS_IN_FLIGHT", 2 * GRAY.size)
     lock, flight, most = threading.Lock(), 0, 0
 
     class Counting(Stub):

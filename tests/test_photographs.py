@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,13 @@ def test_lossless_round_trip(tmp_path: Path, suffix: str, channels: int, dtype: 
     assert carried[271] == "Graflex"
     assert carried.get_ifd(0x8769)[36867] == "1936:03:06 12:00:00"
     assert list(tmp_path.iterdir()) == [tmp_path / f"a{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_of_color_without_exif(tmp_path: Path, suffix: str) -> None:
+    before = replace(photograph(3, np.uint16, False), exif=None, dpi=None)
+    photographs.write(before, tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(photographs.read(tmp_path / f"a{suffix}").pixels, before.pixels)
 
 
 @pytest.mark.parametrize(("suffix", "tolerance"), [(".jpg", 14), (".webp", 20), (".bmp", 0)])

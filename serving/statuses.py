@@ -1,0 +1,73 @@
+"""What can go wrong while serving, as gRPC status codes with one readable line; shared by gRPC and REST."""
+
+import re
+
+import grpc
+import tensorflow as tf
+
+from zoo.errors import ColorzooError
+
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+# TensorFlow's texts name the nodes of the graph, which say nothing to the sender of a picture.
+_BEFORE = re.compile(
+    r".*<stack traces unavailable>|Graph execution error:|\d+ root error\(s\) found\.|\(0\) [A-Z_]+:", re.S
+)
+_NOISE = re.compile(r"\{\{function_node [^}]*\}\}")
+_AFTER = re.compile(r"\[\[.*|\[Op:.*|\n\s*\(1\) .*", re.S)
+_LONGEST = 500  # letters of a message: it travels in a header, which is bounded
+
+
+class RequestError(ColorzooError):
+    """A request that is answered with an error; `code` is a grpc.StatusCode, the text one line."""
+
+    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+        super().__init__(_one_line(text))
+        self.code = code
+
+
+def invalid(text: str) -> RequestError:
+    """The request is wrong, whatever the state of the server."""
+    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, text)
+
+
+def not_found(text: str) -> RequestError:
+    """No such model, or no such version of it."""
+    return RequestError(grpc.StatusCode.NOT_FOUND, text)
+
+
+def unmet(text: str) -> RequestError:
+    """The request does not fit what is served."""
+    return RequestError(grpc.StatusCode.FAILED_PRECONDITION, text)
+
+
+def exhausted(text: str) -> RequestError:
+    """There is no room for the request now."""
+    return RequestError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+
+
+def late() -> RequestError:
+    """The deadline passed before work on the request began."""
+    return RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before work on the request began")
+
+
+def status(error: BaseException) -> RequestError:
+    """Any error -> the error to answer with: TensorFlow's codes are kept, and its texts without nodes of the graph."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, tf.errors.OpError):
+        return RequestError(CODES.get(error.error_code, grpc.StatusCode.INTERNAL), _readable(error.message))
+    if isinstance(error, MemoryError):
+        return exhausted("the server is out of memory")
+    return RequestError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def _readable(text: str) -> str:
+    for pattern in (_NOISE, _BEFORE, _AFTER):
+        text = pattern.sub(" ", text)
+    return text if text.strip() else "TensorFlow gave no reason"
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
