@@ -383,14 +383,18 @@ def run_until_killed(photos: str, out: str, point: str) -> None:
         main(NAME, [Path(photos) / "train"], Path(photos) / "val", Path(out), "one", PLATEAU)
 
 
+# Three steps an epoch, checkpoints behind the second and the third; the points in the order of the run.
+KILLS = ("step 1", "step 3", "row", "checkpoint 1", "colorizer", "checkpoint 4", "row 2")
+
+
+@pytest.mark.parametrize("points", [KILLS[1:4:2], pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_resumed_after_every_kind_of_kill(
-    finished: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    points: tuple[str, ...], finished: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop() -> None:
         raise Killed
 
-    # Three steps an epoch, checkpoints behind the second and the third; the points in the order of the run.
-    for point in ("step 1", "step 3", "row", "checkpoint 1", "colorizer", "checkpoint 4", "row 2"):
+    for point in points:
         with monkeypatch.context() as patches, pytest.raises(Killed):
             stop_at(point, stop, patches.setattr)
             start(photos, tmp_path / "run", PLATEAU)
@@ -399,9 +403,10 @@ def test_resumed_after_every_kind_of_kill(
     assert_same_run(tmp_path / "run", finished)
     times = (tmp_path / "run" / "times.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in times] == ["epoch", "0", "1", "2", "3"]
-    assert (tmp_path / "run" / "report.html").read_text().count("+00:00</td>") == 8
+    assert (tmp_path / "run" / "report.html").read_text().count("+00:00</td>") == len(points) + 1
 
 
+@pytest.mark.slow
 def test_sigkill(finished: Path, photos: Path, tmp_path: Path) -> None:
     tests = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
