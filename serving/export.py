@@ -160,11 +160,14 @@ def _origin(preset: str | Path) -> dict[str, str]:
 
 
 def _write(model: keras.Model, folder: Path, max_pixels: int) -> None:
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    for name, (function, inputs) in signatures(model, max_pixels).items():
-        archive.add_endpoint(name, function, input_signature=inputs)
-    archive.write_out(folder, verbose=False)
+    found = {
+        name: tf.function(function, inputs, autograph=False).get_concrete_function()
+        for name, (function, inputs) in signatures(model, max_pixels).items()
+    }
+    module = tf.Module()
+    # Not the Keras model itself: its variables would be saved under names by which servers do not find them.
+    module.kept = [variable.value for variable in model.variables]
+    tf.saved_model.save(module, str(folder), found)
 
 
 def _write_warm_up(model: keras.Model, folder: Path, name: str) -> None:

@@ -28,6 +28,7 @@ HEADER = 30  # bytes that hold the size of a picture in all formats but JPEG
 
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
 PIXELS = tf.TensorSpec((None, None, 3), tf.uint8)
+TEXT = tf.TensorSpec((), tf.string)
 BYTES = [tf.TensorSpec((None,), tf.string, "image_bytes")]
 
 
@@ -51,25 +52,16 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
     size = frame_size(model)
     colors = _network(frame_colors(model), size)
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-    def decoded(data: tf.Tensor) -> tf.Tensor:
-        return _decoded(data, max_pixels)
-
-    @tf.function(input_signature=[PIXELS])
-    def frame(pixels: tf.Tensor) -> tf.Tensor:
-        return _frame(pixels, size)
-
-    @tf.function(input_signature=[PIXELS, tf.TensorSpec((size, size, 2), tf.float32)])
-    def painted(pixels: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-        return _painted(pixels, ab)
+    decoded = _traced(lambda data: _decoded(data, max_pixels), TEXT)
+    frame = _traced(lambda pixels: _frame(pixels, size), PIXELS)
+    painted = _traced(_painted, PIXELS, tf.TensorSpec((size, size, 2), tf.float32))
 
     def frames_of_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
         return _each(lambda data: frame(decoded(data)), image_bytes, _frame_spec(size))
 
     def encoded(image_bytes: tf.Tensor, encode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         ab = colors(frames_of_bytes(image_bytes))
-        text = tf.TensorSpec((), tf.string)
-        return _each(lambda data, own: encode(painted(decoded(data), own)), (image_bytes, ab), text)
+        return _each(lambda data, own: encode(painted(decoded(data), own)), (image_bytes, ab), TEXT)
 
     def serving_default(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"png_bytes": encoded(image_bytes, lambda rgb: tf.io.encode_png(rgb, PNG_COMPRESSION))}
@@ -104,16 +96,20 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
     return found
 
 
-def _network(network: keras.Model, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Frames (N, size, size, 1) -> what the network makes of them; traced once for all signatures."""
+def _network(network: keras.Model, size: int) -> Callable[[tf.Tensor], Any]:
+    """Frames (N, size, size, 1) -> what the network makes of them."""
 
-    @tf.function(input_signature=[tf.TensorSpec((None, size, size, 1), tf.float32)])
     def run(frames: tf.Tensor) -> Any:
         # Of no pictures, some convolutions are an error that says nothing of that.
         tf.debugging.Assert(tf.shape(frames)[0] > 0, ["The batch is empty"])
         return network(frames, training=False)
 
-    return run
+    return _traced(run, tf.TensorSpec((None, size, size, 1), tf.float32))
+
+
+def _traced(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
+    """The function as a graph that all signatures share: tracing takes most of the time of an export."""
+    return tf.function(function, inputs, autograph=False).get_concrete_function()
 
 
 def _confidence(model: keras.Model, frames_of_bytes: Callable[[tf.Tensor], tf.Tensor]) -> Callable[..., Any]:
@@ -128,8 +124,7 @@ def _confidence(model: keras.Model, frames_of_bytes: Callable[[tf.Tensor], tf.Te
 
     def confidence_of(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         top = certainty(frames_of_bytes(image_bytes))["top"]
-        specs = (tf.TensorSpec((), tf.string), tf.TensorSpec((), tf.float32))
-        maps, means = _each(drawn, (image_bytes, top), specs)
+        maps, means = _each(drawn, (image_bytes, top), (TEXT, tf.TensorSpec((), tf.float32)))
         return {"confidence_bytes": maps, "mean_confidence": means}
 
     return confidence_of
