@@ -61,7 +61,7 @@ def in_batcher(limits: Limits, work: "Callable[[Batcher], Any]") -> Recorder:
     recorder = Recorder()
     batcher = Batcher(limits, recorder)
     try:
-        asyncio.run(work(batcher))
+        asyncio.run(asyncio.wait_for(work(batcher), 20))
     finally:
         assert batcher.close(30)
     assert batcher.bytes == 0
