@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import grpc
 import numpy as np
 
 from serving.saved_models import Signature, Tensors
@@ -143,7 +144,7 @@ class Batcher:
             raise exhausted(f"the queue is full: {limits.queue} requests wait; try again later")
         if large:
             raise exhausted(f"the queue is full: requests of {limits.queue_bytes >> 20} MiB wait; try again later")
-        raise exhausted("the server is stopping")
+        raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
 
     def _forget(self, job: _Job) -> None:
         with self._changed:

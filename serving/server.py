@@ -383,8 +383,8 @@ def _tensor(name: str, value: np.ndarray) -> messages.Message:
 
 def _source(settings: Settings) -> Callable[[], messages.Message]:
     if settings.config is not None:
-        config = read_config(settings.config, settings.models)
-        return lambda: config
+        file, root = settings.config, settings.models
+        return lambda: read_config(file, root)
     if settings.models is None:
         raise ArgumentError("give the folder of the models, or a models.config with --config")
     folder = settings.models

@@ -31,24 +31,35 @@ STATES = messages.ENUMS["tensorflow.serving.ModelVersionStatus.State"]
 
 
 def folder_config(folder: Path) -> messages.Message:
-    """A ModelServerConfig of every NAME/ in `folder` that holds a folder whose name is a number: latest version each.
+    """A ModelServerConfig of every NAME/ in `folder` that holds a folder whose name is a number.
+
+    Versions and labels are those that the folder's models.config gives to NAME, or else the latest version.
 
     Raises:
-        ArgumentError: the folder cannot be read.
+        ArgumentError: the folder or its models.config cannot be read.
     """
     config = messages.ModelServerConfig()
     config.model_config_list.SetInParent()
+    file = folder / "models.config"
+    listed = read_config(file, folder).model_config_list.config if file.is_file() else []
+    known = {model.name: model for model in listed}
     try:
         for base in sorted(folder.iterdir()):
             if base.is_dir() and not base.name.startswith(".") and any(_numbered(base)):
-                config.model_config_list.config.add(name=base.name, base_path=str(base.absolute()))
+                added = config.model_config_list.config.add()
+                if base.name in known:
+                    added.CopyFrom(known[base.name])
+                added.name, added.base_path = base.name, str(base.absolute())
     except OSError as error:
         raise ArgumentError(f"{folder}: the folder of models cannot be read: {error.strerror or error}") from error
     return config
 
 
 def read_config(file: Path, root: Path | None = None) -> messages.Message:
-    """A models.config, as TF Serving reads it; a `base_path` that is relative begins at `root` or beside the file.
+    """A models.config, as TF Serving reads it, with the paths of this machine.
+
+    A `base_path` that is relative begins at `root`, or beside the file. One that is not there, such as those of a
+    container, is looked for there by its last name.
 
     Raises:
         ArgumentError: the file cannot be read, or is no ModelServerConfig.
@@ -62,7 +73,9 @@ def read_config(file: Path, root: Path | None = None) -> messages.Message:
     except (UnicodeDecodeError, text_format.ParseError, RequestError) as error:
         raise ArgumentError(f"{file}: is no list of models as TF Serving takes it: {error}") from error
     for model in config.model_config_list.config:
-        model.base_path = str(((root or file.parent) / model.base_path).absolute())
+        here = root or file.parent
+        base, beside = here / model.base_path, here / Path(model.base_path).name
+        model.base_path = str((beside if beside.is_dir() and not base.exists() else base).absolute())
     return config
 
 
@@ -128,11 +141,6 @@ class Models:
         available = [version for version in self.all_versions() if version.state == "AVAILABLE"]
         if not available:
             raise ArgumentError(self._why_nothing(config))
-        for model in config.model_config_list.config:
-            for label, number in model.version_labels.items():
-                if not self._is_available(model.name, number):
-                    logs.failure("label of a version that is not served", model=model.name, label=label, version=number)
-        self._labels = _labels(config)
         self._watcher = threading.Thread(target=self._watch, args=(poll_seconds,), name="models", daemon=True)
         self._watcher.start()
 
@@ -160,7 +168,6 @@ class Models:
                         )
             kept = messages.ModelServerConfig.FromString(config.SerializeToString())
             self._source = lambda: kept
-            self._labels = _labels(kept)
             self._refresh(kept)
         names = {model.name for model in kept.model_config_list.config}
         served = {version.name for version in self.all_versions() if version.state == "AVAILABLE"}
@@ -245,6 +252,7 @@ class Models:
             for number, folder in sorted(folders.items()):
                 if self._is_to_load(name, number, folder):
                     self._load(name, number, folder)
+        self._assign_labels(config)  # before the versions go that they were on
         for version in self.all_versions():
             folders = wanted.get(version.name, {})
             # Without any version that replaces it, an old one is better than none.
@@ -254,6 +262,18 @@ class Models:
                     version.state = "UNLOADING"
             if version.state == "UNLOADING":
                 self._unload(version)
+
+    def _assign_labels(self, config: messages.Message) -> None:
+        """A label moves when its new version is served, and stays where it was until then."""
+        labels: dict[str, dict[str, int]] = {}
+        for model in config.model_config_list.config:
+            before = self._labels.get(model.name, {})
+            labels[model.name] = own = dict(model.version_labels)
+            for label, number in model.version_labels.items():
+                if not self._is_available(model.name, number):
+                    self._tell_once(f"label {label} of {model.name}: version {number} is not served")
+                    own[label] = before.get(label, number)
+        self._labels = labels
 
     def _wanted(self, model: messages.Message) -> dict[int, Path]:
         """Number -> folder of the versions that the policy of a ModelConfig picks among those that are there."""
@@ -365,10 +385,6 @@ def _load_error(error: Exception, folder: Path) -> RequestError:
     missing = isinstance(error, FileNotFoundError) or not (folder / "saved_model.pb").exists()
     code = grpc.StatusCode.NOT_FOUND if missing else grpc.StatusCode.DATA_LOSS
     return RequestError(code, str(error))
-
-
-def _labels(config: messages.Message) -> dict[str, dict[str, int]]:
-    return {model.name: dict(model.version_labels) for model in config.model_config_list.config}
 
 
 def _refuse_unusable(config: messages.Message) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_saved_model
+from servers import wait_until
 
 from serving import messages
 from serving.monitoring import Metrics
@@ -400,6 +401,48 @@ def test_a_config_that_makes_no_sense_is_refused(text, problem, tmp_path):
     file.write_text(text)
     with pytest.raises(ArgumentError, match=problem):
         read_config(file)
+
+
+def test_paths_of_a_container_are_looked_for_beside_the_file(tmp_path):
+    (tmp_path / "a").mkdir()
+    file = tmp_path / "models.config"
+    file.write_text('model_config_list { config { name: "x" base_path: "/models/a" } }')
+    assert read_config(file).model_config_list.config[0].base_path == str(tmp_path / "a")
+    file.write_text('model_config_list { config { name: "x" base_path: "/models/b" } }')
+    assert read_config(file).model_config_list.config[0].base_path == "/models/b"
+
+
+def test_a_folder_has_the_versions_and_labels_of_its_models_config(place, start, tmp_path):
+    place(1), place(2), place(4, red=1), place(5, red=2, name="other")
+    (tmp_path / "models" / "models.config").write_text(
+        'model_config_list { config { name: "tiny" base_path: "/models/tiny" '
+        'model_version_policy { specific { versions: 1 versions: 2 } } version_labels { key: "stable" value: 1 } } }'
+    )
+    models = start()
+    assert states(models) == dict.fromkeys([1, 2, 5], "AVAILABLE")
+    assert (red(models, label="stable"), red(models)) == (10, 20)
+    assert red(models, name="other") == 20  # a model that nobody listed
+
+
+def test_a_label_moves_when_its_version_is_loaded(place, start, tmp_path):
+    def write(versions, stable):
+        listed(
+            tmp_path / "models",
+            f"model_version_policy {{ specific {{ {' '.join(f'versions: {number}' for number in versions)} }} }}",
+            f'version_labels {{ key: "stable" value: {stable} }}',
+        )
+
+    place(1)
+    write([1], 1)
+    models = start(lambda: read_config(tmp_path / "models.config"), poll_seconds=0.02)
+    assert red(models, label="stable") == 10
+    write([1, 2], 2)  # which is not there yet
+    time.sleep(0.2)
+    assert red(models, label="stable") == 10
+    place(2)
+    wait_until(lambda: red(models, label="stable") == 20)
+    write([1, 2], 1)
+    wait_until(lambda: red(models, label="stable") == 10)
 
 
 def test_relative_paths_of_a_config_begin_beside_it_or_at_the_given_folder(tmp_path):

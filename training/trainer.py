@@ -107,7 +107,9 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
             for total in gathered[name]:
                 total.assign(tf.zeros_like(total))
 
-    compiled = recipe.precision == "mixed_bfloat16" and strategy is tf.distribute.get_strategy() and emulates_bfloat16()
+    on_one_cpu = strategy is tf.distribute.get_strategy() and emulates_bfloat16()
+    gains = recipe.precision == "mixed_bfloat16" or (recipe.precision == "float32" and system.compiled)
+    compiled = on_one_cpu and gains
 
     def on_all_replicas(update: Update) -> Step:
         @tf.function(jit_compile=compiled or None)

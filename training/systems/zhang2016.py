@@ -68,7 +68,7 @@ class Zhang2016Recipe(Recipe):
             mask = truth["mask"][:, ::STRIDE, ::STRIDE] * not_gray(truth["ab"], GRAY_LIMIT)[:, None, None]
             return {"loss": soft_cross_entropy(cut(scores, height, width), targets, weights * mask), "ab": ab}
 
-        return supervised(network, losses)
+        return supervised(network, losses, compiled=True)
 
 
 def soft_prior(photographs: Photographs, centers: np.ndarray, neighbors: int, sigma: float) -> np.ndarray:
