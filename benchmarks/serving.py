@@ -174,7 +174,6 @@ def take_apart(name: str, rounds: int) -> None:
         "encode JPEG": lambda: tf.io.encode_jpeg(painted, quality=signatures.JPEG_QUALITY, chroma_downsampling=False),
         "all of jpeg": lambda: functions["jpeg"](data[None]),
     }
-    whole = 0.0
     print(f"\n| one picture of {LARGE[1]} x {LARGE[0]} | seconds | share |\n|---|---|---|")
     times = {stage: timed(run, rounds) for stage, run in stages.items()}
     whole = times["all of serving_default"]

@@ -152,7 +152,13 @@ def _decoded(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
     """Bytes () -> RGB (H, W, 3) uint8."""
     height, width = _size(data)
     with tf.control_dependencies(_refuse_large(height, width, max_pixels)):
-        return tf.ensure_shape(tf.io.decode_image(data, channels=3, expand_animations=False), (None, None, 3))
+        pixels = tf.cond(
+            tf.strings.substr(data, 0, 4) == b"RIFF",
+            # TensorFlow drops the transparency of all formats but WebP.
+            lambda: tf.io.decode_image(data, expand_animations=False)[..., :3],
+            lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+        )
+    return tf.ensure_shape(pixels, (None, None, 3))
 
 
 def _refuse_large(height: tf.Tensor, width: tf.Tensor, max_pixels: int) -> list[tf.Operation]:

@@ -25,6 +25,7 @@ FLAGS = {
     "tensorflow_inter_op_parallelism",
     "ssl_config_file",
     "per_process_gpu_memory_fraction",
+    "xla_cpu_compilation_enabled",
     "grpc_channel_arguments",
     "grpc_max_threads",
     "enable_model_warmup",

@@ -183,6 +183,8 @@ def test_confidence(functions: tuple[keras.Model, dict[str, Any]]) -> None:
 def test_formats(unet: dict[str, Any]) -> None:
     image = picture(38, 57)
     exif = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0"
+    transparent = Image.fromarray(image).convert("RGBA")
+    transparent.putalpha(99)
     given = [
         encoded(image, "JPEG", quality=100, subsampling=0),
         encoded(image, "JPEG", quality=100, subsampling=0, progressive=True),
@@ -190,6 +192,9 @@ def test_formats(unet: dict[str, Any]) -> None:
         encoded(image, "WEBP", quality=100),
         encoded(image, "WEBP", lossless=True),
         encoded(image, "WEBP", lossless=True, exif=exif),  # the extended form
+        encoded(Image.fromarray(image).convert("RGBA"), "WEBP", lossless=True, exact=True),
+        encoded(transparent, "WEBP", lossless=True, exact=True),
+        encoded(transparent, "WEBP", lossless=True, exact=True, save_all=True, append_images=[transparent.rotate(180)]),
         encoded(image),
     ]
     *others, expected = unet["serving_default"](tf.constant(given))["png_bytes"].numpy()
