@@ -5,6 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
+# Files that take longest begin first, so that no process is left alone with one of them at the end.
+LONGEST = (
+    "test_training",
+    "test_initial",
+    "test_systems",
+    "test_workers",
+    "test_export",
+    "test_robustness",
+    "test_optimizers",
+)
+
 # Read when TensorFlow is imported. On the CPU the tests give the same numbers everywhere.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # Below 3, TensorFlow prints that it found no GPU; an error raises in any case.
@@ -26,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
     if config.getoption("--slow"):
         return
     for item in items:

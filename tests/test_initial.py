@@ -216,6 +216,7 @@ def test_what_is_not_there(run: Path, tmp_path: Path) -> None:
         recipe(frozen=("down*",))
 
 
+@pytest.mark.slow
 def test_discriminators_come_from_a_checkpoint_only(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

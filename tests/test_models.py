@@ -124,7 +124,14 @@ def test_a_saved_network_needs_only_keras(name, fresh):
     np.testing.assert_allclose(fresh[name]["odd"], here, atol=1e-4)
 
 
-@every_model
+# One network of each kind by default: classes, ab, RGB.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("color_unet", "ibn_gan", "pix2pix") else pytest.mark.slow)
+        for name in zoo.list_models()
+    ],
+)
 def test_export_takes_any_size(name, tmp_path):
     archive = keras.export.ExportArchive()
     archive.track(network(name))

@@ -98,7 +98,8 @@ def without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.layers.BatchNormalization, "call", lambda self, x, **_: call(self, x, training=False))
 
 
-@pytest.mark.parametrize("strategy", ["one", pytest.param("mirrored", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_generator_meets_the_new_discriminator_with_every_part(
     strategy: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

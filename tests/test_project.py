@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("zoo", "training", "serving")
@@ -100,13 +101,14 @@ def test_lock_holds_names_and_versions_only():
 
 
 def test_lock_satisfies_every_declared_dependency():
-    lock = dict(line.lower().split("==") for line in (ROOT / "requirements.lock").read_text().splitlines())
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    lock = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
     declared = project()["project"]
     extras = [text for texts in declared["optional-dependencies"].values() for text in texts]
     requirements = [Requirement(text) for text in declared["dependencies"] + extras]
     others = [requirement for requirement in requirements if requirement.name != "colorzoo"]
-    assert {requirement.name for requirement in others} <= lock.keys()
-    assert not [str(each) for each in others if not each.specifier.contains(lock[each.name])]
+    assert {canonicalize_name(requirement.name) for requirement in others} <= lock.keys()
+    assert not [str(each) for each in others if not each.specifier.contains(lock[canonicalize_name(each.name)])]
 
 
 def test_console_script_exists():

@@ -97,6 +97,7 @@ def test_strip_borders_do_not_show(painter: Painter, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(colorized(painter, pixels).astype(int), whole, atol=1)
 
 
+@pytest.mark.slow
 def test_full_resolution_lightness_and_memory(colorizer: keras.Model, tmp_path: Path) -> None:
     """24 megapixels through the command: same size, same lightness, less than 2 GiB."""
     pixels = fields(4000, 6000)

@@ -233,6 +233,7 @@ def test_no_validation_and_a_size_that_the_stride_does_not_divide(
     assert "Photographs of the training set" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 def test_mixed_bfloat16(photos: Path, tmp_path: Path) -> None:
     network = start(photos, tmp_path / "run", TINY | {"precision": "mixed_bfloat16"})
@@ -445,10 +446,9 @@ def test_plateau_survives_a_resume(photos: Path, tmp_path: Path, monkeypatch: py
 
     never_again(monkeypatch)
     overrides = PLATEAU | {"epochs": "6", "batch": "14"}  # one step an epoch
-    for point in ("step 2", "step 3"):
-        with monkeypatch.context() as patches, pytest.raises(Killed):
-            stop_at(point, stop, patches.setattr)
-            start(photos, tmp_path / "run", overrides)
+    with monkeypatch.context() as patches, pytest.raises(Killed):
+        stop_at("step 3", stop, patches.setattr)
+        start(photos, tmp_path / "run", overrides)
     start(photos, tmp_path / "run", overrides)
     # Epochs 1 and 2 are waited through, then 3 and 4.
     rates = [float(row["learning_rate"]) for row in rows(tmp_path / "run")]
@@ -490,6 +490,7 @@ def test_interrupted_command(photos: Path, tmp_path: Path) -> None:
 # === Distribution ===
 
 
+@pytest.mark.slow  # test_systems does it without tracing
 @pytest.mark.usefixtures("traced")
 def test_two_devices_train_as_one(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Synchronized batch norm, its moving statistics, the plateau and a resume included."""
