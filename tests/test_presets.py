@@ -37,6 +37,7 @@ WITH_PRIOR = {"color_unet", "zhang2016"}
 MEGABYTE = 1_000_000
 ROWS = {path.stem for path in presets.FOLDER.glob("*.json")}
 every_preset = pytest.mark.parametrize("name", sorted({*SHIPPED, *ROWS}))
+QUICK = (zoo.DEFAULT_PRESET, "color_unet_scenes_v1")
 
 
 def numpy_of(tensor):
@@ -65,9 +66,10 @@ def photographs():
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """What every preset makes of two photographs in a process that knows only Keras."""
-    jobs = {row.name: (row.path, photographs()) for row in zoo.list_presets()}
+def fresh(tmp_path_factory, request):
+    """What presets make of photographs in a process that knows only Keras."""
+    rows = [row for row in zoo.list_presets() if row.name in QUICK or request.config.getoption("--slow")]
+    jobs = {row.name: (row.path, photographs()) for row in rows}
     return in_fresh_process(jobs, tmp_path_factory.mktemp("presets"))
 
 
@@ -177,7 +179,10 @@ def test_network_is_that_of_its_row(name):
     np.testing.assert_allclose(numpy_of(built(lightness)), numpy_of(network(lightness)), atol=1e-2)
 
 
-@every_preset
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in sorted({*SHIPPED, *ROWS})],
+)
 def test_loads_with_nothing_but_keras(name, fresh):
     assert name in fresh, f"{name} is not in zoo/presets"
     assert not isinstance(fresh[name], str), fresh[name]

@@ -47,12 +47,15 @@ TINY = {
 every_system = pytest.mark.parametrize("name", TINY)
 
 
-def every_run(*traced: str) -> pytest.MarkDecorator:
-    """All systems without tracing, which takes far longer than these few steps; those named also with it."""
-    slow = [pytest.param(name, False, marks=[] if name in traced else pytest.mark.slow) for name in TINY]
-    # larsson2016 takes longest by far.
-    eager = [pytest.param(name, True, marks=pytest.mark.slow if "larsson" in name else []) for name in TINY]
-    return pytest.mark.parametrize(("name", "eager"), [*eager, *slow])
+# All systems without tracing, which takes far longer than these few steps, and slowly with it. larsson2016 takes longest.
+every_run = pytest.mark.parametrize(
+    ("name", "eager"),
+    [
+        pytest.param(name, eager, marks=[] if eager and "larsson" not in name else pytest.mark.slow)
+        for eager in (True, False)
+        for name in TINY
+    ],
+)
 
 
 def tiny(name: str, **overrides: str) -> Recipe:
@@ -152,7 +155,7 @@ def eagerly(eager: bool) -> Iterator[None]:
         yield
 
 
-@every_run()  # color_unet is traced on two devices in test_training
+@every_run
 @pytest.mark.usefixtures("eagerly")
 def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch) -> None:
     without_dropout(monkeypatch)
@@ -176,7 +179,7 @@ def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch:
         assert left == pytest.approx(right, abs=1e-4, rel=1e-4)
 
 
-@every_run("pix2pix_scenes_v1")  # which has all that can go wrong: two optimizers, dropout, batch statistics
+@every_run
 @pytest.mark.usefixtures("eagerly")
 def test_a_checkpoint_goes_on_exactly(name: str, prepared: Photographs, tmp_path: Path) -> None:
     """Optimizers, moving statistics, spectral vectors and the state of dropout included."""

@@ -112,8 +112,9 @@ def assert_same(one: Path, two: Path) -> None:
         assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
 
 
-@pytest.mark.slow  # the test of a killed worker compares two workers with one as well
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if "color" in name else pytest.mark.slow) for name in TINY]
+)
 def test_two_workers_train_as_one_process(name: str, photos: Path, tmp_path: Path) -> None:
     trained_alone(name, photos, tmp_path / "one", {})
     ended(start(name, photos, tmp_path / "{index}", {}, 2))  # two machines that share no folder
@@ -130,6 +131,7 @@ def test_two_workers_train_on_shards_as_one_process(photos: Path, tmp_path: Path
     assert_same(tmp_path / "one", tmp_path / "0")
 
 
+@pytest.mark.slow
 def test_killed_worker(photos: Path, tmp_path: Path) -> None:
     """The other one says so, and all started again end where nobody was killed."""
     long = {"epochs": "5"}
