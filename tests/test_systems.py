@@ -47,7 +47,7 @@ TINY = {
 every_system = pytest.mark.parametrize("name", TINY)
 
 
-# All systems without tracing, which takes far longer than these few steps, and slowly with it. larsson2016 takes longest.
+# Without tracing, which takes far longer than these few steps, and slowly with it; larsson2016 takes longest.
 every_run = pytest.mark.parametrize(
     ("name", "eager"),
     [
