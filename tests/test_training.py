@@ -440,6 +440,7 @@ def never_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.callbacks.ReduceLROnPlateau, "_is_improvement", lambda self, value, best: best is None)
 
 
+@pytest.mark.slow
 def test_plateau_survives_a_resume(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop() -> None:
         raise Killed
