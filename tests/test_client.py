@@ -163,8 +163,9 @@ def test_ab_of_every_shape(client: Any, shape: tuple[int, ...]) -> None:
 @both
 def test_arrays_can_be_written_to(client: Any) -> None:
     with standing_in() as server, client(server.address, MODEL) as connected:
-        connected.rgb(RGB)[:] = 0
-        connected.ab(np.zeros((3, 4), np.float32))[:] = 0
+        for answer in (connected.rgb(RGB), connected.ab(np.zeros((3, 4), np.float32))):
+            answer[:] = 7
+            assert (answer == 7).all()
 
 
 @both

@@ -25,6 +25,8 @@ PORTS = {port["name"]: port["containerPort"] for port in CONTAINER["ports"]}
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_schema(kind: str, version: str) -> None:
     kubernetes_validate.validate(OBJECTS[kind], version, strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(OBJECTS[kind] | {"sepc": {}}, version, strict=True)
 
 
 def test_kinds() -> None:

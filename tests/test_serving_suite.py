@@ -67,7 +67,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "tf_serving":
         address = os.environ.get("TF_SERVING_ADDRESS")
         if not address:
-            pytest.skip("TF_SERVING_ADDRESS is not set")
+            pytest.skip("TF_SERVING_ADDRESS is not set")  # only who has Docker has a TF Serving; "embedded" always runs
         yield Place(address, os.environ["TF_SERVING_MODEL"])
         return
     models = tmp_path_factory.mktemp("models")
