@@ -19,10 +19,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 import zoo
 from serving import messages
+from serving.saved_models import WARM_UP, decoded, definitions, warm_up_requests
 from serving.signatures import signatures
 from zoo.colorizer import colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError
@@ -33,7 +33,6 @@ MAX_PIXELS = 50_000_000  # the largest sensors of common cameras
 PRECISIONS = ("float32", "bfloat16")
 # Height and width of the pictures that a server is warmed up with: a thumbnail, a web picture and a portrait scan.
 WARM_UP_SIZES = ((256, 256), (480, 640), (1600, 1200))
-WARM_UP = "assets.extra/tf_serving_warmup_requests"
 FACTS = "assets.extra/colorzoo.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what the REST paths of TensorFlow Serving take
 # Bounds of the check, in steps of 8 bits. bfloat16 has 8 bits of precision, which the network's sums lose first.
@@ -206,8 +205,7 @@ def signatures_of(folder: Path) -> dict[str, Any]:
     Raises:
         OSError: there is no SavedModel in the folder.
     """
-    program = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    found = program.meta_graphs[0].signature_def
+    found = definitions(folder).signature_def
     return {name: found[name] for name in sorted(found) if name != "__saved_model_init_op"}
 
 
@@ -243,13 +241,12 @@ def _check(folder: Path, original: keras.Model, precision: str) -> tuple[float, 
 def _replayed(folder: Path) -> list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """Signature, inputs and outputs of every warm-up request, through the session that TensorFlow Serving uses."""
     found, replayed = signatures_of(folder), []
-    records = list(tf.data.TFRecordDataset(str(folder / WARM_UP)).as_numpy_iterator())
+    requests = warm_up_requests(folder)  # read outside of the session, whose graph would take the reading in
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
-        for record in records:
-            request = messages.PredictionLog.FromString(record).predict_log.request
+        for request in requests:
             definition = found[request.model_spec.signature_name]
-            inputs = {name: messages.array(tensor) for name, tensor in request.inputs.items()}
+            inputs = decoded(request.inputs)
             feed = {definition.inputs[name].name: value for name, value in inputs.items()}
             outputs = session.run({name: info.name for name, info in definition.outputs.items()}, feed)
             replayed.append((request.model_spec.signature_name, inputs, outputs))

@@ -90,7 +90,7 @@ class SavedModel:
 
     def __init__(self, folder: Path) -> None:
         self._loaded = tf.saved_model.load(str(folder))
-        self.definitions = _definitions(folder)
+        self.definitions = definitions(folder)
         self.signatures = {
             name: _signature(name, self.definitions.signature_def[name], function)
             for name, function in self._loaded.signatures.items()
@@ -119,16 +119,28 @@ def warm_up(model: SavedModel, folder: Path) -> float | None:
     if not (folder / WARM_UP).exists():
         return None
     began = time.perf_counter()
-    for record in tf.data.TFRecordDataset(str(folder / WARM_UP)).as_numpy_iterator():
-        log = messages.PredictionLog.FromString(record)
-        if log.WhichOneof("log_type") != "predict_log":
-            raise invalid(f"{WARM_UP}: a record is no predict_log")
-        request = log.predict_log.request
+    for request in warm_up_requests(folder):
         signature = model.signature(request.model_spec.signature_name)
         inputs = decoded(request.inputs)
         signature.refuse_other(inputs)
         signature.run(inputs)
     return time.perf_counter() - began
+
+
+def warm_up_requests(folder: Path) -> list[messages.Message]:
+    """The requests that a SavedModel was exported with.
+
+    Raises:
+        RequestError: a record is not what TF Serving takes.
+        tf.errors.OpError: the file cannot be read.
+    """
+    requests = []
+    for record in tf.data.TFRecordDataset(str(folder / WARM_UP)).as_numpy_iterator():
+        log = messages.PredictionLog.FromString(record)
+        if log.WhichOneof("log_type") != "predict_log":
+            raise invalid(f"{WARM_UP}: a record is no predict_log")
+        requests.append(log.predict_log.request)
+    return requests
 
 
 def decoded(tensors: Mapping[str, messages.Message], most_bytes: int = 1 << 31) -> Tensors:
@@ -161,13 +173,14 @@ def _bytes(value: messages.Message) -> int:
     return sum(map(len, value.string_val)) + max(0, count - len(value.string_val)) * last + count * 8
 
 
-def _definitions(folder: Path) -> messages.Message:
+def definitions(folder: Path) -> messages.Message:
+    """A SignatureDefMap with the very signatures of saved_model.pb. Raises OSError if there is none."""
     found = saved_model_pb2.SavedModel()
     found.ParseFromString((folder / "saved_model.pb").read_bytes())
-    definitions = messages.SignatureDefMap()
+    signatures = messages.SignatureDefMap()
     for name, definition in found.meta_graphs[0].signature_def.items():
-        definitions.signature_def[name].ParseFromString(definition.SerializeToString())
-    return definitions
+        signatures.signature_def[name].ParseFromString(definition.SerializeToString())
+    return signatures
 
 
 def _signature(name: str, definition: messages.Message, function: Any) -> Signature:
