@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
     from rich.progress import Progress
 
-    from serving.files import Entry, FileResult
+    from serving.local.pipeline import Entry, FileResult
 
 app = typer.Typer(
     name="colorzoo",
@@ -151,12 +151,12 @@ def colorize(
     cannot be read is named with the reason at the end, and the exit code is then 1.
     """
     with _reported():
-        from serving.files import colorize_files
+        from serving.local.pipeline import colorize_files
 
         entries = _found(paths, output, format, compare)
 
         import zoo
-        from serving.strips import Painter
+        from serving.local.tiled import Painter
 
         model = zoo.load(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
         with _colorizing(len(entries)) as advance:
@@ -206,8 +206,14 @@ def remote(
     the server goes away, what is finished stays; the same command goes on with the rest.
     """
     with _reported(), _extra("serve"):
-        from serving.client import TLS, ColorizeClient, InvalidRequestError, ModelNotFoundError, ServingClientError
-        from serving.remote import MAX_MESSAGE, colorize_remotely
+        from serving.client.client import (
+            TLS,
+            ColorizeClient,
+            InvalidRequestError,
+            ModelNotFoundError,
+            ServingClientError,
+        )
+        from serving.local.remote import MAX_MESSAGE, colorize_remotely
         from zoo import DEFAULT_PRESET
 
         entries = _found(paths, output, format, compare)
@@ -242,7 +248,7 @@ def remote(
 
 def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
     """The photographs behind `paths`; usage is wrong if there are none."""
-    from serving.files import find
+    from serving.local.pipeline import find
 
     entries = find(paths, output=output, format=format and format.value, compare=compare)
     if all(entry.error for entry in entries):
@@ -388,7 +394,7 @@ def shards(
             return
         if verify is not None or output is None:
             raise typer.BadParameter("give sources and --output DIR, or --verify DIR alone", param_hint="--output")
-        from training.shards import main as run
+        from training.data.shards import main as run
 
         with _progress() as progress:
             task = progress.add_task("Writing", total=None, rate="")
@@ -403,7 +409,7 @@ def shards(
 
 
 def _verify(folder: Path) -> None:
-    from training.records import read_index, verify
+    from training.data.records import read_index, verify
 
     faults = verify(folder)
     if faults:
@@ -447,7 +453,9 @@ def train(
     ] = 0,
     data_service: Annotated[
         str | None,
-        typer.Option(metavar="grpc://HOST:PORT", help="A tf.data service that reads shards: see training.service."),
+        typer.Option(
+            metavar="grpc://HOST:PORT", help="A tf.data service that reads shards: see training.loop.data_service."
+        ),
     ] = None,
 ) -> None:
     """Train a network as its recipe says, or train one further."""
@@ -458,7 +466,7 @@ def train(
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _reported():
         with _extra("train"):
-            from training.train import main as run
+            from training.loop.train import main as run
 
             run(recipe, data, val, out, strategy.value, overrides, stopped_status, data_service)
 
@@ -475,7 +483,7 @@ def prior(
     overrides = _overrides(settings, init)
     with _reported():
         with _extra("train"):
-            from training.prior import main as run
+            from training.publish.prior import main as run
 
             run(recipe, data, output, overrides)
 
@@ -512,7 +520,7 @@ def pack(
     """Make a preset of the best network of a run: one .keras file, its metadata and its model card."""
     with _reported():
         with _extra("train"):
-            from training.pack import main as packed
+            from training.publish.pack import main as packed
 
             packed(
                 run,
@@ -552,8 +560,8 @@ def export(
     that exist are never written over. The folder's models.config, for TensorFlow Serving, is brought up to date.
     """
     with _reported():
-        from serving.config import write_models_config
-        from serving.export import export as exported
+        from serving.export.saved_model import export as exported
+        from serving.server.config import write_models_config
 
         for preset in presets:
             made = exported(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
@@ -596,7 +604,7 @@ def frames(
     """
     with _reported():
         with _extra("train"):
-            from training.frames import main as run
+            from training.data.frames import main as run
 
             run(films, output, threshold, every, format.value, jobs, overwrite)
 
@@ -624,7 +632,7 @@ def evaluate(
     """Measure how well a preset colorizes photographs whose colors are known."""
     with _reported():
         with _extra("train"):
-            from training.evaluate import main as run
+            from training.evaluation.protocol import main as run
 
             run(preset, data, size, out, limit, temperature)
 
@@ -670,9 +678,9 @@ def serve(
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _reported():
         with _extra("serve"):
-            from serving import logs
-            from serving.batching import Limits
-            from serving.server import Settings, main
+            from serving.server import logs
+            from serving.server.batching import Limits
+            from serving.server.server import Settings, main
 
         logs.start(log_format.value)
         limits = Limits(queue=queue, batch=max_batch, threads=threads, timeout=batch_timeout_ms / 1000)

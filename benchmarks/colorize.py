@@ -23,9 +23,9 @@ from PIL import Image
 from skimage import data
 
 import zoo
-from serving import photographs
-from serving.files import colorize_files, find
-from serving.strips import Painter
+from media import photographs
+from serving.local.pipeline import colorize_files, find
+from serving.local.tiled import Painter
 
 TURNS = 3
 SMALL, SMALL_COUNT = (256, 256), 128

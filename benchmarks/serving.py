@@ -32,9 +32,9 @@ import typer
 from skimage import data as samples
 
 import zoo
-from serving import signatures
-from serving.client import ColorizeClient
-from serving.export import MAX_PIXELS, export, versions
+from serving.client.client import ColorizeClient
+from serving.export import signatures
+from serving.export.saved_model import MAX_PIXELS, export, versions
 from zoo.colorizer import frame_colors, frame_size
 
 BATCHES = (1, 2, 4, 8, 16)

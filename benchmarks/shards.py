@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training import records
-from training.data import FRAMINGS, Photographs, fill, fit, in_shards
-from training.photographs import decode
+from training.data import records
+from training.data.datasets import FRAMINGS, Photographs, fill, fit, in_shards
+from training.data.folder import decode
 
 
 def main() -> None:

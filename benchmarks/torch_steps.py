@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.data import GRAY_LIMIT
+from training.data.datasets import GRAY_LIMIT
 from training.recipes.recipe import Recipe
 from training.systems.color_unet import ColorUNetRecipe
 from training.systems.system import Statistics
@@ -163,7 +163,7 @@ def make_step(recipe: Recipe, statistics: Statistics, network: keras.Model, ligh
         recipe: of zhang2016 or color_unet, with Adam; the learning rate stays as it is at the beginning.
         statistics: see `Recipe.statistics`.
         network: the same network in Keras.
-        lightness, truth: the batch; see `training.data.batches`.
+        lightness, truth: the batch; see `training.data.datasets.batches`.
 
     Raises:
         ArgumentError: a recipe of which there is no step here.

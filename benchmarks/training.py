@@ -32,12 +32,12 @@ from PIL import Image
 from skimage import data as samples
 
 from training import recipes
-from training.data import Photographs, Place, batches
+from training.data.datasets import Photographs, Place, batches
+from training.loop.strategies import distributed, make_strategy
+from training.loop.trainer import Inputs, make_trainer
 from training.recipes.recipe import Recipe
-from training.strategies import distributed, make_strategy
 from training.systems.color_unet import ColorUNetRecipe
 from training.systems.zhang2016 import Zhang2016Recipe
-from training.trainer import Inputs, make_trainer
 
 SMALL = (
     "autoencoder_cifar10_v1", "color_unet_scenes_v1", "ibn_gan_scenes_v1", "iizuka2016_scenes_v1",

@@ -39,7 +39,7 @@ def main(photographs: list[str]) -> int:
 
     code = colorzoo.app(["colorize", str(gray), *photographs, "-o", str(colorized)], standalone_mode=False) or 0
 
-    from zoo.sheet import contact_sheet  # after the command has imported TensorFlow quietly
+    from media.sheets import contact_sheet  # after the command has imported TensorFlow quietly
 
     rows = [
         [np.asarray(Image.open(gray / f"{name}.png")), np.asarray(Image.open(colorized / f"{name}.png"))]

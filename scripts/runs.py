@@ -13,10 +13,10 @@ from PIL import Image
 
 import zoo
 from examples.demo import samples
-from training.curves import draw, read_log
-from training.evaluate import gray_of
+from media.sheets import contact_sheet
+from training.evaluation.protocol import gray_of
+from training.runs.curves import draw, read_log
 from zoo.presets import list_presets
-from zoo.sheet import contact_sheet
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "runs"
 CELL = 144  # side of a picture on a sheet, in pixels

@@ -7,11 +7,11 @@ import pytest
 
 # Files that take longest begin first, so that no process is left alone with one of them at the end.
 LONGEST = (
-    "test_training",
-    "test_initial",
+    "test_train",
+    "test_warm_start",
     "test_systems",
     "test_workers",
-    "test_export",
+    "test_saved_model",
     "test_robustness",
     "test_optimizers",
 )
@@ -57,7 +57,7 @@ def seeds() -> None:
 @pytest.fixture
 def eagerly() -> Iterator[None]:
     """Without tracing."""
-    from two_layers import without_tracing
+    from tests.two_layers import without_tracing
 
     with without_tracing():
         yield

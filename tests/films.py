@@ -9,7 +9,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 from av.video.frame import VideoFrame
-from photographs import color_field
+
+from tests.photographs import color_field
 
 RATE = 25
 # The number of each matrix in FFmpeg, and its Kr and Kb.

@@ -15,11 +15,10 @@ from typing import Any
 
 import grpc
 
-import serving.server
-from serving import messages
-from serving.server import Server, Settings
+from serving.client import messages
+from serving.server.server import Server, Settings
+from tests.paths import ROOT
 
-ROOT = Path(serving.server.__file__).parent.parent
 SECONDS = 60.0  # more than anything takes, however busy the machine is
 
 

@@ -14,7 +14,7 @@ import cv2
 import grpc
 import numpy as np
 
-from serving import messages
+from serving.client import messages
 
 MODEL = "stand_in"
 STRING, FLOAT, UINT8 = (messages.DTYPES[name] for name in ("DT_STRING", "DT_FLOAT", "DT_UINT8"))

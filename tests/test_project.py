@@ -9,16 +9,18 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("zoo", "training", "serving")
+from tests.paths import ROOT
+
+PACKAGES = ("zoo", "media", "training", "serving")
 FOLDERS = (*PACKAGES, ".ci", "benchmarks", "docs", "examples", "scripts", "tests")
 
 # What the modules that a pattern matches must not import.
 FORBIDDEN_IMPORTS = {
-    "zoo/**/*.py": {"training", "serving", "colorzoo", "tensorflow"},
+    "zoo/**/*.py": {"media", "training", "serving", "colorzoo", "tensorflow"},
+    "media/**/*.py": {"training", "serving", "colorzoo", "tensorflow"},
     "training/**/*.py": {"serving", "colorzoo"},
     "serving/**/*.py": {"training", "colorzoo"},
-    "serving/client.py": {"zoo", "training", "colorzoo"},
+    "serving/client/client.py": {"zoo", "training", "colorzoo"},
 }
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", re.IGNORECASE)

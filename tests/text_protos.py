@@ -8,8 +8,10 @@ from google.protobuf import descriptor_pb2, text_format, wrappers_pb2
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from tests.paths import TESTS
+
 FIELD = re.compile(r"  (repeated )?([\w.]+) (\w+) = (\d+);")
-PROTO = Path(__file__).parent / "serving_protos" / "configs.proto"
+PROTO = TESTS / "serving_protos" / "configs.proto"
 
 
 def _file(path: Path) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving import messages
+from serving.client import messages
 
 RED = 40  # what the model adds to red, so that a colorized picture differs from its source
 

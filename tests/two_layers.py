@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from training.losses import squared_error
 from training.recipes.recipe import Recipe
+from training.systems.losses import squared_error
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.augmentation import SEVENFOLD, Augmentation
-from training.data import FRAMINGS, Photographs, prepare
+from training.data.augmentation import SEVENFOLD, Augmentation
+from training.data.datasets import FRAMINGS, Photographs, prepare
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
 
@@ -53,7 +53,7 @@ class Recipe(ABC):
     noise: tuple[float, ...] = (0.0,)  # standard deviations on L in [0, 100]
     precision: str = "float32"
     seed: int = 0
-    init: str = ""  # what to begin with in place of random weights: see training.initial.read
+    init: str = ""  # what to begin with in place of random weights: see training.loop.warm_start.read
     frozen: tuple[str, ...] = ()  # layers that keep the weights of init, by name; * stands for anything
     fresh: tuple[str, ...] = ()  # layers that do not get the weights of init
     checkpoint_steps: int = 100  # between checkpoints within an epoch
@@ -125,7 +125,7 @@ class Recipe(ABC):
         """The network, new, and how it is trained."""
 
     def prepared(self, folders: Sequence[Path], cache: Path, split: str = "train") -> Photographs:
-        """The photographs of folders as this recipe frames them; see `training.data.prepare`."""
+        """The photographs of folders as this recipe frames them; see `training.data.datasets.prepare`."""
         return prepare(folders, self.size, cache, self.framing, self.shortest, split)
 
     def changes(self) -> Augmentation:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from training.losses import absolute_error, adversarial
 from training.recipes.recipe import Recipe
+from training.systems.losses import absolute_error, adversarial
 from training.systems.system import Losses, System, Tensors, Update, ab_rmse
 from zoo.errors import ArgumentError
 
@@ -52,7 +52,7 @@ def against(
         output: the layer of the network that the discriminators judge.
         discriminators: condition (B, S, S, 1), output -> logits.
         target: truth -> what the output should be, (B, S, S, C).
-        kind: of the adversarial loss, see `training.losses.adversarial`.
+        kind: of the adversarial loss, see `training.systems.losses.adversarial`.
         weight: of the absolute error.
     """
     outputs = [network.get_layer("condition").output, network.get_layer(output).output, network.output]

@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 import zoo
-from training.losses import binary_cross_entropy, smooth_absolute_error, squared_error
 from training.recipes.recipe import Recipe
+from training.systems.losses import binary_cross_entropy, smooth_absolute_error, squared_error
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 from zoo.architectures.autoencoder import REGULARIZATIONS, STRIDE
 from zoo.errors import ArgumentError

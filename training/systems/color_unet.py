@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training.data import Photographs, frequent_uv_classes, uv_prior
-from training.losses import cross_entropy
+from training.data.datasets import Photographs, frequent_uv_classes, uv_prior
 from training.recipes.recipe import Recipe
+from training.systems.losses import cross_entropy
 from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised
 from zoo import bins, color
 from zoo.errors import ArgumentError

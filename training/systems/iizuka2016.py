@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training.data import Photographs
-from training.losses import label_cross_entropy, squared_error
+from training.data.datasets import Photographs
 from training.recipes.recipe import Recipe
+from training.systems.losses import label_cross_entropy, squared_error
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 from zoo.architectures.iizuka2016 import LIMIT, classifier
 from zoo.errors import ArgumentError

@@ -6,8 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 import zoo
-from training.losses import hue_chroma_divergence
 from training.recipes.recipe import Recipe
+from training.systems.losses import hue_chroma_divergence
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 from zoo import bins, color
 from zoo.architectures.larsson2016 import BINS, CLASSES, JOINT, read_at, sparse, vgg16_start

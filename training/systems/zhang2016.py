@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras import ops
 
 import zoo
-from training.data import CHECKED_TOGETHER, GRAY_LIMIT, Photographs
-from training.losses import not_gray, pixel_weights, soft_cross_entropy
+from training.data.datasets import CHECKED_TOGETHER, GRAY_LIMIT, Photographs
 from training.recipes.recipe import Recipe
+from training.systems.losses import not_gray, pixel_weights, soft_cross_entropy
 from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised
 from zoo import bins, color
 from zoo.architectures.zhang2016 import STRIDE

@@ -1,0 +1,1 @@
+"""Photographs and films in and out."""

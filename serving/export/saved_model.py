@@ -1,0 +1,275 @@
+"""Colorizers as SavedModels for TensorFlow Serving: models/NAME/VERSION/, checked before they are put there.
+
+A server takes a version as soon as its folder appears. So a version is written under a name that no server looks at,
+loaded as TensorFlow Serving loads it, asked the requests that it will be warmed up with, and renamed at the end.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import zoo
+from serving.client import messages
+from serving.export.signatures import signatures
+from serving.server.servable import WARM_UP, decoded, definitions, warm_up_requests
+from zoo.colorizer import colorizer, frame_size, network_of, saturation_of, view_sides
+from zoo.errors import ArgumentError, ColorzooError
+from zoo.presets import row_of, sha256
+from zoo.weights import copy_weights
+
+MAX_PIXELS = 50_000_000  # the largest sensors of common cameras
+PRECISIONS = ("float32", "bfloat16")
+# Height and width of the pictures that a server is warmed up with: a thumbnail, a web picture and a portrait scan.
+WARM_UP_SIZES = ((256, 256), (480, 640), (1600, 1200))
+FACTS = "assets.extra/colorzoo.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what the REST paths of TensorFlow Serving take
+# Bounds of the check, in steps of 8 bits. bfloat16 has 8 bits of precision, which the network's sums lose first.
+LARGEST_DIFFERENCE = {"float32": 1.0, "bfloat16": 255.0}
+LARGEST_MEAN_DIFFERENCE = {"float32": 0.1, "bfloat16": 3.0}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One version that was put in its place.
+
+    largest, mean: absolute differences of its pictures from those of the .keras file, in steps of 8 bits.
+    """
+
+    folder: Path
+    signatures: list[str]
+    largest: float
+    mean: float
+
+
+def export(
+    preset: str | Path,
+    folder: Path,
+    *,
+    version: int | None = None,
+    precision: str = "float32",
+    max_pixels: int = MAX_PIXELS,
+) -> Exported:
+    """Writes a preset as the SavedModel folder/NAME/VERSION; `signatures` says what it takes and gives.
+
+    Nothing that exists is written over, and nothing is left behind where something goes wrong.
+
+    Args:
+        preset: a preset's name, or a .keras file that holds a colorizer; it gives NAME.
+        folder: of all models; made if it does not exist.
+        version: at least 1; by default one more than the highest that is there.
+        precision: "float32" or "bfloat16": of the network's convolutions. All else is float32.
+        max_pixels: of one picture, at least 1; larger ones are refused.
+
+    Raises:
+        UnknownNameError, PresetError: as `zoo.load`.
+        ArgumentError: an argument outside its range, or a version that exists.
+        ExportError: what was written does not compute what the preset does, or cannot be written.
+    """
+    name = Path(preset).stem if Path(preset).suffix == ".keras" else str(preset)
+    if not NAME.fullmatch(name):
+        raise ArgumentError(f"the model would be called {name!r}: letters, digits, '.', '_' and '-' are needed")
+    if precision not in PRECISIONS:
+        raise ArgumentError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
+    if max_pixels < 1:
+        raise ArgumentError(f"max_pixels is {max_pixels}: it must be at least 1")
+    if version is not None and (version < 1 or (folder / name / str(version)).exists()):
+        there = f"; {folder / name} has {', '.join(map(str, versions(folder / name)))}" if version > 0 else ""
+        raise ArgumentError(f"version is {version}: it must be a new one and at least 1{there}")
+    original = zoo.load(preset)
+    model = original if precision == "float32" else _in_bfloat16(original, preset)
+    partial = folder / name / f".{uuid.uuid4().hex}.part"
+    try:
+        partial.mkdir(parents=True)
+        _write(model, partial, max_pixels)
+        _write_warm_up(model, partial, name)
+        facts = {"preset": name, "precision": precision, "max_pixels": max_pixels, **_origin(preset)}
+        largest, mean = _check(partial, original, precision)
+        facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
+        (partial / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        placed = _place(partial, folder / name, version)
+    except OSError as error:
+        raise ExportError(f"{folder / name} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (folder / name).rmdir()  # only if it is empty
+    return Exported(placed, list(signatures_of(placed)), largest, mean)
+
+
+class ExportError(ColorzooError):
+    """A SavedModel cannot be written, or does not compute what its preset does."""
+
+
+def versions(folder: Path) -> list[int]:
+    """The versions in a model's folder, ascending; names that are no integers are none."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
+
+
+def _place(partial: Path, folder: Path, version: int | None) -> Path:
+    """Renames to the version, or to the next one: of two exports at a time, the second gets the number after."""
+    while True:
+        chosen = version or max(versions(folder), default=0) + 1
+        try:
+            return partial.rename(folder / str(chosen))
+        except OSError as error:
+            if not (folder / str(chosen)).exists():
+                raise
+            if version:
+                raise ArgumentError(f"version is {version}: {folder / str(version)} exists by now") from error
+
+
+def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
+    """The same colorizer with a network that its builder built for bfloat16, its last layers excepted."""
+    row = row_of(preset)
+    if row is None:
+        wanted = Path(preset).with_suffix(".json")
+        raise ArgumentError(f"precision is bfloat16, which needs what colorzoo pack writes beside the model: {wanted}")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = zoo.build(row.architecture, row.arguments)
+    finally:
+        keras.config.set_dtype_policy(before)
+    copy_weights(network_of(model), network)
+    size = frame_size(model)
+    views = [side / size for side in view_sides(model)]
+    return colorizer(network, size, saturation=saturation_of(model), views=views)
+
+
+def _origin(preset: str | Path) -> dict[str, str]:
+    row = row_of(preset)
+    path = row.path if row is not None and not Path(preset).is_file() else Path(preset)
+    return {"sha256": sha256(path), "keras": keras.__version__, "tensorflow": tf.__version__}
+
+
+# === Writing ===
+
+
+def _write(model: keras.Model, folder: Path, max_pixels: int) -> None:
+    found = {
+        name: tf.function(function, inputs, autograph=False).get_concrete_function()
+        for name, (function, inputs) in signatures(model, max_pixels).items()
+    }
+    module = tf.Module()
+    # Not the Keras model itself: its variables would be saved under names by which servers do not find them.
+    module.kept = [variable.value for variable in model.variables]
+    tf.saved_model.save(module, str(folder), found)
+
+
+def _write_warm_up(model: keras.Model, folder: Path, name: str) -> None:
+    """One request for each signature and size: a server plans anew for sizes that it has not seen."""
+    path = folder / WARM_UP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature in signatures_of(folder):
+            for size in WARM_UP_SIZES if signature == "serving_default" else WARM_UP_SIZES[:2]:
+                record = messages.PredictionLog()
+                record.log_metadata.model_spec.name = name
+                request = record.predict_log.request
+                request.model_spec.name = name
+                request.model_spec.signature_name = signature
+                key, value = _example(signature, size)
+                request.inputs[key].CopyFrom(messages.tensor(value))
+                writer.write(record.SerializeToString())
+
+
+def _example(signature: str, size: tuple[int, int]) -> tuple[str, Any]:
+    """The input of a signature: its name, and a picture of soft colors with some noise."""
+    rng = np.random.default_rng(0)
+    rough = tf.image.resize(rng.uniform(0, 255, (6, 8, 3)).astype(np.float32), size, "bicubic")
+    noisy = rough + rng.normal(0, 6, (*size, 3)).astype(np.float32)
+    image = tf.cast(tf.clip_by_value(noisy, 0, 255), tf.uint8)
+    if signature == "rgb":
+        return "image", image.numpy()[None]
+    if signature == "lightness":
+        return "lightness", np.asarray(rough, np.float32)[None, ..., :1] * (100 / 255)
+    return "image_bytes", [tf.io.encode_jpeg(image, quality=90).numpy()]
+
+
+def signatures_of(folder: Path) -> dict[str, Any]:
+    """The signatures of a SavedModel, by name, as SignatureDef messages.
+
+    Raises:
+        OSError: there is no SavedModel in the folder.
+    """
+    found = definitions(folder).signature_def
+    return {name: found[name] for name in sorted(found) if name != "__saved_model_init_op"}
+
+
+# === Checking ===
+
+
+def _check(folder: Path, original: keras.Model, precision: str) -> tuple[float, float]:
+    """Asks the warm-up requests as TensorFlow Serving does; returns the largest and the mean difference in pictures.
+
+    Raises:
+        ExportError: they cannot be asked, or the pictures differ from those of the original.
+    """
+    differences = []
+    try:
+        for signature, inputs, outputs in _replayed(folder):
+            if signature in ("serving_default", "rgb"):
+                differences.append(_difference(original, inputs, outputs))
+        with tempfile.TemporaryDirectory() as scratch:
+            key, image = _example("rgb", WARM_UP_SIZES[0])
+            differences.append(_difference(original, {key: image}, _from_command(folder, Path(scratch), key, image)))
+    except tf.errors.OpError as error:
+        reason = next(iter(str(error.message).splitlines()), type(error).__name__)
+        raise ExportError(f"the SavedModel of {original.name} does not run: {reason}") from error
+    largest, mean = max(each.max() for each in differences), max(each.mean() for each in differences)
+    if largest > LARGEST_DIFFERENCE[precision] or mean > LARGEST_MEAN_DIFFERENCE[precision]:
+        raise ExportError(
+            f"the SavedModel of {original.name} paints other pictures than the .keras file: they differ by {largest:g} "
+            f"of 255 at most and {mean:.2f} on average"
+        )
+    return float(largest), float(mean)
+
+
+def _replayed(folder: Path) -> list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Signature, inputs and outputs of every warm-up request, through the session that TensorFlow Serving uses."""
+    found, replayed = signatures_of(folder), []
+    requests = warm_up_requests(folder)  # read outside of the session, whose graph would take the reading in
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
+        for request in requests:
+            definition = found[request.model_spec.signature_name]
+            inputs = decoded(request.inputs)
+            feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+            outputs = session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+            replayed.append((request.model_spec.signature_name, inputs, outputs))
+    return replayed
+
+
+def _from_command(folder: Path, scratch: Path, key: str, image: np.ndarray) -> dict[str, np.ndarray]:
+    """What the command `saved_model_cli run` makes of a picture."""
+    np.save(scratch / "image.npy", image)
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", "--dir", str(folder)]
+    command += ["--tag_set", "serve", "--signature_def", "rgb", "--inputs", f"{key}={scratch / 'image.npy'}"]
+    done = subprocess.run([*command, "--outdir", str(scratch)], capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise ExportError(f"saved_model_cli does not run the SavedModel: {last}")
+    return {"colorized": np.load(scratch / "colorized.npy")}
+
+
+def _difference(original: keras.Model, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> np.ndarray:
+    if "image" in inputs:
+        image, painted = inputs["image"], outputs["colorized"]
+    else:
+        image = tf.io.decode_image(inputs["image_bytes"][0], channels=3).numpy()[None]
+        painted = tf.io.decode_image(outputs["png_bytes"][0], channels=3).numpy()[None]
+    expected = np.asarray(original(image))
+    return np.asarray(np.abs(painted.astype(np.int32) - expected))

@@ -1,0 +1,1 @@
+"""Colorizing files on this machine, or from this machine on a server."""

@@ -1,0 +1,134 @@
+"""Colorizing files with a server: each photograph goes over gRPC, and everything else stays as with files here.
+
+A thread takes a photograph all the way: read, send, wait, write. While some wait for the server, others decode and
+encode.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from media import photographs
+from serving.client.client import (
+    ColorizeClient,
+    ModelNotFoundError,
+    ServerError,
+    ServerUnavailableError,
+    ServingClientError,
+    SignatureError,
+)
+from serving.local import pipeline
+from serving.local.pipeline import Budget, Entry, FileResult
+from zoo.errors import PhotographError
+
+# What is wrong with the server or the model, not with one photograph.
+CONCERNS_ALL = (ServerUnavailableError, ModelNotFoundError, SignatureError)
+
+MAX_MESSAGE = 1 << 30  # bytes: room for the 180 megapixels of a photograph as PNG, gray or color
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB, and near enough for a rounding error
+
+
+def colorize_remotely(
+    entries: Sequence[Entry],
+    output: str | os.PathLike[str],
+    client: ColorizeClient,
+    *,
+    concurrency: int = 4,
+    quality: int = 95,
+    overwrite: bool = False,
+    progress: Callable[[FileResult], object] | None = None,
+) -> list[FileResult]:
+    """Colorize the entries that `pipeline.find` returned into the folder `output`, as `pipeline.colorize_files` does.
+
+    Whatever goes wrong with one file is its result. Results that exist are skipped unless `overwrite`, so that a run
+    that ended early can be repeated.
+
+    Args:
+        client: Closed here if the run ends early, so that nothing waits for an answer any longer.
+        concurrency: Most photographs that the server has at a time.
+        quality: 1 to 100, of JPEG and WebP.
+        progress: Called in this thread with each result, as it comes.
+
+    Returns:
+        One result per entry, in their order.
+
+    Raises:
+        ServerUnavailableError, ModelNotFoundError, SignatureError: no photograph can be colorized, or no further one.
+            What is finished stays, and nothing partial is left.
+    """
+    budget = Budget(pipeline.PIXELS_IN_FLIGHT)
+
+    def colorize(entry: Entry) -> FileResult:
+        cost = 0
+        try:
+            result = pipeline.settled(entry, Path(output), overwrite)
+            if result is None:
+                width, height = photographs.size(entry.source)
+                cost = budget.take(width * height)
+                photograph = photographs.read(entry.source)
+                result = pipeline.finish(
+                    entry, Path(output), photograph, _colorized(photograph.pixels, client), quality
+                )
+            return result
+        except CONCERNS_ALL:
+            raise
+        except ServingClientError as error:
+            return FileResult(entry.source, Path(output) / entry.output, "failed", str(error))
+        except Exception as error:  # of one file; the others go on
+            return pipeline.failure(entry, Path(output), error)
+        finally:
+            budget.give_back(cost)
+
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="remote")
+    try:
+        futures = [pool.submit(colorize, entry) for entry in entries]
+        for future in as_completed(futures):
+            result = future.result()
+            if progress is not None:
+                progress(result)
+        return [future.result() for future in futures]
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        budget.close()
+        client.close()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _colorized(pixels: np.ndarray, client: ColorizeClient) -> np.ndarray:
+    """Gray (H, W) or sRGB (H, W, 3), uint8 or uint16 -> sRGB (H, W, 3) of the same dtype.
+
+    The server sees 8 bits. What these leave out of 16 is a difference in brightness, and is added to its colors.
+    """
+    sent = photographs.eight_bits(pixels)
+    answer = _decoded(client.colorize(_png(sent)), sent.shape[:2])
+    if pixels.dtype == np.uint8:
+        return answer
+    left_out = pixels - sent.astype(np.int32) * 257
+    if left_out.ndim == 3:
+        left_out = np.rint(left_out.astype(np.float32) @ LUMINANCE).astype(np.int32)
+    deep = answer.astype(np.int32) * 257 + left_out[..., None]
+    return deep.clip(0, 65535).astype(np.uint16)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """Gray (H, W) or sRGB (H, W, 3) uint8 as PNG, weakly compressed: encoding should not take longer than sending."""
+    done, data = cv2.imencode(
+        ".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    if not done:
+        raise PhotographError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded as PNG")
+    return bytes(data)
+
+
+def _decoded(answer: bytes, size: tuple[int, ...]) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(answer, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None or picture.shape[:2] != size:
+        raise ServerError(f"the server answered with something else than a picture of {size[1]} x {size[0]} pixels")
+    return np.asarray(picture[..., ::-1])

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's interfaces without Docker."""

@@ -1,0 +1,265 @@
+"""Requests of several clients in one run of the network: a bounded queue, and threads that take what waits.
+
+    event loop: put  ->  queue  ->  thread: join, run, split  ->  event loop: answer
+
+A thread takes the oldest request and whatever else waits for the same signature with the same shapes. With no
+time to wait for more (the default) an idle server answers at once, and a busy one batches by itself.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import grpc
+import numpy as np
+
+from serving.server.errors import RequestError, exhausted, late, status
+from serving.server.servable import Signature, Tensors
+
+_MOST_BYTES = 4 << 20  # of the inputs of one batch: what is larger gains nothing by company, and needs memory for it
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may wait, and how much is run at once.
+
+    Attributes:
+        queue: Most requests that wait; more are refused.
+        queue_bytes: Most bytes of inputs that wait or are run; one request may be larger if it is alone.
+        batch: Most items (pictures) of several requests in one run.
+        threads: Runs at a time.
+        timeout: Seconds that a request may wait for others to fill its batch.
+    """
+
+    queue: int = 64
+    queue_bytes: int = 256 << 20
+    batch: int = 16
+    threads: int = 2
+    timeout: float = 0.0
+
+
+class Observer(Protocol):
+    """What `serving.server.metrics.Metrics` offers to this module."""
+
+    def ran(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
+        """One run of so many items; how long each request waited, and how long the run took, in seconds."""
+
+    def rejected(self, reason: str) -> None:
+        """A request was refused: "full" or "late"."""
+
+
+@dataclass(eq=False)
+class _Job:
+    model: str
+    signature: Signature
+    inputs: Tensors
+    rows: int | None  # None: only by itself
+    size: int
+    deadline: float | None
+    answer: "asyncio.Future[Tensors]"
+    key: Any
+    since: float = field(default_factory=time.monotonic)
+
+
+class Batcher:
+    """Runs signatures for many callers at once."""
+
+    def __init__(self, limits: Limits, observer: Observer) -> None:
+        self.limits = limits
+        self._observer = observer
+        self._waiting: deque[_Job] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch-{number}", daemon=True) for number in range(limits.threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, model: str, signature: Signature, inputs: Tensors, deadline: float | None = None) -> Tensors:
+        """The outputs of `signature` for `inputs`, which it must accept.
+
+        Args:
+            model: Its name, for the observer.
+            deadline: The `time.monotonic()` after which no one waits for the answer, or None.
+
+        Raises:
+            RequestError: RESOURCE_EXHAUSTED: the queue is full; DEADLINE_EXCEEDED: its turn came too late; or
+                whatever the run raised.
+        """
+        job = _Job(
+            model,
+            signature,
+            inputs,
+            rows=_rows(inputs) if signature.by_rows else None,
+            size=sum(map(_size, inputs.values())),
+            deadline=deadline,
+            answer=asyncio.get_running_loop().create_future(),
+            key=_key(signature, inputs),
+        )
+        self._put(job)
+        try:
+            return await job.answer
+        except asyncio.CancelledError:
+            self._forget(job)
+            raise
+
+    @property
+    def length(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the inputs that wait or are run."""
+        return self._bytes
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Finish what waits, and end the threads; False if they go on after `timeout` seconds."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        end = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _put(self, job: _Job) -> None:
+        limits = self.limits
+        with self._changed:
+            full = len(self._waiting) >= limits.queue
+            large = bool(self._bytes) and self._bytes + job.size > limits.queue_bytes
+            if not (full or large or self._closed):
+                self._waiting.append(job)
+                self._bytes += job.size
+                self._changed.notify()
+                return
+        self._observer.rejected("full")
+        if full:
+            raise exhausted(f"the queue is full: {limits.queue} requests wait; try again later")
+        if large:
+            raise exhausted(f"the queue is full: requests of {limits.queue_bytes >> 20} MiB wait; try again later")
+        raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+
+    def _forget(self, job: _Job) -> None:
+        with self._changed:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._bytes -= job.size
+
+    def _work(self) -> None:
+        while batch := self._take():
+            try:
+                self._run(batch)
+            finally:
+                with self._changed:
+                    self._bytes -= sum(job.size for job in batch)
+
+    def _take(self) -> list[_Job]:
+        """The next batch; empty when closed."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return []
+                batch = self._together()
+                wait = batch[0].since + self.limits.timeout - time.monotonic()
+                if wait <= 0 or self._closed or batch[0].rows is None or _total(batch) >= self.limits.batch:
+                    for job in batch:
+                        self._waiting.remove(job)
+                    return batch
+                self._changed.wait(wait)
+
+    def _together(self) -> list[_Job]:
+        """The oldest request, and those that can be run with it."""
+        first = self._waiting[0]
+        batch, size = [first], first.size
+        if first.rows is None:
+            return batch
+        for job in list(self._waiting)[1:]:
+            if job.rows is None or job.key != first.key:
+                continue
+            if _total([*batch, job]) <= self.limits.batch and size + job.size <= _MOST_BYTES:
+                batch.append(job)
+                size += job.size
+        return batch
+
+    def _run(self, batch: list[_Job]) -> None:
+        now = time.monotonic()
+        jobs = []
+        for job in batch:
+            if job.deadline is not None and now > job.deadline:
+                self._observer.rejected("late")
+                _answer([(job, late())])
+            elif not job.answer.cancelled():
+                jobs.append(job)
+        if not jobs:
+            return
+        waited = [now - job.since for job in jobs]
+        answers = _answers(jobs)
+        # Measured before it is answered, so that who has an answer finds it counted.
+        self._observer.ran(jobs[0].model, _total(jobs), waited, time.monotonic() - now)
+        _answer(answers)
+
+
+def _answers(jobs: list[_Job]) -> "list[tuple[_Job, Tensors | RequestError]]":
+    """All of one run; if that fails, each by itself, so that only who sent the bad picture gets the error."""
+    signature = jobs[0].signature
+    if len(jobs) == 1:
+        try:
+            return [(jobs[0], signature.run(jobs[0].inputs))]
+        except Exception as error:  # of whatever the network runs on: it is this request's answer
+            return [(jobs[0], status(error))]
+    try:
+        joined = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
+        outputs = signature.run(joined)
+        if any(value.ndim == 0 or len(value) != _total(jobs) for value in outputs.values()):
+            raise ValueError("the outputs have other rows than the inputs")
+    except Exception:  # likewise; who is to blame shows below
+        return [answer for job in jobs for answer in _answers([job])]
+    answers: list[tuple[_Job, Tensors | RequestError]] = []
+    end = 0
+    for job in jobs:
+        begin, end = end, end + _total([job])
+        answers.append((job, {name: value[begin:end] for name, value in outputs.items()}))
+    return answers
+
+
+def _answer(answers: "Sequence[tuple[_Job, Tensors | RequestError]]") -> None:
+    def deliver() -> None:
+        for job, answer in answers:
+            if job.answer.done():
+                continue
+            if isinstance(answer, RequestError):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)
+
+    loop = answers[0][0].answer.get_loop()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(deliver)
+
+
+def _key(signature: Signature, inputs: Tensors) -> Any:
+    # A signature is equal only to itself, and each version of a model has its own.
+    return signature, tuple((name, inputs[name].dtype.str, inputs[name].shape[1:]) for name in sorted(inputs))
+
+
+def _rows(inputs: Tensors) -> int | None:
+    """The items that all inputs have, or None if they differ."""
+    counts = {len(value) for value in inputs.values()}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _total(jobs: Sequence[_Job]) -> int:
+    """Items of jobs; what is run by itself counts as one."""
+    return sum(1 if job.rows is None else job.rows for job in jobs)
+
+
+def _size(value: np.ndarray) -> int:
+    return sum(map(len, value.flat)) if value.dtype == object else value.nbytes

@@ -1,0 +1,337 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import colorzoo
+import zoo
+from tests.paths import ROOT
+from tests.photographs import write_fields
+from zoo.errors import DataError, FilmError, UnknownNameError
+
+GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+
+
+@dataclass(frozen=True)
+class Row:
+    """The fields of a preset that the table shows."""
+
+    name: str = "stub_v1"
+    architecture: str = "stub"
+    parameters: int = 1_500_000
+    size: int = 128
+    training_data: str = "[scenes]"
+    license: str = "CC0"
+    metrics: dict[str, float] = field(default_factory=lambda: {"psnr": 23.25})
+    recipe: str = "stub_recipe"
+
+
+class Painter:
+    """Stands for serving.local.tiled.Painter."""
+
+    def __init__(self, model: object) -> None:
+        self.model = model
+
+    def shrink(self, pixels: np.ndarray) -> np.ndarray:
+        return np.zeros((8, 8, 1), np.float32)
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        return np.zeros((len(frames), 8, 8, 2), np.float32)
+
+    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        return np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
+
+
+class Interrupted(Painter):
+    """A painter during whose work Ctrl-C is pressed."""
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """A zoo without networks; the list holds what was loaded."""
+    calls: list[Any] = []
+
+    def load(name: str, *, size: int | None = None, temperature: float | None = None) -> object:
+        if name == "nothing":
+            raise UnknownNameError("no preset is called 'nothing': there are\nstub_v1")
+        calls.append((name, size, temperature))
+        return object()
+
+    monkeypatch.setattr(zoo, "load", load, raising=False)
+    monkeypatch.setattr(zoo, "DEFAULT_PRESET", "stub_v1", raising=False)
+    monkeypatch.setattr(zoo, "list_presets", lambda: [Row()], raising=False)
+    strips = types.ModuleType("serving.local.tiled")
+    strips.Painter = Painter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "serving.local.tiled", strips)
+    yield calls
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setattr(colorzoo, "_silence", lambda: None)
+    return lambda *arguments: CliRunner().invoke(colorzoo.app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name in ("a.jpg", "b.png", "c.tif"):
+        Image.fromarray(GRAY).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys, colorzoo\n"
+        "sys.argv[0] = 'colorzoo'\n"
+        f"try: colorzoo.app([{option!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "colorzoo" in done.stdout.lower()
+
+
+@pytest.mark.parametrize("command", ["colorize", "remote", "presets", "models", "train", "evaluate"])
+def test_every_command_has_an_example(run: Callable[..., Any], command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert f"Example:  colorzoo {command}" in shown.stdout
+
+
+def test_colorize(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    done = run("colorize", old, "-o", old.parent / "new", "--size", 64, "--temperature", 0.5)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"3 colorized, 0 skipped, 0 failed -> {old.parent}/new/\n"
+    assert done.stderr == ""
+    assert loaded == [("stub_v1", 64, 0.5)]
+    assert sorted(path.name for path in (old.parent / "new").iterdir()) == ["a.jpg", "b.png", "c.tif"]
+    again = run("colorize", old, "-o", old.parent / "new")
+    assert again.stdout.startswith("0 colorized, 3 skipped, 0 failed")
+    assert run("colorize", old, "-o", old.parent / "new", "--overwrite").stdout.startswith("3 colorized")
+
+
+def test_colorize_with_format_and_sheets(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    new = old.parent / "new"
+    done = run("colorize", old / "?.*", "-o", new, "--format", "webp", "--compare", "--quality", 80)
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name for path in new.iterdir())
+    assert names == [f"{stem}{end}" for stem in "abc" for end in ("-compare.jpg", ".webp")]
+
+
+def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    (old / "empty[b].jpg").touch()
+    (old / "text.jpg").write_text("not a photograph")
+    done = run("colorize", old, old.parent / "gone.jpg", "-o", old.parent / "new")
+    assert done.exit_code == 1
+    assert done.stdout == f"3 colorized, 0 skipped, 3 failed -> {old.parent}/new/\n"
+    lines = {Path(line.split("  ")[0].strip()).name: line for line in done.stderr.splitlines()[1:]}
+    assert "is empty" in lines["empty[b].jpg"]
+    assert "is not a JPEG" in lines["text.jpg"]
+    assert "there is no such file" in lines["gone.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--size", "8"], "--size"),
+        (["--temperature", "0"], "--temperature"),
+        (["--jobs", "0"], "--jobs"),
+        (["--batch", "0"], "--batch"),
+        (["--quality", "101"], "--quality"),
+        (["--format", "heic"], "--format"),
+        (["--preset", "nothing"], "colorzoo: no preset is called 'nothing': there are stub_v1\n"),
+    ],
+)
+def test_wrong_arguments_exit_with_2_before_anything_is_loaded(
+    run: Callable[..., Any], loaded: list[Any], old: Path, arguments: list[str], words: str
+) -> None:
+    done = run("colorize", old, "-o", old.parent / "new", *arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+    assert loaded == []
+    assert not (old.parent / "new").exists()
+
+
+def test_no_photographs_and_no_room_for_results(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    empty = old.parent / "empty"
+    empty.mkdir()
+    done = run("colorize", empty, "-o", old.parent / "new")
+    assert (done.exit_code, done.stderr) == (2, "colorzoo: no photograph found\n")
+    done = run("colorize", old / "*.gif", "-o", old.parent / "new")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("colorzoo: no photograph found: ") and "*.gif" in done.stderr
+    done = run("colorize", old, "-o", old)
+    assert done.exit_code == 2
+    assert done.stderr == f"colorzoo: {old}: is the output folder too; choose another one for the results\n"
+    assert run("colorize", old).exit_code == 2
+    assert loaded == []
+
+
+def test_an_interruption_exits_with_130(
+    run: Callable[..., Any], loaded: list[Any], old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["serving.local.tiled"], "Painter", Interrupted)
+    done = run("colorize", old, "-o", old.parent / "new")
+    assert done.exit_code == 130
+    assert done.stderr == "colorzoo: interrupted; what is finished is kept\n"
+    assert not (old.parent / "new").exists()
+
+
+def test_presets(run: Callable[..., Any], loaded: list[Any]) -> None:
+    done = run("presets")
+    assert done.exit_code == 0, done.output
+    for words in ("stub_v1", "1,500,000", "128", "[scenes]", "CC0", "psnr 23.25", "stub_recipe"):
+        assert words in done.stdout
+
+
+def test_models(run: Callable[..., Any]) -> None:
+    done = run("models")
+    assert done.exit_code == 0, done.output
+    for words in ("color_unet", "142,016", "2018", "ColorUNet", "arXiv:1811.03120"):
+        assert words in done.stdout
+
+
+def test_shards(run: Callable[..., Any], tmp_path: Path) -> None:
+    photos, out = write_fields(tmp_path / "photos", 8), tmp_path / "shards"
+    Image.fromarray(GRAY).save(photos / "gray.png")
+    done = run("shards", photos, "-o", out, "--validation", 0.4, "--drop-near-duplicates", 0)
+    assert done.exit_code == 0, done.output
+    table = {line.split("  ")[0]: int(line.split()[-3 if "left" not in line else -1]) for line in rows_of(done.stdout)}
+    assert table.keys() == {"train", "validation", "left out: gray"}
+    assert (table["train"] + table["validation"], table["left out: gray"]) == (8, 1)
+    done = run("shards", "--verify", out)
+    assert (done.exit_code, done.stdout) == (0, "8 pictures in 2 shards are as they were written\n")
+    damaged = bytearray((out / "train-00000.tfrecord").read_bytes())
+    damaged[500] ^= 1
+    (out / "train-00000.tfrecord").write_bytes(damaged)
+    done = run("shards", "--verify", out)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "train-00000.tfrecord" in done.stderr and "its SHA-256 is not that of index.json" in done.stderr
+
+
+def rows_of(table: str) -> list[str]:
+    return [line.rstrip() for line in table.splitlines()[1:]]
+
+
+def test_shards_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> None:
+    photos, out = write_fields(tmp_path / "photos", 2), tmp_path / "shards"
+    for arguments, words in (
+        ((), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos,), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos, "-o", out, "--verify", out), "give sources and --output DIR, or --verify DIR alone"),
+        ((photos, "-o", out, "--side", 8), "--side"),
+        ((photos, "-o", out, "--drop-near-duplicates", 9), "--drop-near-duplicates"),
+        (("-o", out), "colorzoo: no source is given: name folders, archives or tfds:NAME\n"),
+        ((photos, "-o", out, "--validation", 1), "colorzoo: validation is 1.0: it must be a share in [0, 1)\n"),
+        ((tmp_path / "gone.tar", "-o", out), "gone.tar: there is no such folder or archive"),
+        (("--verify", photos), "photos is no folder of shards"),
+    ):
+        done = run("shards", *arguments)
+        assert done.exit_code == 2, arguments
+        assert words in " ".join(done.stderr.replace("│", "").split()) + "\n", arguments
+        assert "Traceback" not in done.output and not out.exists()
+
+
+def replace_main(monkeypatch: pytest.MonkeyPatch, module: str, main: Callable[..., None]) -> None:
+    stub = types.ModuleType(module)
+    stub.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module, stub)
+
+
+def test_train_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.loop.train", lambda *arguments: calls.append(arguments))
+    options = "--data x --data y --val v --out r --strategy mirrored --set batch=32 --set note=a=b"
+    done = run("train", "unet", *options.split())
+    assert done.exit_code == 0, done.output
+    assert run("train", "unet", "--data", "x", "--data-service", "grpc://h:1").exit_code == 0
+    assert calls == [
+        ("unet", [Path("x"), Path("y")], Path("v"), Path("r"), "mirrored", {"batch": "32", "note": "a=b"}, 0, None),
+        ("unet", [Path("x")], None, None, "one", {}, 0, "grpc://h:1"),
+    ]
+    done = run("train", "unet", "--data", "x", "--set", "batch")
+    assert done.exit_code == 2 and "'batch' is not FIELD=VALUE" in done.stderr
+
+
+def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.evaluation.protocol", lambda *arguments: calls.append(arguments))
+    done = run("evaluate", "--preset", "p", "--data", "x", "-o", "e", "--limit", 5, "--temperature", 0.4)
+    assert done.exit_code == 0, done.output
+    assert calls == [("p", Path("x"), 128, Path("e"), 5, 0.4)]
+
+
+def test_frames_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    replace_main(monkeypatch, "training.data.frames", lambda *arguments: calls.append(arguments))
+    done = run("frames", "a.mkv", "films", "-o", "f", "--threshold", 8, "--every", 0.5, "--format", "png", "--jobs", 3)
+    assert done.exit_code == 0, done.output
+    assert run("frames", "*.mkv", "-o", "f", "--overwrite").exit_code == 0
+    assert calls == [
+        (["a.mkv", "films"], Path("f"), 8.0, 0.5, "png", 3, False),
+        (["*.mkv"], Path("f"), 15.0, 0.0, "jpeg", None, True),
+    ]
+    for option in (("--threshold", -1), ("--threshold", 256), ("--every", -1), ("--jobs", 0), ("--format", "tiff")):
+        done = run("frames", "a.mkv", "-o", "f", *option)
+        assert done.exit_code == 2 and option[0] in done.stderr
+    assert run("frames", "a.mkv").exit_code == 2
+    assert len(calls) == 2
+
+
+def test_films_that_fail_exit_with_1(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FilmError("1 of 2 films could not be read")
+
+    replace_main(monkeypatch, "training.data.frames", fail)
+    done = run("frames", "a.mkv", "-o", "f")
+    assert (done.exit_code, done.stderr) == (1, "colorzoo: 1 of 2 films could not be read\n")
+
+
+def test_errors_of_training(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("x: holds no photographs")
+
+    def missing(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'skimage'", name="skimage.metrics")
+
+    replace_main(monkeypatch, "training.loop.train", fail)
+    done = run("train", "unet", "--data", "x")
+    assert (done.exit_code, done.stderr) == (2, "colorzoo: x: holds no photographs\n")
+    replace_main(monkeypatch, "training.evaluation.protocol", missing)
+    done = run("evaluate", "--preset", "p", "--data", "x")
+    assert done.exit_code == 2
+    assert done.stderr == "colorzoo: skimage is not installed: pip install 'colorzoo[train]'\n"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_training_takes_the_faster_convolutions_unless_told_otherwise(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")  # so that the old value comes back in any case
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    seen = []
+    # TensorFlow reads it while it is imported, which is done here.
+    monkeypatch.setattr(colorzoo, "_silence", lambda: seen.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS")))
+    assert CliRunner().invoke(colorzoo.app, ["train", "no_such_recipe", "--data", "nowhere"]).exit_code == 2
+    assert seen == [after]

@@ -1,0 +1,367 @@
+"""The Dockerfile and compose.yaml: as far as can be said without Docker, which these tests never run."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import typer
+import yaml
+from packaging.requirements import Requirement
+
+import colorzoo
+import zoo
+from serving.server.config import write_models_config
+from tests.model_server import FLAGS
+from tests.paths import ROOT
+from tests.serving.deploy.test_config import export
+
+SERVING = ROOT / "serving" / "deploy"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One FROM of the Dockerfile: its base, and its instructions."""
+
+    base: str
+    steps: list[tuple[str, str]]
+
+    def of(self, keyword: str) -> list[str]:
+        return [text for word, text in self.steps if word == keyword]
+
+    def last(self, keyword: str) -> Any:
+        return json.loads(self.of(keyword)[-1])
+
+
+def parse(text: str) -> tuple[dict[str, str], dict[str, Stage]]:
+    """Arguments before the first FROM, and the stages."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    arguments: dict[str, str] = {}
+    stages: dict[str, Stage] = {}
+    steps: list[tuple[str, str]] = []
+    for line in filter(None, joined.splitlines()):
+        word, rest = line.split(maxsplit=1)
+        if word == "FROM":
+            base, name = re.fullmatch(r"(\S+) AS (\w+)", rest).groups()  # type: ignore[union-attr]
+            steps = []
+            stages[name] = Stage(base, steps)
+        elif stages:
+            steps.append((word, rest))
+        else:
+            assert word == "ARG", line
+            arguments.update([rest.split("=", 1)])
+    return arguments, stages
+
+
+ARGUMENTS, STAGES = parse((ROOT / "Dockerfile").read_text())
+COMPOSE = yaml.safe_load((SERVING / "compose.yaml").read_text())
+KEYWORDS = {"ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+
+
+def flags(arguments: list[str]) -> dict[str, str]:
+    """--name=value, as tensorflow_model_server has them; each once."""
+    pairs = [re.fullmatch(r"--(\w+)=(\S+)", argument).groups() for argument in arguments]  # type: ignore[union-attr]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def copied(stage: Stage) -> Iterator[tuple[str | None, str, str]]:
+    for text in stage.of("COPY"):
+        *words, destination = text.split()
+        origin = words.pop(0).removeprefix("--from=") if words[0].startswith("--from=") else None
+        for source in words:
+            yield origin, source, destination
+
+
+def test_stages() -> None:
+    assert {"serving", "app", "train"} <= STAGES.keys()
+    known = [*STAGES, *(f"${{{name}}}" for name in ARGUMENTS)]
+    assert all(stage.base in known for stage in STAGES.values())
+    assert {word for stage in STAGES.values() for word, _ in stage.steps} <= KEYWORDS
+    assert all(re.fullmatch(r"[\w/]+:\d[\w.-]*", image) for image in ARGUMENTS.values()), "pinned, and never latest"
+
+
+def test_what_is_copied_exists_and_is_not_ignored() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    for stage in STAGES.values():
+        for origin, source, _ in copied(stage):
+            if origin is not None:
+                assert origin in STAGES
+                continue
+            assert (ROOT / source).exists(), source
+            kept = [rule.startswith("!") for rule in rules if fnmatch(source.split("/")[0], rule.lstrip("!"))]
+            assert kept[-1], source
+    assert rules[0] == "*", "what is not named stays out"
+
+
+@pytest.mark.parametrize("name", ["serving", "app", "train"])
+def test_nothing_runs_as_root(name: str) -> None:
+    user = STAGES[name].of("USER")[-1]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "a number, by which Kubernetes sees that it is not root"
+    after = [word for word, _ in STAGES[name].steps[[word for word, _ in STAGES[name].steps].index("USER") :]]
+    assert not {"RUN", "COPY"} & set(after)
+
+
+def test_server_is_started_with_flags_and_files_that_exist() -> None:
+    stage = STAGES["serving"]
+    assert stage.last("ENTRYPOINT") == ["tensorflow_model_server"]
+    given = flags(stage.last("CMD"))
+    assert given.keys() <= FLAGS
+    placed = {f"{to}{Path(source).name}" for origin, source, to in copied(stage) if origin is None}
+    assert given["monitoring_config_file"] in placed
+    assert given["model_config_file"] == "/models/models.config"
+    assert ("export", "/models", "/models") in copied(stage)
+    assert int(given["model_config_file_poll_wait_seconds"]) > 0, "or labels cannot be moved"
+    assert given["allow_version_labels_for_unavailable_models"] == "true", "or it does not start"
+    assert given["enable_grpc_healthcheck_service"] == "true"
+    assert "enable_batching" not in given
+    assert stage.of("EXPOSE") == [f"{given['port']} {given['rest_api_port']}"]
+    assert json.loads(stage.of("HEALTHCHECK")[0].split(" CMD ")[1]) == ["/config/healthcheck.sh"]
+    assert "/config/healthcheck.sh" in placed
+
+
+def test_all_presets_are_exported_by_default() -> None:
+    (line,) = [text for text in STAGES["export"].of("RUN") if "colorzoo export" in text]
+    assert 'PRESETS=""' in STAGES["export"].of("ARG")
+    (code,) = re.findall(r'\$\{PRESETS:-\$\(python -c "(.*?)"\)\}', line)
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = printed.split()
+    assert names == [preset.name for preset in zoo.list_presets()]
+    assert all(re.fullmatch(r"\w+", name) for name in names)
+
+
+def test_training_starts_with_a_command_that_exists() -> None:
+    program, command = STAGES["train"].last("ENTRYPOINT")
+    assert program == "colorzoo"
+    assert command in typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
+
+
+def test_extras_exist() -> None:
+    lines = [line for stage in STAGES.values() for line in stage.of("RUN")]
+    extras = {extra for line in lines for extra in re.findall(r'"\.\[(\w+)\]"', line)}
+    assert extras == {"serve", "train"}
+    assert extras <= tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+
+
+def closure(names: list[str]) -> set[str]:
+    """Distributions that pip installs for these."""
+    found: set[str] = set()
+    while names:
+        name = names.pop().lower().replace("_", "-")
+        if name not in found:
+            found.add(name)
+            required = map(Requirement, metadata.requires(name) or [])
+            names += [each.name for each in required if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+# Imports what the app runs with all distributions out of sight that its image lacks.
+BLIND = """
+import sys
+absent = set(sys.argv.pop(1).split(","))
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+exec(sys.argv.pop(1))
+"""
+
+
+def without(installed: set[str], code: str) -> subprocess.CompletedProcess[str]:
+    modules = metadata.packages_distributions()
+    absent = {
+        module
+        for module, owners in modules.items()
+        if not {owner.lower().replace("_", "-") for owner in owners} & {*installed, "colorzoo"}
+    }
+    assert {"tensorflow", "keras"} <= absent
+    command = [sys.executable, "-c", BLIND, ",".join(absent), code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_app_has_what_the_client_imports() -> None:
+    words = shlex.split(STAGES["app"].of("RUN")[0].split("&&")[0])
+    done = without(closure(words[words.index("requirements.lock") + 1 :]), "import serving.client.client")
+    assert done.returncode == 0, done.stderr
+
+
+def test_blindness_hides_tensorflow() -> None:
+    done = without(closure(["numpy"]), "import tensorflow")
+    assert done.returncode != 0
+    assert "No module named 'tensorflow'" in done.stderr
+
+
+# === healthcheck.sh ===
+
+
+@contextmanager
+def models(states: dict[str, str]) -> Iterator[int]:
+    """The port of a REST server that answers as TF Serving does: 200 for all models that it knows."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state = states.get(self.path.removeprefix("/v1/models/"))
+            self.send_response(200 if state else 404)
+            self.end_headers()
+            answer = {"model_version_status": [{"version": "1", "state": state}]}
+            self.wfile.write(json.dumps(answer, indent=1).encode())
+            self.close_connection = state != "AVAILABLE"  # a server may also leave it open
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def healthcheck(file: Path, port: int) -> subprocess.CompletedProcess[str]:
+    script = SERVING / "tensorflow_serving" / "healthcheck.sh"
+    return subprocess.run([script, file, str(port)], capture_output=True, text=True, timeout=10)
+
+
+@pytest.mark.parametrize(
+    "states, healthy",
+    [
+        ({"unet": "AVAILABLE", "gan": "AVAILABLE"}, True),
+        ({"unet": "AVAILABLE", "gan": "LOADING"}, False),
+        ({"unet": "UNAVAILABLE", "gan": "AVAILABLE"}, False),
+        ({"unet": "AVAILABLE"}, False),
+    ],
+)
+def test_healthcheck_looks_at_every_model(tmp_path: Path, states: dict[str, str], healthy: bool) -> None:
+    for name in ("unet", "gan"):
+        export(tmp_path, name, 1)
+    with models(states) as port:
+        done = healthcheck(write_models_config(tmp_path), port)
+    assert (done.returncode == 0) == healthy, done.stderr
+
+
+def test_healthcheck_without_a_server_or_models(tmp_path: Path) -> None:
+    export(tmp_path, "unet", 1)
+    file = write_models_config(tmp_path)
+    with models({}) as port:
+        pass
+    assert healthcheck(file, port).returncode != 0
+    file.write_text("model_config_list { }\n")
+    assert "names no model" in healthcheck(file, port).stderr
+
+
+# === compose.yaml ===
+
+PORTS = {"type": "string", "pattern": r"^127\.0\.0\.1:\d+:\d+$"}
+STRINGS = {"type": "array", "items": {"type": "string"}}
+# The part of the compose specification that the file uses; anything else is a mistake here.
+COMPOSE_SCHEMA = {
+    "type": "object",
+    "required": ["name", "services", "volumes"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$"},
+        "volumes": {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}},
+        "services": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "type": "object",
+                "required": ["image", "ports", "restart"],
+                "additionalProperties": False,
+                "properties": {
+                    "image": {"type": "string", "pattern": r"^[\w/.-]+:v?\d[\w.-]*$"},
+                    "build": {
+                        "type": "object",
+                        "required": ["context", "dockerfile", "target"],
+                        "additionalProperties": False,
+                        "properties": {key: {"type": "string"} for key in ("context", "dockerfile", "target")},
+                    },
+                    "init": {"type": "boolean"},
+                    "ports": {"type": "array", "minItems": 1, "items": PORTS},
+                    "healthcheck": {
+                        "type": "object",
+                        "required": ["test"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "test": {**STRINGS, "minItems": 2, "prefixItems": [{"enum": ["CMD", "CMD-SHELL"]}]},
+                            "interval": {"type": "string", "pattern": r"^\d+s$"},
+                            "timeout": {"type": "string", "pattern": r"^\d+s$"},
+                            "start_period": {"type": "string", "pattern": r"^\d+s$"},
+                            "retries": {"type": "integer"},
+                        },
+                    },
+                    "read_only": {"type": "boolean"},
+                    "cap_drop": STRINGS,
+                    "security_opt": STRINGS,
+                    "tmpfs": STRINGS,
+                    "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
+                    "depends_on": {
+                        "oneOf": [
+                            STRINGS,
+                            {
+                                "type": "object",
+                                "additionalProperties": {
+                                    "type": "object",
+                                    "required": ["condition"],
+                                    "additionalProperties": False,
+                                    "properties": {"condition": {"enum": ["service_started", "service_healthy"]}},
+                                },
+                            },
+                        ]
+                    },
+                    "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "volumes": STRINGS,
+                },
+            },
+        },
+    },
+}
+
+
+def test_compose_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(COMPOSE_SCHEMA)
+    jsonschema.validate(COMPOSE, COMPOSE_SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_compose_names_what_exists() -> None:
+    services = COMPOSE["services"]
+    for service in services.values():
+        assert set(service.get("depends_on", [])) <= services.keys()
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (SERVING / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+    build = services["serving"]["build"]
+    assert (SERVING / build["context"]).resolve() == ROOT
+    assert (ROOT / build["dockerfile"]).samefile(ROOT / "Dockerfile")
+    assert build["target"] in STAGES
+
+
+def test_compose_ports_are_the_servers() -> None:
+    services = COMPOSE["services"]
+    given = flags(STAGES["serving"].last("CMD"))
+    inside = [port.split(":")[2] for port in services["serving"]["ports"]]
+    assert inside == [given["port"], given["rest_api_port"]]
+    (job,) = yaml.safe_load((SERVING / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == [f"serving:{given['rest_api_port']}"]
+    assert services["serving"]["init"] is True
+    assert services["serving"]["healthcheck"]["test"] == ["CMD", "/config/healthcheck.sh"]

@@ -1,0 +1,269 @@
+"""Many files at once: every file has its result, and none harms another."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from media import photographs
+from media.photographs import Photograph
+from serving.local import pipeline
+from serving.local.pipeline import Entry, FileResult, colorize_files, find
+from zoo.errors import ArgumentError
+
+GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+
+
+class Stub:
+    """Paints everything red, and keeps account of its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def shrink(self, pixels: np.ndarray) -> np.ndarray:
+        return np.zeros((8, 8, 1), np.float32)
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        self.batches.append(len(frames))
+        return np.ones((len(frames), 8, 8, 2), np.float32)
+
+    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        assert ab.shape == (8, 8, 2)
+        gray = pixels if pixels.ndim == 2 else pixels[..., 0]
+        return np.dstack([gray, gray // 2, gray // 2])
+
+
+def save(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(GRAY).save(path)
+    return path
+
+
+def results(run: list[FileResult], root: Path) -> dict[str, str]:
+    return {str(result.output.relative_to(root)): result.status for result in run}
+
+
+def test_find_keeps_sub_folders_and_leaves_out_what_is_no_image(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    for name in ("b.jpg", "a.PNG", "1936/c.tif", "1936/deep/d.webp", ".hidden/e.jpg", "._a.jpg", "new/f.jpg"):
+        (old / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / name).touch()
+    (old / "readme.txt").touch()
+    found = find([old], output=old / "new")
+    assert [str(entry.output) for entry in found] == ["a.PNG", "b.jpg", "1936/c.tif", "1936/deep/d.webp"]
+    assert [entry.source for entry in found] == [old / entry.output for entry in found]
+
+
+def test_find_expands_patterns_and_takes_a_file_once(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "[c].jpg", "sub/d.jpg"):
+        save(tmp_path / name)
+    found = find([tmp_path / "[c].jpg", tmp_path / "?.jpg", tmp_path / "a.jpg"], output=tmp_path / "new")
+    assert [entry.source.name for entry in found] == ["[c].jpg", "a.jpg", "b.jpg"]
+    found = find([tmp_path / "**" / "*.jpg"], output=tmp_path / "new")
+    assert sorted(entry.source.name for entry in found) == ["[c].jpg", "a.jpg", "b.jpg", "d.jpg"]
+
+
+def test_find_names_what_is_not_there(tmp_path: Path) -> None:
+    found = find([tmp_path / "no.jpg", tmp_path / "*.png"], output=tmp_path / "new")
+    assert [entry.error for entry in found] == ["there is no such file or folder"] * 2
+
+
+def test_find_names_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "old" / "a.jpg")
+    save(tmp_path / "old" / "locked" / "b.jpg")
+    scandir = os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find([tmp_path / "old"], output=tmp_path / "new")
+    assert [(entry.source.name, entry.error) for entry in found] == [
+        ("a.jpg", None),
+        ("locked", "the folder cannot be read: Permission denied"),
+    ]
+
+
+def test_names_of_results_are_all_different(tmp_path: Path) -> None:
+    sources = [save(tmp_path / name) for name in ("x/a.jpg", "x/a.png", "y/A.JPG", "y/a-2.jpg", "z/b.bmp")]
+    plain = find(sources, output=tmp_path / "new")
+    assert [str(entry.output) for entry in plain] == ["a.jpg", "a.png", "A-3.JPG", "a-2.jpg", "b.png"]
+    jpeg = find(sources, output=tmp_path / "new", format="jpeg")
+    assert [str(entry.output) for entry in jpeg] == ["a.jpg", "a-3.jpg", "A-4.JPG", "a-2.jpg", "b.jpg"]
+    assert jpeg == find(sources, output=tmp_path / "new", format="jpeg")
+    sheets = find(sources[:2], output=tmp_path / "new", compare=True)
+    assert [str(entry.sheet) for entry in sheets] == ["a-compare.jpg", "a-2-compare.jpg"]
+
+
+def test_names_without_a_known_suffix(tmp_path: Path) -> None:
+    scan = save(tmp_path / "a.png").rename(tmp_path / "scan.001")
+    assert str(find([scan], output=tmp_path / "new")[0].output) == "scan.001.png"
+    assert str(find([scan], output=tmp_path / "new", format="tiff")[0].output) == "scan.001.tif"
+    jpeg = save(tmp_path / "b.jpeg")
+    assert str(find([jpeg], output=tmp_path / "new", format="jpeg")[0].output) == "b.jpeg"
+    with pytest.raises(ArgumentError, match="'heic' is not one of jpeg, png"):
+        find([jpeg], output=tmp_path / "new", format="heic")
+
+
+def test_originals_are_never_overwritten(tmp_path: Path) -> None:
+    photo = save(tmp_path / "old" / "a.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    for output in (tmp_path / "old", tmp_path / "link", tmp_path / "new" / ".." / "old"):
+        for given in (photo, photo.parent, tmp_path / "link" / "a.jpg"):
+            with pytest.raises(ArgumentError, match="choose another"):
+                find([given], output=output)
+    save(tmp_path / "old" / "a-compare.jpg")
+    with pytest.raises(ArgumentError, match=r"a-compare\.jpg: the result would overwrite"):
+        find(
+            [tmp_path / "old" / "a.jpg", tmp_path / "old" / "a-compare.jpg"],
+            output=photo.parent,
+            format="png",
+            compare=True,
+        )
+
+
+def test_good_files_are_done_and_bad_ones_are_named(tmp_path: Path) -> None:
+    good = [save(tmp_path / "old" / f"{index:02}.jpg") for index in range(30)]
+    (tmp_path / "old" / "05-empty.jpg").touch()
+    (tmp_path / "old" / "11-text.jpg").write_text("not a photograph")
+    (tmp_path / "old" / "20-cut.jpg").write_bytes(good[0].read_bytes()[:-60])
+    stub = Stub()
+    seen: list[FileResult] = []
+    entries = [
+        *find([tmp_path / "old"], output=tmp_path / "new"),
+        *find(["missing.jpg"], output=tmp_path / "new"),
+    ]
+    run = colorize_files(entries, tmp_path / "new", stub, batch=4, jobs=3, progress=seen.append)
+    assert [result.source for result in run] == [entry.source for entry in entries]
+    assert sorted(map(str, seen)) == sorted(map(str, run))
+    failed = {result.source.name: result.reason for result in run if result.status == "failed"}
+    assert failed.keys() == {"05-empty.jpg", "11-text.jpg", "20-cut.jpg", "missing.jpg"}
+    assert failed["05-empty.jpg"] == "is empty"
+    assert "truncated" in failed["20-cut.jpg"]
+    assert sum(result.status == "done" for result in run) == 30
+    assert sum(stub.batches) == 30 and max(stub.batches) <= 4
+    written = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert written == [path.name for path in good]
+    red, green = photographs.read(tmp_path / "new" / "07.jpg").pixels[16, 40, :2]
+    assert int(red) > int(green) + 60
+
+
+def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
+    deep = GRAY.astype(np.uint16) * 257 - 3 * (GRAY > 9).astype(np.uint16)
+    before = Photograph(deep, deep[::-1], None, (600.0, 600.0), "TIFF")
+    (tmp_path / "sub").mkdir()
+    photographs.write(before, tmp_path / "sub" / "a.tif")
+    colorize_files(find([tmp_path / "sub"], output=tmp_path / "new"), tmp_path / "new", Stub())
+    after = photographs.read(tmp_path / "new" / "a.tif")
+    np.testing.assert_array_equal(after.pixels[..., 0], deep)
+    np.testing.assert_array_equal(after.alpha, deep[::-1])
+    assert after.dpi == pytest.approx((600, 600))
+
+
+def test_existing_results_are_skipped_unless_overwritten(tmp_path: Path) -> None:
+    entries = find([save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], output=tmp_path / "new")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.jpg").write_bytes(b"mine")
+    run = colorize_files(entries, tmp_path / "new", Stub())
+    assert results(run, tmp_path / "new") == {"a.jpg": "skipped", "b.jpg": "done"}
+    assert (tmp_path / "new" / "a.jpg").read_bytes() == b"mine"
+    run = colorize_files(entries, tmp_path / "new", Stub(), overwrite=True)
+    assert results(run, tmp_path / "new") == {"a.jpg": "done", "b.jpg": "done"}
+    assert (tmp_path / "new" / "a.jpg").read_bytes() != b"mine"
+
+
+def test_sheets(tmp_path: Path) -> None:
+    gray = save(tmp_path / "gray.jpg")
+    Image.fromarray(np.dstack([GRAY, GRAY // 2, GRAY // 3])).save(tmp_path / "color.png")
+    entries = find([gray, tmp_path / "color.png"], output=tmp_path / "new", compare=True)
+    colorize_files(entries, tmp_path / "new", Stub())
+    widths = [photographs.size(tmp_path / "new" / f"{name}-compare.jpg")[0] for name in ("gray", "color")]
+    assert widths == [8 + 2 * 520, 8 + 3 * 520]
+
+
+def test_unexpected_errors_stay_with_their_file(tmp_path: Path) -> None:
+    class Fragile(Stub):
+        def shrink(self, pixels: np.ndarray) -> np.ndarray:
+            if pixels.shape[0] == 7:
+                raise MemoryError
+            return np.full((8, 8, 1), pixels.shape[0], np.float32)
+
+        def predict(self, frames: np.ndarray) -> np.ndarray:
+            if (frames == 9).any():
+                raise RuntimeError("out of\nmemory")
+            return super().predict(frames)
+
+        def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+            if pixels.shape[0] == 11:
+                raise ZeroDivisionError
+            return super().paint(pixels, ab)
+
+    for side in (7, 9, 11, 32, 33, 34):
+        Image.fromarray(np.zeros((side, 20), np.uint8)).save(tmp_path / f"{side:02}.png")
+    run = colorize_files(find([tmp_path], output=tmp_path / "new"), tmp_path / "new", Fragile(), jobs=2)
+    assert [(result.status, result.reason) for result in run] == [
+        ("failed", "MemoryError"),
+        ("failed", "RuntimeError: out of memory"),
+        ("failed", "ZeroDivisionError"),
+        *[("done", "")] * 3,
+    ]
+
+
+def test_pixels_in_flight_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "PIXELS_IN_FLIGHT", 2 * GRAY.size)
+    lock, flight, most = threading.Lock(), 0, 0
+
+    class Counting(Stub):
+        def shrink(self, pixels: np.ndarray) -> np.ndarray:
+            nonlocal flight, most
+            with lock:
+                flight += pixels.size
+                most = max(most, flight)
+            return super().shrink(pixels)
+
+        def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+            nonlocal flight
+            with lock:
+                flight -= pixels.size
+            return super().paint(pixels, ab)
+
+    for index in range(12):
+        save(tmp_path / "old" / f"{index}.png")
+    Image.fromarray(np.zeros((100, 200), np.uint8)).save(tmp_path / "old" / "huge.png")
+    run = colorize_files(find([tmp_path / "old"], output=tmp_path / "new"), tmp_path / "new", Counting(), jobs=6)
+    assert {result.status for result in run} == {"done"}
+    assert most == 100 * 200
+
+
+def test_an_interrupted_run_leaves_only_finished_files(tmp_path: Path) -> None:
+    for index in range(40):
+        save(tmp_path / "old" / f"{index:02}.png")
+    done: list[FileResult] = []
+
+    def interrupt(result: FileResult) -> None:
+        done.append(result)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+
+    entries = find([tmp_path / "old"], output=tmp_path / "new")
+    with pytest.raises(KeyboardInterrupt):
+        colorize_files(entries, tmp_path / "new", Stub(), batch=2, jobs=2, progress=interrupt)
+    written = sorted((tmp_path / "new").iterdir())
+    assert {result.output for result in done} <= set(written)
+    assert all(photographs.read(path).pixels.shape == (32, 48, 3) for path in written)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
+    again = colorize_files(entries, tmp_path / "new", Stub())
+    assert [result.status for result in again].count("skipped") == len(written)
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    assert colorize_files([], tmp_path / "new", Stub()) == []
+    failed = Entry(tmp_path / "a.jpg", Path("a.jpg"), error="broken")
+    assert [result.reason for result in colorize_files([failed], tmp_path / "new", Stub())] == ["broken"]
+    assert not (tmp_path / "new").exists()

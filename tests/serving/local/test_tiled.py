@@ -1,0 +1,118 @@
+"""The strip painter against the graph of the whole picture, which it must equal at any size and in little memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from serving.local import tiled
+from serving.local.tiled import Painter
+from tests.paths import ROOT
+from zoo import color
+
+MEMORY = """
+import re, sys
+import colorzoo
+colorzoo.app(["colorize", sys.argv[1], "-o", sys.argv[2], "--preset", sys.argv[3]], standalone_mode=False)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024)
+"""
+
+
+def fields(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Smooth random colors with some grain, uint8."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    grainy = np.asarray(coarse).astype(int) + rng.integers(-9, 10, (height, width, 1))
+    return np.clip(grainy, 0, 255).astype(np.uint8)[..., :channels]
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> keras.Model:
+    """An untrained network whose colors are vivid enough to leave sRGB here and there."""
+    network = zoo.build("color_unet", {"width": 0.25})
+    kernel = network.get_layer("scores").kernel
+    kernel.assign(kernel * 40)
+    return zoo.colorizer(network, 48, saturation=1.6, views=(0.6667, 1.0))
+
+
+@pytest.fixture(scope="module")
+def painter(colorizer: keras.Model) -> Painter:
+    return Painter(colorizer)
+
+
+def colorized(painter: Painter, pixels: np.ndarray) -> np.ndarray:
+    return painter.paint(pixels, painter.predict(painter.shrink(pixels)[None])[0])
+
+
+def levels(pixels: np.ndarray) -> np.ndarray:
+    """The 8-bit gray of each pixel's lightness, unrounded."""
+    light = np.asarray(color.lightness(pixels.astype(np.float32) / 255))[..., 0]
+    grays = np.arange(256, dtype=np.float32)[:, None].repeat(3, -1) / 255
+    return np.interp(light, np.asarray(color.lightness(grays))[:, 0], np.arange(256))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (48, 48), (33, 47), (500, 301), (301, 700)])
+def test_equals_the_graph(colorizer: keras.Model, painter: Painter, size: tuple[int, int]) -> None:
+    pixels = fields(*size)
+    expected = np.asarray(colorizer(pixels[None]))[0]
+    difference = np.abs(colorized(painter, pixels).astype(int) - expected)
+    # Values half-way between two integers may be rounded either way.
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_colors_are_vivid_and_partly_outside_srgb(colorizer: keras.Model, painter: Painter) -> None:
+    pixels = fields(500, 301)
+    ab = painter.predict(painter.shrink(pixels)[None])[0]
+    assert np.ptp(colorized(painter, pixels), axis=-1).mean() > 10
+    lab = np.concatenate([painter.shrink(pixels), ab], axis=-1)
+    outside = ~np.asarray(color.in_gamut(lab))
+    assert 0 < outside.mean() < 1
+
+
+def test_gray_photograph_equals_its_three_channels(painter: Painter) -> None:
+    gray = fields(90, 70)[..., 0]
+    np.testing.assert_array_equal(colorized(painter, gray), colorized(painter, gray[..., None].repeat(3, -1)))
+
+
+def test_sixteen_bits(painter: Painter) -> None:
+    pixels = fields(90, 70)
+    deep = colorized(painter, pixels.astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16
+    assert np.abs(deep / 257 - colorized(painter, pixels)).max() <= 0.51
+    assert len(np.unique(deep)) > 300  # not 8 bits in disguise
+
+
+def test_strip_borders_do_not_show(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = fields(200, 64)
+    whole = colorized(painter, pixels)
+    monkeypatch.setattr(tiled, "STRIP_PIXELS", 64 * 7)
+    np.testing.assert_allclose(colorized(painter, pixels).astype(int), whole, atol=1)
+
+
+@pytest.mark.slow
+def test_full_resolution_lightness_and_memory(colorizer: keras.Model, tmp_path: Path) -> None:
+    """24 megapixels through the command: same size, same lightness, less than 2 GiB."""
+    pixels = fields(4000, 6000)
+    Image.fromarray(pixels).save(tmp_path / "large.png", compress_level=1)
+    colorizer.save(tmp_path / "colorizer.keras")
+    arguments = [str(tmp_path / name) for name in ("large.png", "out", "colorizer.keras")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    assert 300 < int(run.stdout.split()[-1]) < 2048  # MiB at the peak, TensorFlow included
+    result = np.asarray(Image.open(tmp_path / "out" / "large.png"))
+    assert result.shape == pixels.shape
+    assert np.ptp(result, axis=-1).mean() > 10
+    for start in range(0, 4000, 500):
+        difference = levels(result[start : start + 500]) - levels(pixels[start : start + 500])
+        assert np.abs(difference).max() <= 1

@@ -1,0 +1,89 @@
+"""From a run's folder to a preset file: what is rounded, what lambda adds, what stays."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import zoo
+from training import recipes
+from training.publish.pack import KEPT_BITS, pack
+from zoo.bins import rebalancing_weights
+from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
+from zoo.errors import ArgumentError
+from zoo.presets import sha256
+
+CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
+PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
+SETTINGS = {"lam": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "views": (0.5, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run, with an untrained network in place of its best."""
+    folder = tmp_path_factory.mktemp("run")
+    recipe = {"architecture": "color_unet", "filters": [4, 8], "lam": 0.9}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    np.savez(folder / "statistics.npz", centers=CENTERS, prior=PRIOR)
+    network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 1.0})
+    zoo.colorizer(network, 16).save(folder / "best.keras")
+    return folder
+
+
+def test_weights_are_rounded_and_lambda_is_in_the_bias(run: Path, tmp_path: Path) -> None:
+    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
+    assert [p.name for p in tmp_path.iterdir()] == ["packed_v1.keras"]
+    assert row["sha256"] == sha256(path)
+    trained = network_of(keras.models.load_model(run / "best.keras"))
+    packed = network_of(keras.models.load_model(path))
+    for before, after in zip(trained.layers, packed.layers, strict=True):
+        for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
+            if before.name == "scores" and old.ndim == 1:
+                old = old + np.log(rebalancing_weights(PRIOR, 0.5)) - np.log(rebalancing_weights(PRIOR, 0.9))
+                np.testing.assert_allclose(new, old, atol=1e-6)
+            else:
+                np.testing.assert_allclose(new, old, rtol=2.0 ** -(KEPT_BITS + 1), atol=0)
+                assert not (new.view(np.uint32) & ((1 << (23 - KEPT_BITS)) - 1)).any()
+
+
+def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
+    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
+    model = keras.models.load_model(path)
+    assert (frame_size(model), saturation_of(model)) == (48, 1.25)
+    assert network_of(model).get_layer("temperature").scale == pytest.approx(1 / 0.8)
+    assert view_sides(model) == [24, 48]
+    assert (row["lam"], row["size"], row["saturation"], row["views"]) == (0.5, 48, 1.25, [0.5, 1.0])
+    assert row["arguments"]["bins"] == CENTERS.tolist()
+    assert path.stat().st_size < (run / "best.keras").stat().st_size
+
+
+def test_never_over_a_preset(run: Path, tmp_path: Path) -> None:
+    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
+    with pytest.raises(ArgumentError, match="presets never change"):
+        pack(run, "packed_v1", tmp_path, **SETTINGS | {"lam": 1.0})
+    assert sha256(path) == row["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fields"),
+    [
+        ("larsson2016", {"width": 0.02, "framing": "fill"}),
+        ("autoencoder", {"width": 0.06, "framing": "fill", "size": 32}),
+    ],
+)
+def test_weights_find_their_layers(architecture: str, fields: dict[str, object], tmp_path: Path) -> None:
+    """The order of a model's weights is another in the file, where branches meet and where models are nested."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.json").write_text(json.dumps({"architecture": architecture} | fields))
+    np.savez(run / "statistics.npz")
+    recipe = recipes.of_run(run)
+    network = zoo.build(architecture, recipe.arguments({}))
+    zoo.colorizer(network, 32).save(run / "best.keras")
+    path, _ = pack(run, "packed_v1", tmp_path, saturation=1.0, size=32)
+    packed = {v.path: ops.convert_to_numpy(v) for v in network_of(keras.models.load_model(path)).weights}
+    for variable in network.weights:
+        np.testing.assert_allclose(packed[variable.path], variable, rtol=2.0 ** -(KEPT_BITS + 1), err_msg=variable.path)

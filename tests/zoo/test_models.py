@@ -1,0 +1,232 @@
+"""The one suite of the registry: every architecture keeps the same contract."""
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from tests.accept_golden import FOLDER, formula_network, golden_lightness
+from tests.only_keras import in_fresh_process
+from zoo import architectures
+from zoo.errors import ArgumentError, UnknownNameError
+from zoo.registry import MODELS, entry, register
+
+every_model = pytest.mark.parametrize("name", zoo.list_models())
+# batch, height, width: multiples of the strides, the smallest size, and sizes that need padding on both axes
+SHAPES = [(1, 64, 64), (3, 40, 32), (1, 8, 8), (3, 33, 47)]
+
+
+def lightness_of(shape):
+    return np.random.default_rng(sum(shape)).uniform(0, 100, (*shape, 1)).astype(np.float32)
+
+
+def numpy_of(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+network = cache(formula_network)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """What every network gives after saving and loading in a process that knows only Keras."""
+    folder = tmp_path_factory.mktemp("models")
+    jobs = {}
+    for name in zoo.list_models():
+        network(name).save(folder / f"{name}.keras")
+        jobs[name] = (folder / f"{name}.keras", {"odd": lightness_of((3, 33, 47))})
+    return in_fresh_process(jobs, folder)
+
+
+def test_every_file_of_the_folder_is_registered():
+    files = Path(architectures.__file__).parent.glob("*.py")
+    found = {path.stem for path in files} - {"__init__"}
+    assert found == set(MODELS), "zoo/architectures/__init__.py imports every file of its folder"
+
+
+def test_a_name_is_registered_once():
+    row = entry("color_unet")
+    with pytest.raises(ValueError, match="two architectures are called color_unet"):
+        fields = dataclasses.asdict(row)
+        register(**{key: fields[key] for key in fields if key != "build"})(row.build)
+
+
+def test_unknown_names_list_those_that_exist():
+    with pytest.raises(UnknownNameError, match="no architecture is called 'color_net': .*color_unet"):
+        zoo.build("color_net")
+
+
+@every_model
+def test_builders_have_no_hidden_arguments(name):
+    with pytest.raises(TypeError, match="widht"):
+        zoo.build(name, {"widht": 1.0})
+
+
+@every_model
+def test_batch_normalization_is_synchronized_between_devices(name):
+    norms = [layer for layer in network(name)._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    assert all(norm.synchronized for norm in norms)
+
+
+@every_model
+def test_registry_entry(name):
+    row = entry(name)
+    assert row.build.__name__ == network(name).name == name
+    assert row.title
+    assert row.paper
+    assert 2010 < row.year < 2100
+    assert row.stride >= 1
+
+
+@every_model
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_contract(name, shape):
+    ab = numpy_of(network(name)(lightness_of(shape)))
+    assert ab.shape == (*shape, 2)
+    assert ab.dtype == np.float32
+    assert np.isfinite(ab).all()
+    assert np.abs(ab).max() < 130
+
+
+@every_model
+def test_pictures_of_a_batch_do_not_mix(name):
+    lightness = lightness_of((3, 33, 47))
+    singles = [numpy_of(network(name)(lightness[i : i + 1])) for i in range(3)]
+    np.testing.assert_allclose(numpy_of(network(name)(lightness)), np.concatenate(singles), atol=1e-3)
+
+
+@every_model
+def test_every_trainable_weight_gets_a_gradient(name):
+    model = formula_network(name)
+    towards = np.random.default_rng(1).normal(size=(2, 32, 32, 2)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        ab = model(lightness_of((2, 32, 32)), training=True)
+        loss = tf.reduce_sum((ab - towards) ** 2)
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    without = [
+        variable.path
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
+        if gradient is None or not np.any(gradient)
+    ]
+    assert model.trainable_variables
+    assert without == []
+
+
+@every_model
+def test_a_saved_network_needs_only_keras(name, fresh):
+    assert not isinstance(fresh[name], str), fresh[name]
+    here = numpy_of(network(name)(lightness_of((3, 33, 47))))
+    np.testing.assert_allclose(fresh[name]["odd"], here, atol=1e-4)
+
+
+# One network of each kind by default: classes, ab, RGB.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("color_unet", "ibn_gan", "pix2pix") else pytest.mark.slow)
+        for name in zoo.list_models()
+    ],
+)
+def test_export_takes_any_size(name, tmp_path):
+    archive = keras.export.ExportArchive()
+    archive.track(network(name))
+    signature = [tf.TensorSpec((None, None, None, 1), tf.float32)]
+    archive.add_endpoint("ab", lambda x: network(name)(x, training=False), signature)
+    archive.write_out(str(tmp_path), verbose=False)
+    exported = tf.saved_model.load(str(tmp_path))
+    for shape in SHAPES:
+        lightness = lightness_of(shape)
+        np.testing.assert_allclose(exported.ab(lightness), numpy_of(network(name)(lightness)), atol=1e-3)
+
+
+@every_model
+def test_low_precision_inside_gives_float32(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = formula_network(name)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert "bfloat16" in {layer.compute_dtype for layer in model.layers}
+    lightness = lightness_of((1, 33, 47))
+    ab = numpy_of(model(lightness))
+    assert ab.dtype == np.float32
+    difference = np.abs(ab - numpy_of(network(name)(lightness)))
+    assert difference.mean() < 3
+
+
+@every_model
+def test_golden_values(name):
+    path = FOLDER / f"{name}.npz"
+    assert path.is_file(), f"python -m tests.accept_golden {name} writes it"
+    with np.load(path) as golden:
+        np.testing.assert_array_equal(golden["lightness"], golden_lightness())
+        assert golden["ab"].std() > 1
+        np.testing.assert_allclose(numpy_of(network(name)(golden["lightness"])), golden["ab"], atol=0.01)
+
+
+# --- color_unet ---
+
+
+@pytest.mark.parametrize(("bins", "parameters"), [(32, 142_016), (64, 142_560)])
+def test_color_unet_has_the_parameters_of_the_paper(bins, parameters):
+    model = zoo.build("color_unet", {"bins": bins})
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == parameters
+
+
+def test_color_unet_scores_and_probabilities():
+    model = network("color_unet")
+    inner = keras.Model(model.input, [model.get_layer(n).output for n in ("scores", "probabilities")])
+    scores, probabilities = map(numpy_of, inner(lightness_of((3, 33, 47))))
+    assert scores.shape == probabilities.shape == (3, 40, 48, 8)
+    sharp = np.exp((scores - scores.max(axis=-1, keepdims=True)) / 0.38)
+    np.testing.assert_allclose(probabilities, sharp / sharp.sum(axis=-1, keepdims=True), atol=1e-5)
+
+
+def test_color_unet_decodes_towards_the_most_probable_color():
+    centers = np.random.default_rng(0).uniform(-80, 80, (8, 2)).astype(np.float32)
+    model = zoo.build("color_unet", {"bins": centers, "temperature": 1e-3, "width": 0.25})
+    model.set_weights(network("color_unet").get_weights())
+    both = keras.Model(model.input, [model.get_layer("scores").output, model.output])
+    scores, ab = map(numpy_of, both(lightness_of((2, 32, 32))))
+    first, second = np.moveaxis(np.sort(scores, axis=-1), -1, 0)[[-1, -2]]
+    clear = first - second > 0.02
+    assert clear.mean() > 0.5
+    assert len(np.unique(scores.argmax(axis=-1))) > 2
+    np.testing.assert_allclose(ab[clear], centers[scores.argmax(axis=-1)][clear], atol=1e-3)
+
+
+def test_color_unet_pads_with_the_border():
+    lightness = lightness_of((2, 33, 47))
+    by_hand = np.pad(lightness, [(0, 0), (0, 7), (0, 1), (0, 0)], mode="edge")
+    model = network("color_unet")
+    expected = numpy_of(model(by_hand))[:, :33, :47]
+    np.testing.assert_allclose(numpy_of(model(lightness)), expected, atol=1e-4)
+
+
+def test_color_unet_takes_more_levels():
+    model = zoo.build("color_unet", {"filters": (4, 6, 8, 10, 12), "bins": 8})
+    assert model.get_layer("down5_conv1").kernel.shape == (3, 3, 10, 12)
+    assert model(lightness_of((1, 33, 47))).shape == (1, 33, 47, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"bins": 1}, "bins is 1"),
+        ({"bins": 101}, "bins is 101"),
+        ({"bins": [1.0, 2.0]}, r"bins has shape \(2,\)"),
+        ({"bins": [[1.0, 2.0, 3.0]]}, r"bins has shape \(1, 3\)"),
+        ({"temperature": 0}, "temperature is 0"),
+        ({"temperature": -1.0}, "temperature is -1.0"),
+        ({"width": 0}, "width is 0"),
+        ({"filters": (16,)}, r"filters \(16,\)"),
+    ],
+)
+def test_color_unet_argument_errors(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        zoo.build("color_unet", arguments)

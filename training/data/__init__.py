@@ -1,0 +1,1 @@
+"""Photographs from folders, archives, data sets, shards and films to batches."""

@@ -1,0 +1,1 @@
+"""How well presets colorize photographs whose colors are known."""

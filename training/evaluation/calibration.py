@@ -1,0 +1,135 @@
+"""How much color for how much error: lambda, temperature and saturation, tried on held-out photographs.
+
+    python -m training.evaluation.calibration runs/color_unet_wide_scenes_v1 --val DIR
+
+Rebalancing is tried without training again: a network that was trained with class weights w predicts, where it has
+learned its task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores. A run that was
+trained with weights of its own is corrected for them in the same way, so lambda always means the same.
+
+Networks that have no classes with a prior, or no temperature, are tried without them.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import numpy as np
+import tensorflow as tf
+import typer
+from keras import ops
+
+from training import recipes
+from training.data.datasets import Photographs, prepare
+from training.evaluation.metrics import colorfulness
+from zoo import bins, color
+from zoo.colorizer import network_of, recompose
+
+LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
+TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
+SATURATIONS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
+PICTURES = 300
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A setting, and over the photographs its mean RMSE over that of gray, and its colorfulness over the truth's."""
+
+    lam: float
+    temperature: float
+    saturation: float
+    rmse: float
+    colorfulness: float
+
+
+def tried(
+    network: keras.Model, photographs: Photographs, prior: np.ndarray | None = None, trained_lam: float = 1.0
+) -> Iterable[Balance]:
+    """Every setting of the grid on (at most PICTURES of) the photographs. It leaves the network changed.
+
+    Args:
+        network: lightness -> ab.
+        photographs: held-out ones.
+        prior: of the classes that the layer "scores" tells apart, (n,).
+        trained_lam: of the class weights that the network was trained with.
+    """
+    lab = _sampled(photographs)
+    layers = {layer.name: layer for layer in network.layers}
+    trained = None if prior is None else ops.convert_to_numpy(layers["scores"].bias)
+    lambdas = (trained_lam,) if prior is None else LAMBDAS
+    temperatures = TEMPERATURES if "temperature" in layers else (1.0,)
+    for lam, temperature in itertools.product(lambdas, temperatures):
+        if prior is not None:
+            weights, trained_weights = (np.log(bins.rebalancing_weights(prior, x)) for x in (lam, trained_lam))
+            layers["scores"].bias.assign(trained + weights - trained_weights)
+        if "temperature" in layers:
+            layers["temperature"].scale = 1 / temperature
+        yield from _saturated(lab, _seen(network, lab), lam, temperature)
+
+
+def _sampled(photographs: Photographs) -> np.ndarray:
+    """Lab (N, S, S, 3) of an even choice of the photographs."""
+    chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
+    frames, _ = photographs.read(chosen, None)
+    return ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
+
+
+def _seen(model: keras.Model, lab: np.ndarray) -> np.ndarray:
+    """What a model says of Lab (N, S, S, 3), at every second pixel each way: neighbors say the same."""
+    parts = [model(lab[start : start + BATCH, :, :, :1], training=False) for start in range(0, len(lab), BATCH)]
+    return np.concatenate([ops.convert_to_numpy(part)[:, ::2, ::2] for part in parts])
+
+
+def _saturated(lab: np.ndarray, ab: np.ndarray, lam: float, temperature: float) -> Iterable[Balance]:
+    """Lab (N, S, S, 3), and what was painted on every second pixel of it, with every saturation."""
+    truth = lab[:, ::2, ::2]
+    gray_rmse = _rmse(truth[..., 1:]).mean()
+    true_colorfulness = colorfulness(_rgb(truth[..., :1], truth[..., 1:], 1.0)).mean()
+    for saturation in SATURATIONS:
+        rgb = _rgb(truth[..., :1], ab, saturation)
+        yield Balance(
+            lam,
+            temperature,
+            saturation,
+            float(_rmse(ab * saturation - truth[..., 1:]).mean() / gray_rmse),
+            float(colorfulness(rgb).mean() / true_colorfulness),
+        )
+
+
+def _rmse(difference: np.ndarray) -> np.ndarray:
+    return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+
+
+@tf.function(jit_compile=True)
+def _recomposed(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.round(recompose(lightness, ab) * 255), tf.uint8)
+
+
+def _rgb(lightness: np.ndarray, ab: np.ndarray, saturation: float) -> np.ndarray:
+    return np.asarray(_recomposed(lightness, ab * np.float32(saturation)))
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
+    val: Annotated[Path, typer.Option(help="A folder of held-out photographs.")],
+    least: Annotated[float, typer.Option(help="The least colorfulness, as a share of the truth's.")] = 0.8,
+) -> None:
+    """Print the settings that reach the least colorfulness with the lowest error."""
+    recipe = recipes.of_run(run)
+    statistics = np.load(run / "statistics.npz")
+    network = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    framing = "fill" if recipe.framing == "window" else recipe.framing
+    photographs = prepare([val], recipe.size, run / "cache" / "val", framing, split="validation")
+    lam = getattr(recipe, "lam", 1.0)
+    prior = statistics["prior"] if "prior" in statistics else None
+    settings = list(tried(network, photographs, prior, lam))
+    print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
+    for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
+        print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

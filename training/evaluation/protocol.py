@@ -1,0 +1,274 @@
+"""How close a preset's colors are to those of a folder of photographs.
+
+The protocol, which is to be published with every figure (docs/evaluation.md says what the figures mean):
+
+1. All images of the folder and its sub-folders, sorted by path. Those that cannot be read are left out,
+   counted and listed. With a limit, an even choice of all class folders.
+2. Each is turned upright (EXIF), converted to sRGB by its color profile if it has one, and resized to size x
+   size by Pillow's Lanczos filter. The aspect is not kept, as in the comparison paper. This 8-bit picture is
+   the truth.
+3. The colorizer gets the truth in color, of which by its contract it sees the lightness only; so that
+   lightness is exact rather than rounded to 8 bits. That it sees no more is checked: a sample is colorized
+   again from 8-bit gray of the same lightness, and a preset that gains by the color is refused.
+4. The 8-bit result and the truth are converted to Lab by skimage.color.rgb2lab (D65) and compared on ab:
+   RMSE, PSNR and SSIM of `training.evaluation.metrics` for each picture, then the mean over pictures.
+5. The same for two constants that any colorizer must beat: gray (ab = 0), and the mean ab of all pixels of
+   the set, which has the lowest MSE of all constants.
+6. Colorfulness of the 8-bit result and of the truth, and the ratio of their means.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from skimage.color import lab2rgb, rgb2lab
+
+import zoo
+from training.data.folder import decode, image_files
+from training.evaluation import metrics
+from training.evaluation.tables import (
+    Figures,
+    Pixels,
+    Report,
+    Values,
+    append_result,
+    check_folder,
+    show,
+    write_classes,
+    write_images,
+    write_sheet,
+)
+from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
+
+SMALLEST = 8  # the side that every network of the zoo accepts
+BATCH = 16
+SAMPLE = 24  # pictures on the contact sheet, and in the check that color is ignored
+LEAK = 1.0  # Lab units of RMSE that 8-bit gray may cost; its rounding costs some hundredths
+Colorize = Callable[[Pixels], Pixels]
+
+
+def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BATCH) -> Report:
+    """Compare what `colorize` makes of the pictures uint8 (S, S, 3) with the pictures, by steps 3 to 6 above.
+
+    The pictures are iterated once and kept as uint8 (3 bytes a pixel); all else is done batch by batch.
+
+    Args:
+        colorize: sRGB uint8 (B, S, S, 3) -> uint8 of the same shape, by the lightness of its input only.
+        pictures: the truth, sRGB, all of one size, S >= 5.
+        batch: B; the last one may be smaller.
+
+    Raises:
+        DataError: there is no picture, or all are gray, so that there is no color to compare with.
+        ArgumentError: `colorize` returns another shape or type.
+    """
+    truths: list[Pixels] = []
+    colorized: list[Figures] = []
+    gray: list[Figures] = []
+    colorfulness: list[Values] = []
+    truth_colorfulness: list[Values] = []
+    means: list[Values] = []
+    for truth in _batches(pictures, batch):
+        result = np.asarray(colorize(truth))
+        if result.shape != truth.shape or result.dtype != np.uint8:
+            raise ArgumentError(
+                f"the colorizer returned {result.dtype} {result.shape}, where uint8 {truth.shape} is needed"
+            )
+        ab_true = _ab(truth)
+        truths.append(truth)
+        means.append(ab_true.mean(axis=(1, 2)))
+        colorized.append(_compare(ab_true, _ab(result)))
+        gray.append(_compare(ab_true, np.zeros_like(ab_true)))
+        colorfulness.append(metrics.colorfulness(result))
+        truth_colorfulness.append(metrics.colorfulness(truth))
+    if not truths:
+        raise DataError("there is no picture to evaluate on: at least one is needed")
+    if not any(np.any(values) for values in truth_colorfulness):
+        raise DataError("all pictures are gray: color photographs are needed, to compare the result with")
+
+    mean_ab = np.concatenate(means).mean(axis=0)
+    mean_color = []
+    for truth in truths:
+        ab_true = _ab(truth)
+        mean_color.append(_compare(ab_true, np.broadcast_to(mean_ab, ab_true.shape)))
+    return Report(
+        colorized=_join(colorized),
+        gray=_join(gray),
+        mean_color=_join(mean_color),
+        mean_ab=(float(mean_ab[0]), float(mean_ab[1])),
+        colorfulness=np.concatenate(colorfulness),
+        truth_colorfulness=np.concatenate(truth_colorfulness),
+    )
+
+
+def _batches(pictures: Iterable[Pixels], batch: int) -> Iterator[Pixels]:
+    waiting: list[Pixels] = []
+    for picture in pictures:
+        waiting.append(picture)
+        if len(waiting) == batch:
+            yield np.stack(waiting)
+            waiting = []
+    if waiting:
+        yield np.stack(waiting)
+
+
+def _ab(rgb: Pixels) -> Values:
+    return np.asarray(rgb2lab(rgb)[..., 1:], np.float64)
+
+
+def _compare(ab_true: Values, ab: Values) -> Figures:
+    return Figures(metrics.rmse(ab_true, ab), metrics.psnr(ab_true, ab), metrics.ssim(ab_true, ab))
+
+
+def _join(parts: Sequence[Figures]) -> Figures:
+    return Figures(
+        rmse=np.concatenate([part.rmse for part in parts]),
+        psnr=np.concatenate([part.psnr for part in parts]),
+        ssim=np.concatenate([part.ssim for part in parts]),
+    )
+
+
+def read_picture(path: Path, size: int) -> Pixels:
+    """One photograph as sRGB uint8 (size, size, 3), by step 2 above.
+
+    Raises:
+        PhotographError: the file is not an image, is damaged, or is too large to be one in good faith.
+    """
+    try:
+        picture = decode(path.read_bytes())
+    except (OSError, PhotographError) as error:
+        raise PhotographError(f"{path}: {error}") from error
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def gray_of(rgb: Pixels) -> Pixels:
+    """The gray uint8 (..., H, W, 3), of equal channels, with the L nearest to that of sRGB (..., H, W, 3)."""
+    lab = rgb2lab(rgb)
+    lab[..., 1:] = 0.0
+    level = np.rint(255.0 * lab2rgb(lab)[..., 1:2]).astype(np.uint8)
+    return np.repeat(level, 3, axis=-1)
+
+
+def spread(classes: Sequence[str], count: int) -> list[int]:
+    """At most `count` positions in `classes`, ascending, evenly over the classes and evenly within each.
+
+    Every class has one as long as there are not more classes than `count`.
+    """
+    members: dict[str, list[int]] = {}
+    for position, name in enumerate(classes):
+        members.setdefault(name, []).append(position)
+    names = sorted(members)
+    groups = [members[names[i]] for i in _evenly(len(names), count)]
+    chosen: list[int] = []
+    # Small classes first: what they cannot fill goes to those that can.
+    for done, group in enumerate(sorted(groups, key=len)):
+        share = (count - len(chosen)) // (len(groups) - done)
+        chosen += [group[i] for i in _evenly(len(group), share)]
+    return sorted(chosen)
+
+
+def _evenly(length: int, count: int) -> list[int]:
+    if length <= count:
+        return list(range(length))
+    return [(2 * i + 1) * length // (2 * count) for i in range(count)]
+
+
+def main(
+    preset: str,
+    data: Path,
+    size: int = 128,
+    out: Path | None = None,
+    limit: int | None = None,
+    temperature: float | None = None,
+) -> None:
+    """Evaluate a preset on a folder of photographs: a table on the screen and, in `out`, files.
+
+    `results.csv` gets one row more; `per_image.csv`, `per_class.csv` (if the photographs lie in sub-folders,
+    each of which is a class) and `sheet.jpg` (gray, colorized, original) are those of this run.
+
+    Args:
+        preset: what `zoo.load` takes.
+        data: the folder.
+        size: side of the pictures in pixels, at least 8.
+        out: the folder to write to, made if need be; None writes nothing.
+        limit: how many photographs at most, evenly over the classes; None takes all.
+        temperature: for presets that classify, passed to `zoo.load`; None takes the preset's own.
+
+    Raises:
+        DataError: `data` is not a folder, or has no image, none that can be read, or only gray ones.
+        ArgumentError: size or limit is too small, or `out` is a file or holds results with other columns.
+        PresetError: the preset makes use of the color of its input.
+    """
+    if size < SMALLEST:
+        raise ArgumentError(f"size {size} is too small: at least {SMALLEST} is needed")
+    if limit is not None and limit < 1:
+        raise ArgumentError(f"limit {limit} is too small: at least 1 is needed")
+    paths = image_files([data])
+    if limit is not None:
+        paths = [paths[i] for i in spread([_class_of(path, data) for path in paths], limit)]
+    if out is not None:
+        check_folder(out)  # before the work, not after it
+
+    colorize = _load(preset, temperature)
+    kept: list[Path] = []
+    left_out: list[PhotographError] = []
+    report = evaluate(colorize, _read_all(paths, size, kept, left_out))
+    classes = [_class_of(path, data) for path in kept]
+    sample = spread(classes, SAMPLE)
+    truth = np.stack([read_picture(kept[i], size) for i in sample])
+    gray = gray_of(truth)
+    colorized = np.concatenate([colorize(part) for part in _batches(truth, BATCH)])
+    from_gray = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
+    _check_color_ignored(preset, truth, colorized, from_gray)
+
+    show(preset, data, size, report, left_out)
+    if out is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write_images(out / "per_image.csv", report, [path.relative_to(data).as_posix() for path in kept])
+    if set(classes) == {"."}:
+        (out / "per_class.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
+    else:
+        write_classes(out / "per_class.csv", report, classes)
+    write_sheet(out / "sheet.jpg", gray, colorized, truth)
+    append_result(out / "results.csv", preset, data, size, temperature, report)
+
+
+def _load(preset: str, temperature: float | None) -> Colorize:
+    model = zoo.load(preset, temperature=temperature)
+    model.jit_compile = False  # XLA compiles anew for every shape, and is slower on CPUs
+
+    def colorize(rgb: Pixels) -> Pixels:
+        return np.asarray(model.predict_on_batch(rgb))
+
+    return colorize
+
+
+def _class_of(path: Path, data: Path) -> str:
+    return path.parent.relative_to(data).as_posix()
+
+
+def _read_all(paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError]) -> Iterator[Pixels]:
+    for path in track(paths, "evaluating", console=Console(stderr=True), transient=True):
+        try:
+            picture = read_picture(path, size)
+        except PhotographError as error:
+            left_out.append(error)
+            continue
+        kept.append(path)
+        yield picture
+    if not kept:
+        raise DataError(f"none of {len(paths)} images can be read; the first: {left_out[0]}")
+
+
+def _check_color_ignored(preset: str, truth: Pixels, colorized: Pixels, from_gray: Pixels) -> None:
+    ab_true = _ab(truth)
+    from_color_rmse = metrics.rmse(ab_true, _ab(colorized)).mean()
+    from_gray_rmse = metrics.rmse(ab_true, _ab(from_gray)).mean()
+    if from_gray_rmse > from_color_rmse + LEAK:
+        raise PresetError(
+            f"{preset} makes use of the color of its input (RMSE {from_color_rmse:.2f} from color "
+            f"photographs, {from_gray_rmse:.2f} from the same in gray): it must use their lightness only"
+        )

@@ -1,0 +1,1 @@
+"""The training loop on TensorFlow: one device, several, or several machines."""

@@ -1,0 +1,183 @@
+"""One step of training on all replicas, for every system."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from training.loop.optimizers import loss_scale, make_optimizer, overflowing_together
+from training.loop.warm_start import matching
+from training.recipes.recipe import Recipe
+from training.systems.system import Statistics, System, Update
+from zoo.errors import ArgumentError
+
+Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.datasets.batches
+Step = Callable[[Inputs], dict[str, tf.Tensor]]
+CPU_FLAGS = Path("/proc/cpuinfo")  # on Linux
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """A system with its optimizers, and its steps, which return by name what their pictures add to the batch's means.
+
+    step: trains on a batch.
+    rounds: what trains on a batch in parts, one round for each optimizer: its name, a step that adds up the gradients
+        of a part, and one that does so with the last part and then trains.
+    compiled: whether XLA compiles the steps.
+    """
+
+    system: System
+    optimizers: dict[str, keras.Optimizer]
+    step: Step
+    rounds: list[tuple[str, Step, Step]]
+    compiled: bool
+
+    @property
+    def main_optimizer(self) -> keras.Optimizer:
+        """The one that schedules and callbacks act on."""
+        return next(iter(self.optimizers.values()))
+
+    def train(self, parts: Sequence[Inputs]) -> dict[str, float]:
+        """Trains on a batch in parts; the batch's mean losses.
+
+        An adversarial system takes the discriminators' round first, so that the generator meets the new ones with all
+        parts, as it does with a whole batch.
+        """
+        if len(parts) == 1:
+            return {name: float(value) for name, value in self.step(parts[0]).items()}
+        losses: dict[str, float] = {}
+        trained: list[str] = []
+        for name, gather, finish in self.rounds:
+            found = [gather(part) for part in parts[:-1]] + [finish(parts[-1])]
+            sums = {key: sum(float(part[key]) for part in found) for key in found[0]}
+            losses = sums | {key: losses[key] for key in trained if key in losses}  # as they were before the update
+            trained.append(name)
+        return losses
+
+
+def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: tf.distribute.Strategy) -> Trainer:
+    """New networks and optimizers, under the strategy, for epochs of so many steps."""
+    with strategy.scope(), _dtype_policy(recipe.precision):
+        system = recipe.system(statistics)
+        for layer in matching(system.network, "frozen", recipe.frozen):
+            layer.trainable = False
+        variables = {name: _trainable(models) for name, models in system.trained.items()}
+        if not all(variables.values()):
+            raise ArgumentError(f"frozen is {recipe.frozen}: nothing is left to train")
+        optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
+        for name, optimizer in optimizers.items():
+            optimizer.build(variables[name])
+        gathered = {name: _accumulators(vs) for name, vs in variables.items()} if recipe.micro_batches > 1 else {}
+
+    def gradients_of(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
+        # Gradients are summed over replicas and parts, so each one divides by the whole batch.
+        share = tf.fill(tf.shape(losses), tf.cast(loss_scale(optimizers[name]) / recipe.batch, losses.dtype))
+        return tape.gradient(losses, variables[name], output_gradients=share)
+
+    def update(name: str, gradients: list[tf.Tensor]) -> None:
+        optimizer = optimizers[name]
+        gradients = overflowing_together(optimizer, gradients)
+        scale = loss_scale(optimizer)
+        if recipe.weight_decay and recipe.optimizer != "adamw":
+            decay = scale * recipe.weight_decay / strategy.num_replicas_in_sync
+            gradients = [
+                g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
+                for g, v in zip(gradients, variables[name], strict=True)
+            ]
+        if recipe.clip_norm:
+            gradients = _clipped(gradients, scale * recipe.clip_norm)
+        optimizer.apply(gradients, variables[name])
+
+    def train_all(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        update(name, gradients_of(name, tape, losses))
+
+    def gather_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        if name == wanted:
+            for total, gradient in zip(gathered[name], gradients_of(name, tape, losses), strict=True):
+                total.assign_add(gradient)
+
+    def finish_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        if name == wanted:
+            gradients = gradients_of(name, tape, losses)
+            update(name, [g + total for g, total in zip(gradients, gathered[name], strict=True)])
+            for total in gathered[name]:
+                total.assign(tf.zeros_like(total))
+
+    on_one_cpu = strategy is tf.distribute.get_strategy() and emulates_bfloat16()
+    gains = recipe.precision == "mixed_bfloat16" or (recipe.precision == "float32" and system.compiled)
+    compiled = on_one_cpu and gains
+
+    def on_all_replicas(update: Update) -> Step:
+        @tf.function(jit_compile=compiled or None)
+        def step(inputs: Inputs) -> dict[str, tf.Tensor]:
+            def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
+                lightness, truth = inputs
+                return summed(system.step(lightness, truth, update))
+
+            sums = strategy.run(on_replica, (inputs,))
+            return {name: strategy.reduce("SUM", value, axis=None) / recipe.batch for name, value in sums.items()}
+
+        step_of: Step = step
+        return step_of
+
+    rounds = [
+        (name, on_all_replicas(partial(gather_one, name)), on_all_replicas(partial(finish_one, name)))
+        for name in reversed(system.trained)
+    ]
+    return Trainer(system, optimizers, on_all_replicas(train_all), rounds, compiled)
+
+
+def emulates_bfloat16() -> bool:
+    """Whether the default device is a CPU that has no instructions for bfloat16.
+
+    There TensorFlow's own convolutions in bfloat16 take ten times as long as in float32. XLA computes them in float32,
+    and rounds their results.
+    """
+    if tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"):
+        return False
+    flags = CPU_FLAGS.read_text().split() if CPU_FLAGS.is_file() else []
+    return not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags)
+
+
+def summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The sum over the batch of each loss (B,)."""
+    return {name: tf.reduce_sum(values) for name, values in losses.items()}
+
+
+def _trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
+    """The trainable variables of models that may share layers, each once."""
+    return list({id(v): v for model in models for v in model.trainable_variables}.values())
+
+
+def _accumulators(variables: Sequence[keras.Variable]) -> list[tf.Variable]:
+    """A sum of gradients for each variable, of which every replica has its own."""
+    return [
+        tf.Variable(
+            tf.zeros(v.shape, v.dtype),
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        )
+        for v in variables
+    ]
+
+
+def _clipped(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.Tensor]:
+    """Each replica's gradients, shrunk if the norm of their sum over the replicas is above the limit."""
+    total = tf.distribute.get_replica_context().all_reduce("SUM", list(gradients))
+    shrink = tf.minimum(1.0, limit / tf.linalg.global_norm(total))
+    return [gradient * shrink for gradient in gradients]
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)

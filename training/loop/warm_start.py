@@ -1,0 +1,179 @@
+"""Weights to begin with: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+import zoo
+from training import recipes
+from training.loop.checkpoints import restore_models
+from training.recipes.recipe import Recipe
+from training.runs import run_folder
+from training.systems.system import Statistics, System
+from zoo.bins import rebalancing_weights
+from zoo.colorizer import network_of
+from zoo.errors import ArgumentError, UnknownNameError
+from zoo.presets import Preset, row_of
+from zoo.weights import copy_weights, leaves
+
+# Arguments of builders that no weight depends on: how scores become colors, and what the statistics say anyway.
+FREE = ("temperature", "bins")
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Something trained.
+
+    source: what the user called it.
+    models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone.
+    arguments: of `zoo.build`; none where nobody wrote them down.
+    statistics: its classes and their prior, or nothing.
+    lam: of the class rebalancing that its scores carry.
+    """
+
+    source: str
+    models: list[keras.Model]
+    arguments: dict[str, Any]
+    statistics: Statistics
+    lam: float
+
+
+def read(source: str) -> Initial:
+    """A preset of this name, a .keras file, the best network of a run's folder, or RUN/checkpoints/ckpt-N.
+
+    Raises:
+        UnknownNameError: none of these.
+        PresetError: a file that cannot be read.
+        ArgumentError: a run that has no best network yet.
+    """
+    path = Path(source)
+    if Path(f"{source}.index").is_file():
+        return _of_checkpoint(path)
+    if path.is_dir():
+        return _of_run(path)
+    if path.suffix == ".keras" or source in {row.name for row in zoo.list_presets()}:
+        return _of_file(source)
+    names = ", ".join(row.name for row in zoo.list_presets())
+    raise UnknownNameError(
+        f"init is {source!r}: it must be a preset ({names}), a .keras file, the folder of a run, or the path of one "
+        "of its checkpoints without its ending, such as runs/NAME/checkpoints/ckpt-3"
+    )
+
+
+def _of_file(source: str) -> Initial:
+    network = network_of(zoo.load(source))
+    row = row_of(source)
+    if row is None:
+        return Initial(source, [network], {}, {}, 1.0)
+    return Initial(source, [network], dict(row.arguments), _statistics_of(row), row.lam)
+
+
+def _statistics_of(row: Preset) -> Statistics:
+    found: dict[str, Any] = {"prior": row.prior, "cell_classes": row.cell_classes, "centers": row.arguments.get("bins")}
+    kinds = {"prior": np.float32, "cell_classes": np.int32, "centers": np.float32}
+    return {name: np.array(values, kinds[name]) for name, values in found.items() if values}
+
+
+def _of_run(folder: Path) -> Initial:
+    recipe, statistics = recipes.of_run(folder), run_folder.read_statistics(folder)
+    best = folder / "best.keras"
+    if not best.is_file():
+        there = tf.train.latest_checkpoint(str(folder / "checkpoints"))
+        instead = f"its newest checkpoint is {there}" if there else "and no checkpoint either"
+        raise ArgumentError(f"{folder} has no best.keras, for no epoch of it is done: {instead}")
+    network = network_of(zoo.load(best))
+    return Initial(str(folder), [network], recipe.arguments(statistics), statistics, getattr(recipe, "lam", 1.0))
+
+
+def _of_checkpoint(path: Path) -> Initial:
+    folder = path.parent.parent
+    recipe, statistics = recipes.of_run(folder), run_folder.read_statistics(folder)
+    system = recipe.system(statistics)
+    restore_models(system.trained, path)
+    models = [model for part in system.trained.values() for model in part]
+    return Initial(str(path), models, recipe.arguments(statistics), statistics, getattr(recipe, "lam", 1.0))
+
+
+def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Statistics) -> None:
+    """Gives a new system the weights of something trained, but for the layers that the recipe wants fresh.
+
+    What stands beside the network (discriminators, a classifier) gets them where they are there and fit, and starts
+    anew otherwise. Scores that carry another rebalancing than the recipe's get the recipe's.
+
+    Raises:
+        ArgumentError: another architecture, other arguments, or weights of other shapes; with the differences.
+    """
+    network, *others = [model for part in system.trained.values() for model in part]
+    found, *found_others = initial.models
+    if found.name != network.name:
+        raise ArgumentError(f"init is {initial.source}, a {found.name}: the recipe trains a {network.name}")
+    wanted = recipe.arguments(statistics)
+    differences = [
+        f"{name} is {initial.arguments[name]!r} there and {value!r} here"
+        for name, value in wanted.items()
+        if name in initial.arguments and name not in FREE and _plain(initial.arguments[name]) != _plain(value)
+    ]
+    fresh = {id(layer) for layer in matching(network, "fresh", recipe.fresh)}
+    differences = differences or _differences(found, network, fresh)
+    if differences:
+        more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise ArgumentError(f"init is {initial.source}, another {network.name}: {'; '.join(differences[:5])}{more}")
+    copy_weights(found, network, fresh)
+    _rebalance(initial, recipe, network, statistics, fresh)
+    for i, model in enumerate(others):
+        if i < len(found_others) and not _differences(found_others[i], model, set()):
+            copy_weights(found_others[i], model)
+        else:
+            print(f"{model.name} starts anew: {initial.source} has none that fits", flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value))
+
+
+def _rebalance(initial: Initial, recipe: Recipe, network: keras.Model, statistics: Statistics, fresh: set[int]) -> None:
+    if "prior" not in initial.statistics or "prior" not in statistics or id(network.get_layer("scores")) in fresh:
+        return
+    new = rebalancing_weights(statistics["prior"], getattr(recipe, "lam", 1.0))
+    old = rebalancing_weights(initial.statistics["prior"], initial.lam)
+    bias = network.get_layer("scores").bias
+    bias.assign(ops.convert_to_numpy(bias) + np.log(new) - np.log(old))
+
+
+def matching(network: keras.Model, field: str, patterns: Sequence[str]) -> list[keras.Layer]:
+    """The layers whose names match one of the patterns, in which * stands for anything.
+
+    Raises:
+        ArgumentError: a pattern that matches none; `field` is what the recipe calls the patterns.
+    """
+    named = dict(leaves(network))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in named):
+            weighted = ", ".join(name for name, layer in named.items() if layer.weights)
+            raise ArgumentError(f"{field} is {pattern!r}, which no layer is called: there are {weighted}")
+    return [layer for name, layer in named.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> list[str]:
+    """What keeps the weights of one model from fitting into the other, a text for each layer."""
+    there = {name: layer for name, layer in leaves(source) if layer.weights}
+    here = {name: layer for name, layer in leaves(target) if layer.weights and id(layer) not in fresh}
+    texts = []
+    for name, layer in here.items():
+        if name not in there:
+            texts.append(f"layer {name} is not there")
+            continue
+        shapes = [[tuple(w.shape) for w in each.get_weights()] for each in (there[name], layer)]
+        if shapes[0] != shapes[1]:
+            texts.append(f"layer {name} has weights of {shapes[0]} there and {shapes[1]} here")
+    known = {name for name, _ in leaves(target)}
+    return texts + [f"layer {name} is there and not here" for name in there if name not in known]

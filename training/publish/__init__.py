@@ -1,0 +1,1 @@
+"""From a run to a preset with metadata and model card."""

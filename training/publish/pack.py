@@ -1,0 +1,191 @@
+"""From a training run to a preset: one `.keras` file and its row of metadata.
+
+colorzoo pack runs/color_unet_wide_scenes_v1 -o color_unet_wide_scenes_v1.keras --data DIR --saturation 1.3 ...
+"""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import zoo
+from training import recipes
+from training.data.folder import image_files
+from training.evaluation.protocol import evaluate, read_picture
+from training.publish.model_card import model_card
+from training.recipes.recipe import Recipe
+from training.runs import run_folder
+from zoo.bins import rebalancing_weights
+from zoo.colorizer import network_of
+from zoo.errors import ArgumentError
+from zoo.presets import Preset, sha256
+from zoo.registry import parameters
+
+KEPT_BITS = 10  # of the mantissa, as in float16
+
+
+def pack(
+    run: Path,
+    name: str,
+    folder: Path,
+    *,
+    saturation: float,
+    size: int,
+    views: Sequence[float] = (),
+    lam: float | None = None,
+    temperature: float | None = None,
+) -> tuple[Path, dict[str, Any]]:
+    """Writes the best network of a run as the colorizer `folder/name.keras`.
+
+    Weights are rounded to the precision of float16 and stay float32, so that the file loads anywhere and the archive
+    compresses to about half. A lambda other than the recipe's is added to the scores' bias (see
+    `training.evaluation.calibration`); without one, and without a temperature, the recipe's stay.
+
+    Returns:
+        The file, and the part of its metadata that the run knows.
+
+    Raises:
+        ArgumentError: a preset of this name is there already, and presets never change; or the network has no
+            classes to set lambda or temperature for.
+    """
+    path = folder / f"{name}.keras"
+    if path.exists():
+        raise ArgumentError(f"{path} is there already, and presets never change: give the run another name")
+    recipe = recipes.of_run(run)
+    statistics = run_folder.read_statistics(run)
+    if temperature is not None:
+        recipe = _with(recipe, "temperature", temperature)
+    arguments = recipe.arguments(statistics)
+    network = zoo.build(recipe.architecture, arguments)
+    trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    _copy_rounded(trained, network)
+    used = getattr(recipe, "lam", 1.0)
+    if lam is not None and lam != used:
+        _with(recipe, "lam", lam)
+        bias = network.get_layer("scores").bias
+        shift = [np.log(rebalancing_weights(statistics["prior"], value)) for value in (lam, used)]
+        bias.assign(bias.numpy() + shift[0] - shift[1])
+        used = lam
+
+    plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
+    zoo.colorizer(network, size, saturation=saturation, views=views).save(plain_path)
+    with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
+        for item in plain.namelist():
+            packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
+    plain_path.unlink()
+    packed_path.replace(path)
+    return path, {
+        "name": name,
+        "architecture": recipe.architecture,
+        "arguments": arguments,
+        "parameters": parameters(network),
+        "size": size,
+        "lam": used,
+        "saturation": saturation,
+        "views": list(views),
+        "prior": statistics["prior"].tolist() if "prior" in statistics else [],
+        "cell_classes": statistics["cell_classes"].tolist() if "cell_classes" in statistics else [],
+        "keras_version": keras.__version__,
+        "sha256": sha256(path),
+    }
+
+
+def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
+    """Layer by layer: a file brings back all weights of a model, but not their order."""
+    for layer in target.layers:
+        if isinstance(layer, keras.Model):
+            _copy_rounded(source.get_layer(layer.name), layer)
+        else:
+            layer.set_weights([_rounded(w) for w in source.get_layer(layer.name).get_weights()])
+
+
+def _with(recipe: Recipe, field: str, value: float) -> Recipe:
+    """The recipe with another value; ArgumentError if it has no such field, or the value is outside its range."""
+    if not hasattr(recipe, field):
+        raise ArgumentError(f"{recipe.architecture} has no {field} to set")
+    changes: dict[str, Any] = {field: value}
+    return dataclasses.replace(recipe, **changes)
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    """Float32 weights to the nearest value with KEPT_BITS of mantissa."""
+    drop = 23 - KEPT_BITS
+    bits = weights.astype(np.float32).view(np.uint32) + np.uint32(1 << (drop - 1))
+    return (bits & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
+
+
+def measured(model: keras.Model, data: Path, size: int) -> dict[str, float]:
+    """The metrics of a row: `training.evaluation.protocol` on the photographs of a folder."""
+    pictures = (read_picture(path, size) for path in image_files([data]))
+    model.jit_compile = False
+    report = evaluate(model.predict_on_batch, pictures)
+    return {
+        "pictures": report.n,
+        "evaluated_size": size,
+        "rmse": round(float(report.colorized.rmse.mean()), 4),
+        "rmse_gray": round(float(report.gray.rmse.mean()), 4),
+        "gain": round(report.gain, 4),
+        "ssim": round(float(report.colorized.ssim.mean()), 4),
+        "colorfulness_ratio": round(report.colorfulness_ratio, 4),
+    }
+
+
+def main(
+    run: Path,
+    out: Path,
+    data: Path | None,
+    *,
+    training_data: str | None = None,
+    license: str | None = None,
+    lam: float | None = None,
+    temperature: float | None = None,
+    saturation: float | None = None,
+    size: int | None = None,
+    views: Sequence[float] = (),
+    evaluated_size: int = 128,
+) -> None:
+    """Writes NAME.keras, its row NAME.json and its model card NAME.md; the body of `colorzoo pack`.
+
+    Args:
+        run: the folder of a run.
+        out: the .keras file.
+        data: photographs for the metrics, never seen in training; none: no metrics.
+        training_data, license: what it was trained on, in words, and how that is licensed; by default what the run
+            knows.
+        lam, temperature, saturation, size, views: see `pack`; by default the recipe's.
+        evaluated_size: side in pixels of the photographs that are measured.
+
+    Raises:
+        ArgumentError: no run, no .keras file, a file that is there already, or settings that cannot be.
+        DataError: photographs that cannot be measured.
+    """
+    if out.suffix != ".keras":
+        raise ArgumentError(f"-o is {out}: the name of a .keras file is needed")
+    recipe = recipes.of_run(run)
+    for written in (out, out.with_suffix(".json"), out.with_suffix(".md")):
+        if written.exists():
+            raise ArgumentError(f"{written} is there already, and presets never change: choose another name")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    path, row = pack(
+        run, out.stem, out.parent, saturation=saturation or recipe.saturation, size=size or recipe.working_size,
+        views=views, lam=lam, temperature=temperature,
+    )  # fmt: skip
+    start = run_folder.last_start(run)
+    row |= {
+        "training_data": training_data or run_folder.training_data(run),
+        "license": license or "that of its photographs, which nobody stated",
+        "recipe": run.name,
+        "commit": start["commit"],
+        "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
+    }
+    preset = Preset(**row)
+    path.with_suffix(".md").write_text(model_card(preset, recipe, start), encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
+    for name, value in preset.metrics.items():
+        print(f"  {name} {value:g}")

@@ -1,0 +1,229 @@
+"""The folder that a run lives in.
+
+| file | what |
+|---|---|
+| recipe.json | every field of the recipe |
+| photographs.json | how many photographs it was trained and validated on, and a digest of them |
+| photographs.tsv | set, SHA-256 and path of each |
+| left_out.txt | path and reason of each file that is not used |
+| statistics.npz | what the system learned of the photographs beforehand |
+| starts.jsonl | a row for each start: time, command, versions, commit, devices |
+| log.csv | a row for each epoch |
+| times.csv | how long each epoch took |
+| best.keras, last.keras | colorizers of the epoch with the lowest validation loss, and of the last |
+| report.html | curves, panels and figures of a run that is done |
+| checkpoints/, tensorboard/, cache/ | |
+"""
+
+import csv
+import dataclasses
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from training.data.datasets import Photographs
+from training.recipes.recipe import Recipe
+from training.systems.system import Statistics
+from zoo.errors import ArgumentError, TrainingError
+
+VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns what a full, read-only or lost disk raises into one line, a TrainingError."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow writes checkpoints and events itself
+        reason = error.message if isinstance(error, tf.errors.OpError) else str(error)
+        raise TrainingError(
+            f"{folder} cannot be written to: {reason.splitlines()[0]}; what was written before is complete, and the "
+            "same command goes on from the last checkpoint once there is room"
+        ) from error
+
+
+def replaced(path: Path, write: Callable[[Path], object]) -> None:
+    """Has a file written beside its place and renames it into it; what could not be written in full is deleted."""
+    temporary = path.with_name(f"part-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_recipe(folder: Path, recipe: Recipe) -> None:
+    """Raises TrainingError if the folder is that of a run with another recipe."""
+    _check_same(folder / "recipe.json", _settings(recipe))
+
+
+def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
+    """Raises TrainingError if the folder is that of a run on other photographs."""
+    _check_same(folder / "photographs.json", contents(photographs, held_out))
+
+
+def claim(
+    folder: Path, recipe: Recipe, photographs: Photographs, held_out: Photographs | None, statistics: Statistics
+) -> None:
+    """Writes what the run is about."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
+    write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
+    sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
+    rows = (
+        f"{kind}\t{digest}\t{name}\n"
+        for kind, part in sets.items()
+        for digest, name in zip(part.hashes, part.names, strict=True)
+    )
+    # Row by row, since there may be millions.
+    replaced(folder / "photographs.tsv", lambda path: _write_rows(path, rows))
+    write_text(
+        folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
+    )
+    arrays: dict[str, Any] = dict(statistics)
+    replaced(folder / "statistics.npz", lambda path: _savez(path, arrays))
+    with (folder / "starts.jsonl").open("a") as file:
+        file.write(json.dumps(_start()) + "\n")
+    for kind, part in sets.items():
+        print(f"{len(part)} {kind} photographs; left out: {counted(part)}", flush=True)
+
+
+def read_statistics(folder: Path) -> Statistics:
+    """What the system learned of the photographs beforehand.
+
+    Raises:
+        ArgumentError: the folder holds no run.
+    """
+    path = folder / "statistics.npz"
+    if not path.is_file():
+        raise ArgumentError(f"{folder} is not the folder of a training run: it holds no {path.name}")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def starts(folder: Path) -> list[dict[str, Any]]:
+    """Time, command, versions, commit and devices of each start of a run; none where it has no starts.jsonl."""
+    path = folder / "starts.jsonl"
+    found = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue  # a power cut may have torn it
+    return found
+
+
+def last_start(folder: Path) -> dict[str, Any]:
+    """The last of the starts; empty where there is none."""
+    found = starts(folder)
+    return found[-1] if found else {"time": "", "command": [], "versions": {}, "commit": ""}
+
+
+def training_data(folder: Path) -> str:
+    """How many photographs a run was trained on, and their digest."""
+    path = folder / "photographs.json"
+    return str(json.loads(path.read_text())["training"]) if path.is_file() else "unknown photographs"
+
+
+def drop_rows(folder: Path, epoch: int) -> None:
+    """Drops the rows of the log, and of the times, about epochs that a resumed run goes through again."""
+    for path in (folder / "log.csv", folder / "times.csv"):
+        if not path.is_file():
+            continue
+        rows = list(csv.reader(path.read_text().splitlines()))
+        # A full disk or a power cut may have torn the last row, which is then of a later epoch.
+        kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) < epoch]
+        write_text(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    return settings
+
+
+def contents(photographs: Photographs, held_out: Photographs | None) -> dict[str, str]:
+    """How many photographs each set holds, and a digest of them."""
+    return {"training": _content(photographs), "validation": _content(held_out)}
+
+
+def _content(photographs: Photographs | None) -> str:
+    if not photographs:
+        return "none"
+    return f"{len(photographs)} photographs, sha256 {photographs.digest}"
+
+
+def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
+    if not path.is_file():
+        return
+    try:
+        found = dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}; restore it, or name another --out") from error
+    differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
+    if differences:
+        raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
+
+
+def counted(part: Photographs) -> str:
+    """How many files of a set are left out for which reason."""
+    counts: dict[str, int] = {}
+    for _, reason in part.left_out:
+        counts[reason.split(":")[0]] = counts.get(reason.split(":")[0], 0) + 1
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "none"
+
+
+def _start() -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS_OF},
+        "commit": _commit(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """The commit that the code was checked out at, marked if it was changed since; "" outside a repository."""
+    home = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            cwd=home, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file beside and renames it into place."""
+    # Names of files that are not UTF-8 come as they are.
+    replaced(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
+
+
+def _write_rows(path: Path, rows: Iterable[str]) -> None:
+    with path.open("wb") as file:
+        file.writelines(row.encode(errors="surrogateescape") for row in rows)
+
+
+def _savez(path: Path, arrays: dict[str, Any]) -> None:
+    with path.open("wb") as file:  # given a path, NumPy would add a suffix
+        np.savez(file, **arrays)
