@@ -499,7 +499,7 @@ def pack(
     ] = None,
     training_data: Annotated[str | None, typer.Option(help="What it was trained on, in words.")] = None,
     license: Annotated[str | None, typer.Option(help="The license of the photographs it was trained on.")] = None,
-    lam: Annotated[
+    rebalance_lambda: Annotated[
         float | None, typer.Option(help="Class rebalancing; 1: none. By default what it was trained with.")
     ] = None,
     temperature: Annotated[
@@ -511,7 +511,7 @@ def pack(
     size: Annotated[
         int | None, typer.Option(min=16, help="Side in pixels of the frame; by default the recipe's.")
     ] = None,
-    views: Annotated[
+    tta_scales: Annotated[
         list[float] | None,
         typer.Option(help="Shares of the frame to look at, each also mirrored, and take the mean; several times."),
     ] = None,
@@ -528,11 +528,11 @@ def pack(
                 data,
                 training_data=training_data,
                 license=license,
-                lam=lam,
+                rebalance_lambda=rebalance_lambda,
                 temperature=temperature,
                 saturation=saturation,
                 size=size,
-                views=views or (),
+                tta_scales=tta_scales or (),
                 evaluated_size=evaluated_size,
             )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data import records
-from training.data.datasets import FRAMINGS, Photographs, fill, fit, in_shards
+from training.data.datasets import RESIZE_MODES, Photographs, center_crop, in_shards, pad
 from training.data.folder import decode
 
 
@@ -29,13 +29,13 @@ def main() -> None:
     parser.add_argument("shards", type=Path, nargs="+", help="of the same photographs, which must still be there")
     parser.add_argument("--size", type=int, default=256, help="side in pixels of the frames")
     parser.add_argument(
-        "--framing", choices=FRAMINGS, default="fit", help="how pictures become frames; windows: middle"
+        "--resize-mode", choices=RESIZE_MODES, default="pad", help="how pictures become frames; windows: middle"
     )
     parser.add_argument("--pictures", type=int, default=512, help="in a turn")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     sets = {
-        str(path): in_shards(records.load([(path, "train")]), arguments.size, arguments.framing, (0, 0))
+        str(path): in_shards(records.load([(path, "train")]), arguments.size, arguments.resize_mode, (0, 0))
         for path in arguments.shards
     }
     first = next(iter(sets.values()))
@@ -47,7 +47,7 @@ def main() -> None:
         picture = decode(Path(name).read_bytes())
         if first.window:
             return first.window.cut(picture, None)
-        return (fit if arguments.framing == "fit" else fill)(picture, arguments.size)[0]
+        return (pad if arguments.resize_mode == "pad" else center_crop)(picture, arguments.size)[0]
 
     def from_files() -> None:
         np.stack(list(pool.map(framed, names)))
@@ -70,7 +70,7 @@ def main() -> None:
                 wall[name].append((time.perf_counter() - began) / len(chosen))
                 cpu[name].append((time.process_time() - used) / len(chosen))
     print(
-        f"{len(chosen)} pictures, {arguments.framing}, {arguments.size} x {arguments.size}, "
+        f"{len(chosen)} pictures, {arguments.resize_mode}, {arguments.size} x {arguments.size}, "
         f"medians of {arguments.rounds} turns"
     )
     for name in ways:

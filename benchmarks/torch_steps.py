@@ -120,7 +120,7 @@ def color_unet(recipe: ColorUNetRecipe) -> Scorer:
 def zhang2016_loss(recipe: Zhang2016Recipe, statistics: Statistics) -> Loss:
     """Rebalanced cross-entropy over softly encoded bins."""
     centers = torch.from_numpy(statistics["centers"])
-    class_weights = torch.from_numpy(bins.rebalancing_weights(statistics["prior"], recipe.lam))
+    class_weights = torch.from_numpy(bins.rebalancing_weights(statistics["prior"], recipe.rebalance_lambda))
 
     def loss(scores: torch.Tensor, truth: Tensors) -> torch.Tensor:
         wanted = truth["ab"][:, :, ::STRIDE, ::STRIDE].permute(0, 2, 3, 1)
@@ -138,7 +138,7 @@ def zhang2016_loss(recipe: Zhang2016Recipe, statistics: Statistics) -> Loss:
 
 def color_unet_loss(recipe: ColorUNetRecipe, statistics: Statistics) -> Loss:
     """Weighted cross-entropy over UV cells."""
-    weights = torch.from_numpy(bins.rebalancing_weights(statistics["prior"], recipe.lam))
+    weights = torch.from_numpy(bins.rebalancing_weights(statistics["prior"], recipe.rebalance_lambda))
     classes_of = torch.from_numpy(statistics["cell_classes"]).long()
     limits = torch.from_numpy(bins.UV_LIMITS)
 

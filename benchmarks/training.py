@@ -32,7 +32,7 @@ from PIL import Image
 from skimage import data as samples
 
 from training import recipes
-from training.data.datasets import Photographs, Place, batches
+from training.data.datasets import Photographs, WorkerInfo, batches
 from training.loop.strategies import distributed, make_strategy
 from training.loop.trainer import Inputs, make_trainer
 from training.recipes.recipe import Recipe
@@ -140,7 +140,7 @@ def endless(recipe: Recipe, photographs: Photographs, strategy: tf.distribute.St
     size, changes = recipe.batch // strategy.num_replicas_in_sync, recipe.changes()
     for epoch in itertools.count():
 
-        def part(place: Place, epoch: int = epoch) -> tf.data.Dataset:
+        def part(place: WorkerInfo, epoch: int = epoch) -> tf.data.Dataset:
             return batches(
                 photographs, recipe.batch, seed=recipe.seed, epoch=epoch, augmentation=changes,
                 classes=photographs.classes, draws=draws, place=place,

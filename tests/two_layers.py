@@ -21,8 +21,8 @@ class TwoLayers(Recipe):
 
     architecture: str = "two_layers"
     size: int = 32
-    framing: str = "fill"
-    working_size: int = 32
+    resize_mode: str = "center_crop"
+    frame_size: int = 32
     batch: int = 4
     epochs: int = 2
     schedule: str = "constant"

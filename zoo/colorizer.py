@@ -27,7 +27,9 @@ def recompose(lightness: Tensor, ab: Tensor) -> Tensor:
     return color.lab_to_rgb(color.fit_gamut(ops.concatenate([lightness, ab], axis=-1)))
 
 
-def colorizer(network: keras.Model, size: int, *, saturation: float = 1.0, views: Sequence[float] = ()) -> keras.Model:
+def colorizer(
+    network: keras.Model, size: int, *, saturation: float = 1.0, tta_scales: Sequence[float] = ()
+) -> keras.Model:
     """Image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8, of the same H and W >= 1.
 
     Gray or color comes in: only the lightness of the image is used, and kept.
@@ -37,8 +39,8 @@ def colorizer(network: keras.Model, size: int, *, saturation: float = 1.0, views
         size: side in pixels of the frame that the network sees, at least 16.
         saturation: factor on the network's ab, above 0. Networks that average over plausible colors are paler than
             the photographs they learned from; a factor above 1 makes up for it.
-        views: shares of size, each in (0, 1], at which the network sees the frame and its mirror image; the mean of
-            what it says is taken. Where it is unsure, one view gives patches of color that another does not. Empty:
+        tta_scales: shares of size, each in (0, 1], at which the network sees the frame and its mirror image; the mean
+            of what it says is taken. Where it is unsure, one view gives patches of color that another does not. Empty:
             the frame once, as it is.
 
     Raises:
@@ -48,8 +50,8 @@ def colorizer(network: keras.Model, size: int, *, saturation: float = 1.0, views
         raise ArgumentError(f"size is {size}: the frame needs at least {SMALLEST_FRAME} pixels")
     if saturation <= 0:
         raise ArgumentError(f"saturation is {saturation}: it must be above 0")
-    if not all(0 < share <= 1 for share in views):
-        raise ArgumentError(f"views is {views}: shares of the frame's side in (0, 1] are needed")
+    if not all(0 < share <= 1 for share in tta_scales):
+        raise ArgumentError(f"tta_scales is {tta_scales}: shares of the frame's side in (0, 1] are needed")
     image = keras.Input((None, None, 3), name="image")
     lightness = color.lightness(ops.clip(image, 0.0, 255.0) * (1 / 255))
     frame_positions = np.arange(size, dtype=np.float32)
@@ -67,7 +69,7 @@ def colorizer(network: keras.Model, size: int, *, saturation: float = 1.0, views
 
     frame = ops.expand_dims(resample(lightness[..., 0], shrink(rows), shrink(columns)), -1)
     frame = layers.Identity(dtype="float32", name="frame")(frame)
-    sides = dict.fromkeys(max(SMALLEST_FRAME, round(share * size)) for share in views)
+    sides = dict.fromkeys(max(SMALLEST_FRAME, round(share * size)) for share in tta_scales)
     ab = _seen(network, frame, size, list(sides))
     ab = layers.Rescaling(saturation, dtype="float32", name="saturation")(ab)
     ab = resample(ops.transpose(ab, (0, 3, 1, 2)), enlarge(rows), enlarge(columns))

@@ -145,8 +145,8 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
         keras.config.set_dtype_policy(before)
     copy_weights(network_of(model), network)
     size = frame_size(model)
-    views = [side / size for side in view_sides(model)]
-    return colorizer(network, size, saturation=saturation_of(model), views=views)
+    tta_scales = [side / size for side in view_sides(model)]
+    return colorizer(network, size, saturation=saturation_of(model), tta_scales=tta_scales)
 
 
 def _origin(preset: str | Path) -> dict[str, str]:

@@ -37,7 +37,7 @@ from training.runs.run_folder import writing
 from zoo.errors import DataError, TrainingError
 
 RECIPE = TwoLayers()  # 2 steps an epoch, with a checkpoint after each of them and one at the end of each epoch
-WINDOWS = dataclasses.replace(RECIPE, framing="window", flip=False)
+WINDOWS = dataclasses.replace(RECIPE, resize_mode="random_crop", flip=False)
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -204,7 +204,7 @@ def test_memory_is_not_the_disk(photos: Path, tmp_path: Path, monkeypatch: pytes
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     monkeypatch.setattr(Trainer, "train", exhausted)
-    with pytest.raises(TrainingError, match="needs more memory than there is: OOM .* micro_batches"):
+    with pytest.raises(TrainingError, match="needs more memory than there is: OOM .* gradient_accumulation_steps"):
         run(photos, tmp_path / "run")
 
 
@@ -346,7 +346,7 @@ def test_cache_that_is_lost_during_a_run(
 
 def test_damaged_cache_is_made_again(photos: Path, tmp_path: Path) -> None:
     def prepared() -> datasets.Photographs:
-        return datasets.prepare([photos / "train"], 32, tmp_path, "fill")
+        return datasets.prepare([photos / "train"], 32, tmp_path, "center_crop")
 
     expected = np.array(prepared().frames)
     frames, index = tmp_path / "frames.npy", tmp_path / "index.json"
@@ -388,14 +388,14 @@ def test_weights_that_are_not_finite_are_never_kept(
     kept = index.with_suffix("")
     assert str(caught.value) == (
         f"first/kernel is not finite at step 1 of epoch 2: train with --init {kept}, which is from before and finite, "
-        "into another --out, with a lower learning_rate or a clip_norm"
+        "into another --out, with a lower learning_rate or a global_clipnorm"
     )
     found = checkpoint_values(index)
     assert all(np.isfinite(value).all() for value in found.values() if value.dtype.kind == "f")
 
     # What the message advises works.
     monkeypatch.setitem(recipes.SYSTEMS, "two_layers", TwoLayers)
-    calm = dataclasses.replace(RECIPE, init=str(kept), learning_rate=1e-5, lowest_learning_rate=1e-6, epochs=1)
+    calm = dataclasses.replace(RECIPE, init=str(kept), learning_rate=1e-5, min_learning_rate=1e-6, epochs=1)
     network = run(photos, tmp_path / "further", calm)
     began = [value for value in found.values() if value.shape == (3, 3, 1, 4)]
     assert any(np.allclose(network.trainable_variables[0], value, atol=1e-4) for value in began)
@@ -480,7 +480,7 @@ def test_sigterm_at_any_time(
 
 COMMAND = [
     "train", "color_unet_scenes_v1", "--set", "filters=(4, 8)", "--set", "bins=6", "--set", "size=16", "--set",
-    "working_size=24", "--set", "batch=4", "--set", "epochs=8",
+    "frame_size=24", "--set", "batch=4", "--set", "epochs=8",
 ]  # fmt: skip
 
 

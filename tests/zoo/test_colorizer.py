@@ -244,7 +244,7 @@ def test_views_are_averaged(vivid):
     """At 48 and 32 pixels, each also mirrored, put together by hand."""
     network = network_of(vivid)
     frames = np.random.default_rng(3).uniform(0, 100, (2, 48, 48, 1)).astype(np.float32)
-    several = zoo.colorizer(network, 48, saturation=1.5, views=(1.0, 0.6667))
+    several = zoo.colorizer(network, 48, saturation=1.5, tta_scales=(1.0, 0.6667))
     assert view_sides(several) == [48, 32]
     small = keras.Input((48, 48, 1))
     shrink = keras.Model(small, resize_to(small, 32))
@@ -265,13 +265,13 @@ def test_one_view_is_the_frame_alone(vivid):
 
 
 def test_views_are_symmetric(vivid):
-    several = zoo.colorizer(network_of(vivid), 32, views=(1.0,))
+    several = zoo.colorizer(network_of(vivid), 32, tta_scales=(1.0,))
     image = np.random.default_rng(4).integers(0, 256, (1, 32, 32, 3), np.uint8)
     mirrored = numpy_of(several(image[:, :, ::-1]))[:, :, ::-1]
     assert np.abs(mirrored.astype(int) - numpy_of(several(image)).astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize("views", [(0.0,), (1.1,), (1.0, -0.5)])
-def test_views_out_of_range(vivid, views):
-    with pytest.raises(ArgumentError, match="views is"):
-        zoo.colorizer(network_of(vivid), 32, views=views)
+@pytest.mark.parametrize("tta_scales", [(0.0,), (1.1,), (1.0, -0.5)])
+def test_views_out_of_range(vivid, tta_scales):
+    with pytest.raises(ArgumentError, match="tta_scales is"):
+        zoo.colorizer(network_of(vivid), 32, tta_scales=tta_scales)

@@ -100,7 +100,8 @@ def test_row(name):
     fields = {field.name: field.type for field in dataclasses.fields(row)}
     written = json.loads((presets.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     # These came later than the first presets, which have none.
-    assert set(written) | {"views", "cell_classes"} == set(fields)
+    written = {presets.RENAMED_FIELDS.get(field, field): value for field, value in written.items()}
+    assert set(written) | {"tta_scales", "cell_classes"} == set(fields)
     for field in ("name", "architecture", "training_data", "license", "recipe", "commit"):
         assert isinstance(getattr(row, field), str), field
         assert getattr(row, field).strip(), field
@@ -126,7 +127,7 @@ def test_recipe(name):
     assert row.recipe in recipes.RECIPES
     recipe = recipes.load(row.recipe)
     assert recipe.architecture == row.architecture
-    assert recipe.working_size == row.size
+    assert recipe.frame_size == row.size
 
 
 @every_preset
@@ -153,7 +154,7 @@ def test_file_matches_its_row(name):
     model = loaded(name)
     assert frame_size(model) == row.size
     assert saturation_of(model) == pytest.approx(row.saturation)
-    assert view_sides(model) == [round(share * row.size) for share in row.views]
+    assert view_sides(model) == [round(share * row.size) for share in row.tta_scales]
 
 
 def layers_of(model):
@@ -215,7 +216,7 @@ def made(tmp_path_factory):
         "arguments": {"width": 0.25, "bins": 8},
         "parameters": sum(int(np.prod(weight.shape)) for weight in network.trainable_weights),
         "size": 32,
-        "lam": 1.0,
+        "rebalance_lambda": 1.0,
         "saturation": 1.25,
         "prior": [0.125] * 8,
         "training_data": "none",
@@ -272,7 +273,7 @@ def test_only_the_temperature_keeps_the_size(folder):
 
 
 def test_another_size_keeps_the_views(tmp_path):
-    zoo.colorizer(formula_network("color_unet"), 48, views=(0.5, 1.0)).save(tmp_path / "views.keras")
+    zoo.colorizer(formula_network("color_unet"), 48, tta_scales=(0.5, 1.0)).save(tmp_path / "views.keras")
     assert view_sides(zoo.load(tmp_path / "views.keras")) == [24, 48]
     assert view_sides(zoo.load(tmp_path / "views.keras", size=96)) == [48, 96]
     assert view_sides(zoo.load(tmp_path / "views.keras", size=20)) == [16, 20]

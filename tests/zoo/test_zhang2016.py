@@ -165,7 +165,7 @@ def test_the_loss_of_the_system_is_the_weighted_one_of_every_fourth_pixel() -> N
 
     scores = keras.Model(system.network.input, system.network.get_layer("scores").output)(lightness, training=False)
     targets = bins.soft_encode(ab[:, ::4, ::4], centers)
-    weights = numpy_of(pixel_weights(targets, bins.rebalancing_weights(prior, recipe.lam)))
+    weights = numpy_of(pixel_weights(targets, bins.rebalancing_weights(prior, recipe.rebalance_lambda)))
     weights = weights * mask[:, ::4, ::4]
     expected = numpy_of(soft_cross_entropy(scores[:, :5, :5], targets, weights))
     assert found[1] == 0

@@ -34,7 +34,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Changes:
+class AugmentationParams:
     """What happens to each picture of a batch: fraction of the crop, its place, mirror image, strength of noise."""
 
     fraction: tf.Tensor  # (B,) in (0, 1]
@@ -42,18 +42,18 @@ class Changes:
     flip: tf.Tensor  # (B,) bool
     strength: tf.Tensor  # (B,) standard deviation on L
 
-    def part(self, part: slice) -> "Changes":
+    def part(self, part: slice) -> "AugmentationParams":
         """Those of a part of the batch."""
-        return Changes(self.fraction[part], self.place[part], self.flip[part], self.strength[part])
+        return AugmentationParams(self.fraction[part], self.place[part], self.flip[part], self.strength[part])
 
 
-def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> Changes:
+def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> AugmentationParams:
     """The changes of a batch, from the variant (B,) of each picture and a seed (2,)."""
     count = tf.shape(variant)[0]
     draws = tf.random.stateless_uniform((4, count), draw)
     place, strengths = tf.transpose(draws[1:3]), tf.constant(augmentation.noise, tf.float32)
     if augmentation.sevenfold:
-        return Changes(
+        return AugmentationParams(
             tf.where(variant >= 5, augmentation.crop, 1.0),
             place,
             variant == 1,
@@ -62,10 +62,10 @@ def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> Ch
     which = tf.random.stateless_uniform((count,), draw + 1, 0, len(augmentation.noise), tf.int32)
     flip = draws[3] < 0.5 if augmentation.flip else tf.zeros((count,), tf.bool)
     fraction = augmentation.crop + (1 - augmentation.crop) * draws[0]
-    return Changes(fraction, place, flip, tf.gather(strengths, which))
+    return AugmentationParams(fraction, place, flip, tf.gather(strengths, which))
 
 
-def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: Changes) -> tf.Tensor:
+def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: AugmentationParams) -> tf.Tensor:
     """A crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
 
     The padding repeats the border of what came out, as it does for a picture that is not augmented.
@@ -85,6 +85,6 @@ def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: Changes) -> tf.Tens
     return tf.transpose(planes, (0, 2, 3, 1))
 
 
-def noise(shape: tuple[Any, ...], changes: Changes, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
+def noise(shape: tuple[Any, ...], changes: AugmentationParams, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
     """Gaussian noise for L of shape (B, S, S, 1), or for a part of that batch, of each picture's own strength."""
     return changes.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]

@@ -34,11 +34,11 @@ TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
 CACHE_VERSION = 2
 THUMBNAIL = 64  # pixels
-FRAMINGS = ("fit", "fill", "window")
+RESIZE_MODES = ("pad", "center_crop", "random_crop")
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerInfo:
     """Which of how many workers a process is."""
 
     worker: int = 0
@@ -54,7 +54,7 @@ class Place:
         return slice(count * self.worker // self.workers, count * (self.worker + 1) // self.workers)
 
 
-ALONE = Place()
+ALONE = WorkerInfo()
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Photographs:
     names, hashes: path and SHA-256 of each file. left_out: path and reason of each file that is not used.
     class_names: the class folder of each file, "" for one that lies in no sub-folder.
     window: how the pictures are read for training; without one it is whole frames that are trained on.
-    shards, framing: where the pictures are read from whenever they are used, and how they become frames.
+    shards, resize_mode: where the pictures are read from whenever they are used, and how they become frames.
     """
 
     frames: np.ndarray
@@ -106,7 +106,7 @@ class Photographs:
     class_names: Sequence[str] = field(default_factory=list)
     window: Window | None = None
     shards: records.Shards | None = None
-    framing: "_Framing | None" = None
+    resize_mode: "_Resize | None" = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -114,8 +114,8 @@ class Photographs:
     @property
     def side(self) -> int:
         """Side in pixels of the pictures that are trained on."""
-        framing = self.window or self.framing
-        return framing.size if framing else int(self.frames.shape[1])
+        resize_mode = self.window or self.resize_mode
+        return resize_mode.size if resize_mode else int(self.frames.shape[1])
 
     @property
     def digest(self) -> str:
@@ -151,8 +151,8 @@ class Photographs:
             if self.window:
                 generator = np.random.default_rng([*seeds, i]) if seeds is not None else None
                 return self.window.cut(picture, generator), (self.window.size, self.window.size)
-            assert self.framing
-            return self.framing.frame(picture)
+            assert self.resize_mode
+            return self.resize_mode.frame(picture)
 
         pictures, sizes = zip(*_readers().map(framed, chosen.tolist()), strict=True)
         return np.stack(pictures), np.array(sizes, np.int32)
@@ -186,7 +186,7 @@ def prepare(
     folders: Sequence[Path],
     size: int,
     cache: Path,
-    framing: str = "fit",
+    resize_mode: str = "pad",
     shortest: tuple[int, int] = (0, 0),
     split: str = "train",
 ) -> Photographs:
@@ -200,9 +200,9 @@ def prepare(
             tfds:NAME:SPLIT; not folders together with the others.
         size: side in pixels of the frames or windows.
         cache: folder of the frames.
-        framing: "fit": the whole picture fitted into the frame with Lanczos, a smaller one enlarged to it;
-            "fill": the middle square of the picture; "window": windows of the picture, see `Window`. The frames of
-            windows are thumbnails of THUMBNAIL pixels, for statistics and for panels.
+        resize_mode: "pad": the whole picture fitted into the frame with Lanczos, a smaller one enlarged to it;
+            "center_crop": the middle square of the picture; "random_crop": windows of the picture, see `Window`. The
+            frames of windows are thumbnails of THUMBNAIL pixels, for statistics and for panels.
         shortest: of the windows.
         split: which part of the shards is meant where a folder of shards is named.
 
@@ -215,9 +215,9 @@ def prepare(
         if len(divided) < len(found):
             folder = folders[found.index(None)]
             raise DataError(f"{folder} is not in shards, and {divided[0][0]} is: make shards of it, too")
-        return in_shards(records.load(divided), size, framing, shortest)
+        return in_shards(records.load(divided), size, resize_mode, shortest)
     files = image_files(folders)
-    framed = _Framing(THUMBNAIL, "fill") if framing == "window" else _Framing(size, framing)
+    framed = _Resize(THUMBNAIL, "center_crop") if resize_mode == "random_crop" else _Resize(size, resize_mode)
     states = [(str(p), s.st_size, s.st_mtime_ns) for p in files for s in [p.stat()]]
     key = hashlib.sha256(json.dumps([CACHE_VERSION, framed, states]).encode()).hexdigest()
     index = _cached(cache, key)
@@ -236,7 +236,7 @@ def prepare(
         index["hashes"],
         left_out,
         [_class_folder(Path(name), folders) for name in index["names"]],
-        Window(size, shortest) if framing == "window" else None,
+        Window(size, shortest) if resize_mode == "random_crop" else None,
     )
 
 
@@ -251,10 +251,10 @@ def _downloaded(folder: Path, cache: Path) -> Path:
     return out
 
 
-def in_shards(shards: records.Shards, size: int, framing: str, shortest: tuple[int, int]) -> Photographs:
+def in_shards(shards: records.Shards, size: int, resize_mode: str, shortest: tuple[int, int]) -> Photographs:
     """The pictures of shards, framed as `prepare` says."""
     count, sample = len(shards), shards.sample
-    window = Window(size, shortest) if framing == "window" else None
+    window = Window(size, shortest) if resize_mode == "random_crop" else None
     return Photographs(
         sample,
         np.full((len(sample), 2), sample.shape[1], np.int32),
@@ -264,16 +264,16 @@ def in_shards(shards: records.Shards, size: int, framing: str, shortest: tuple[i
         records.Lazily(count, shards.class_name),
         window,
         shards,
-        None if window else _Framing(size, framing),
+        None if window else _Resize(size, resize_mode),
     )
 
 
-class _Framing(NamedTuple):
+class _Resize(NamedTuple):
     size: int
     kind: str
 
     def frame(self, picture: Image.Image) -> tuple[np.ndarray, tuple[int, int]]:
-        return fit(picture, self.size) if self.kind == "fit" else fill(picture, self.size)
+        return pad(picture, self.size) if self.kind == "pad" else center_crop(picture, self.size)
 
 
 def _class_folder(path: Path, folders: Sequence[Path]) -> str:
@@ -292,16 +292,16 @@ def _cached(cache: Path, key: str) -> dict[str, list[Any]] | None:
         return None
 
 
-def _decode_all(files: Sequence[Path], framing: _Framing, cache: Path, key: str) -> dict[str, list[Any]]:
+def _decode_all(files: Sequence[Path], resize_mode: _Resize, cache: Path, key: str) -> dict[str, list[Any]]:
     """Fills a cache: its frames, and then the index that makes them valid."""
     cache.mkdir(parents=True, exist_ok=True)
     (cache / "index.json").unlink(missing_ok=True)
     # Written as a stream: on a full disk a memory map would end the process with SIGBUS.
     with (cache / "frames.npy").open("wb") as file:
-        _write_header(file, len(files), framing.size)
-        index = _decode_into(file, files, framing)
+        _write_header(file, len(files), resize_mode.size)
+        index = _decode_into(file, files, resize_mode)
         file.seek(0)
-        _write_header(file, len(index["names"]), framing.size)
+        _write_header(file, len(index["names"]), resize_mode.size)
         file.flush()
         os.fsync(file.fileno())  # the index must not outlive a power cut that the frames did not
     temporary = cache / "index.part"
@@ -316,9 +316,9 @@ def _write_header(file: IO[bytes], count: int, size: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _decode_into(file: IO[bytes], files: Sequence[Path], framing: _Framing) -> dict[str, list[Any]]:
+def _decode_into(file: IO[bytes], files: Sequence[Path], resize_mode: _Resize) -> dict[str, list[Any]]:
     index: dict[str, list[Any]] = {"names": [], "sizes": [], "hashes": [], "left_out": []}
-    for names, part in _in_order(files, framing):
+    for names, part in _in_order(files, resize_mode):
         reasons = [reason for _, _, _, reason in part]
         good = [i for i, reason in enumerate(reasons) if not reason]
         if good:
@@ -338,17 +338,17 @@ def _decode_into(file: IO[bytes], files: Sequence[Path], framing: _Framing) -> d
 Decoded = tuple[np.ndarray, tuple[int, int], str, str]
 
 
-def _in_order(files: Sequence[Path], framing: _Framing) -> Iterator[tuple[Sequence[Path], list[Decoded]]]:
+def _in_order(files: Sequence[Path], resize_mode: _Resize) -> Iterator[tuple[Sequence[Path], list[Decoded]]]:
     """Decodes a bounded number of files at a time, so that memory does not grow with the folder."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), CHECKED_TOGETHER):
             names = files[start : start + CHECKED_TOGETHER]
-            yield names, list(pool.map(lambda path: _decode(path, framing), names))
+            yield names, list(pool.map(lambda path: _decode(path, resize_mode), names))
 
 
-def _decode(path: Path, framing: _Framing) -> Decoded:
+def _decode(path: Path, resize_mode: _Resize) -> Decoded:
     """One file -> frame, (height, width) of the picture in it, SHA-256, and why it cannot be used, or ""."""
-    nothing = np.zeros((framing.size, framing.size, 3), np.uint8)
+    nothing = np.zeros((resize_mode.size, resize_mode.size, 3), np.uint8)
     try:
         data = path.read_bytes()
         picture = decode(data)
@@ -356,10 +356,10 @@ def _decode(path: Path, framing: _Framing) -> Decoded:
         return nothing, (0, 0), "", f"cannot be read: {error}"
     except PhotographError as error:
         return nothing, (0, 0), "", str(error)
-    return *framing.frame(picture), hashlib.sha256(data).hexdigest(), ""
+    return *resize_mode.frame(picture), hashlib.sha256(data).hexdigest(), ""
 
 
-def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+def pad(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     """RGB picture -> frame (size, size, 3) uint8, the border repeated below and right; (height, width)."""
     scale = size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -370,7 +370,7 @@ def fit(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     return frame, (height, width)
 
 
-def fill(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+def center_crop(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     """RGB picture -> its middle square as (size, size, 3) uint8; (size, size)."""
     return Window(size, (size, size)).cut(picture, None), (size, size)
 
@@ -443,7 +443,7 @@ def batches(
     augmentation: Augmentation | None = None,
     classes: Sequence[str] = (),
     draws: int = 0,
-    place: Place = ALONE,
+    place: WorkerInfo = ALONE,
     service: str | None = None,
 ) -> tf.data.Dataset:
     """One epoch from its batch number `start` on, or one worker's part of each of its batches.

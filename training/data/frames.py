@@ -15,7 +15,7 @@ score nor threshold. Here:
 4. A new scene begins where two neighbors, kept or not, differ in this score and in the histogram of their colors.
    The paper does not look for cuts. Here the scene is part of a frame's name, for a split between the frames of
    one scene would put near-duplicates on both sides.
-5. Frames stay whole: `framing="window"` cuts the windows anew whenever a frame is used.
+5. Frames stay whole: `resize_mode="random_crop"` cuts the windows anew whenever a frame is used.
 """
 
 import hashlib
@@ -102,7 +102,7 @@ class FilmReport:
     frames: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Sieve:
+class FrameFilter:
     """Decides on the frames of one film, in their order, from their small pictures (*SMALL, 3) uint8."""
 
     def __init__(self, settings: Settings) -> None:
@@ -126,7 +126,7 @@ class Sieve:
         return reason
 
 
-class Scenes:
+class SceneDetector:
     """Numbers the scenes of one film, from 1, as its frames come by."""
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ def extract(
         FilmError: no frame can be decoded, its colors cannot be converted, or a file cannot be written.
     """
     _clear(folder)
-    sieve, scenes = Sieve(settings), Scenes()
+    sieve, scenes = FrameFilter(settings), SceneDetector()
     writing: deque[Future[None]] = deque()
     workers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
     try:

@@ -16,7 +16,7 @@ def look(thumbnail: np.ndarray) -> int:
     return int.from_bytes(np.packbits(imagehash.phash(Image.fromarray(thumbnail)).hash).tobytes())
 
 
-class Looks:
+class HashIndex:
     """Hashes, found again within `distance` bits, each with a number.
 
     Two hashes that differ in at most d of their bits are equal in one of d + 1 bands, so only those that share a band

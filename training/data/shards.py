@@ -23,9 +23,9 @@ import tensorflow as tf
 from PIL import Image
 
 from training.data import records
-from training.data.datasets import CHECKED_TOGETHER, THUMBNAIL, colorless, fill
+from training.data.datasets import CHECKED_TOGETHER, THUMBNAIL, center_crop, colorless
 from training.data.folder import decode
-from training.data.perceptual_hash import BITS, FARTHEST, Looks, look
+from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, look
 from training.data.readers import UNREADABLE, Item, Source, opened
 from training.data.records import FOOTER, HEADER, ROW, SPLITS, VERSION
 from zoo.errors import ArgumentError, DataError, PhotographError
@@ -133,7 +133,7 @@ class _Writing:
         self.parts: dict[str, _Part] = {}
         self.copies: set[int] = set()
         needed = self.share or self.near is not None
-        self.looks = Looks(max(self.near or 0, SAME if self.share else 0)) if needed else None
+        self.looks = HashIndex(max(self.near or 0, SAME if self.share else 0)) if needed else None
         for split, shards in self.state.shards.items():
             for shard in shards:
                 rows = np.load((out / shard["file"]).with_suffix(".npy"))
@@ -284,7 +284,7 @@ class _Writing:
         files = [self.out / shard["file"] for shard in shards]
         pictures = records.Shards(files, starts, rows, [], np.zeros(0), [], "")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.stack(list(pool.map(lambda i: fill(pictures.picture(i), THUMBNAIL)[0], chosen.tolist())))
+            return np.stack(list(pool.map(lambda i: center_crop(pictures.picture(i), THUMBNAIL)[0], chosen.tolist())))
 
 
 @dataclass(frozen=True)
@@ -359,7 +359,7 @@ def _checked(read: Callable[[], bytes], side: int | None, looked: bool) -> _Chec
         return _Checked(str(error))
     except UNREADABLE as error:
         return _Checked(f"cannot be read: {error}")
-    thumbnail = fill(picture, THUMBNAIL)[0]
+    thumbnail = center_crop(picture, THUMBNAIL)[0]
     pixels = hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).digest()
     image, shape = _stored(data, picture, side)
     return _Checked(

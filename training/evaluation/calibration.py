@@ -38,7 +38,7 @@ BATCH = 50
 class Balance:
     """A setting, and over the photographs its mean RMSE over that of gray, and its colorfulness over the truth's."""
 
-    lam: float
+    rebalance_lambda: float
     temperature: float
     saturation: float
     rmse: float
@@ -46,7 +46,7 @@ class Balance:
 
 
 def tried(
-    network: keras.Model, photographs: Photographs, prior: np.ndarray | None = None, trained_lam: float = 1.0
+    network: keras.Model, photographs: Photographs, prior: np.ndarray | None = None, trained_lambda: float = 1.0
 ) -> Iterable[Balance]:
     """Every setting of the grid on (at most PICTURES of) the photographs. It leaves the network changed.
 
@@ -54,20 +54,22 @@ def tried(
         network: lightness -> ab.
         photographs: held-out ones.
         prior: of the classes that the layer "scores" tells apart, (n,).
-        trained_lam: of the class weights that the network was trained with.
+        trained_lambda: of the class weights that the network was trained with.
     """
     lab = _sampled(photographs)
     layers = {layer.name: layer for layer in network.layers}
     trained = None if prior is None else ops.convert_to_numpy(layers["scores"].bias)
     lambdas = (trained_lam,) if prior is None else LAMBDAS
     temperatures = TEMPERATURES if "temperature" in layers else (1.0,)
-    for lam, temperature in itertools.product(lambdas, temperatures):
+    for rebalance_lambda, temperature in itertools.product(lambdas, temperatures):
         if prior is not None:
-            weights, trained_weights = (np.log(bins.rebalancing_weights(prior, x)) for x in (lam, trained_lam))
+            weights, trained_weights = (
+                np.log(bins.rebalancing_weights(prior, x)) for x in (rebalance_lambda, trained_lam)
+            )
             layers["scores"].bias.assign(trained + weights - trained_weights)
         if "temperature" in layers:
             layers["temperature"].scale = 1 / temperature
-        yield from _saturated(lab, _seen(network, lab), lam, temperature)
+        yield from _saturated(lab, _seen(network, lab), rebalance_lambda, temperature)
 
 
 def _sampled(photographs: Photographs) -> np.ndarray:
@@ -83,7 +85,7 @@ def _seen(model: keras.Model, lab: np.ndarray) -> np.ndarray:
     return np.concatenate([ops.convert_to_numpy(part)[:, ::2, ::2] for part in parts])
 
 
-def _saturated(lab: np.ndarray, ab: np.ndarray, lam: float, temperature: float) -> Iterable[Balance]:
+def _saturated(lab: np.ndarray, ab: np.ndarray, rebalance_lambda: float, temperature: float) -> Iterable[Balance]:
     """Lab (N, S, S, 3), and what was painted on every second pixel of it, with every saturation."""
     truth = lab[:, ::2, ::2]
     gray_rmse = _rmse(truth[..., 1:]).mean()
@@ -91,7 +93,7 @@ def _saturated(lab: np.ndarray, ab: np.ndarray, lam: float, temperature: float) 
     for saturation in SATURATIONS:
         rgb = _rgb(truth[..., :1], ab, saturation)
         yield Balance(
-            lam,
+            rebalance_lambda,
             temperature,
             saturation,
             float(_rmse(ab * saturation - truth[..., 1:]).mean() / gray_rmse),
@@ -121,14 +123,14 @@ def main(
     recipe = recipes.of_run(run)
     statistics = np.load(run / "statistics.npz")
     network = network_of(keras.models.load_model(run / "best.keras", compile=False))
-    framing = "fill" if recipe.framing == "window" else recipe.framing
-    photographs = prepare([val], recipe.size, run / "cache" / "val", framing, split="validation")
-    lam = getattr(recipe, "lam", 1.0)
+    resize_mode = "center_crop" if recipe.resize_mode == "random_crop" else recipe.resize_mode
+    photographs = prepare([val], recipe.size, run / "cache" / "val", resize_mode, split="validation")
+    rebalance_lambda = getattr(recipe, "rebalance_lambda", 1.0)
     prior = statistics["prior"] if "prior" in statistics else None
-    settings = list(tried(network, photographs, prior, lam))
+    settings = list(tried(network, photographs, prior, rebalance_lambda))
     print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
     for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
-        print(f"{b.lam:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
+        print(f"{b.rebalance_lambda:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
 
 
 if __name__ == "__main__":

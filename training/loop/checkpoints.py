@@ -123,7 +123,7 @@ class State:
         further = f"with --init {kept[-1]}, which is from before and finite" if kept else "from the beginning"
         return TrainingError(
             f"{what} at step {step} of epoch {self.epoch + 1}: train {further}, into another --out, with a lower "
-            "learning_rate or a clip_norm"
+            "learning_rate or a global_clipnorm"
         )
 
     def restore_callbacks(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:

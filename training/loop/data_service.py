@@ -152,9 +152,11 @@ def _task(photographs: Photographs, seeds: Sequence[int] | None) -> str:
     assert photographs.shards
     task = {"folders": photographs.shards.folders, "digest": photographs.shards.digest, "size": photographs.side}
     if photographs.window:
-        return json.dumps(task | {"framing": "window", "shortest": photographs.window.shortest, "seeds": seeds})
-    assert photographs.framing
-    return json.dumps(task | {"framing": photographs.framing.kind, "shortest": (0, 0), "seeds": seeds})
+        return json.dumps(
+            task | {"resize_mode": "random_crop", "shortest": photographs.window.shortest, "seeds": seeds}
+        )
+    assert photographs.resize_mode
+    return json.dumps(task | {"resize_mode": photographs.resize_mode.kind, "shortest": (0, 0), "seeds": seeds})
 
 
 def _read(task: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +173,7 @@ def _opened(text: str) -> Photographs:
     shards = records.load(folders)
     if shards.digest != settings["digest"]:
         raise DataError(f"the shards in {folders[0][0]} are others at the data service than at the run")
-    return datasets.in_shards(shards, settings["size"], settings["framing"], settings["shortest"])
+    return datasets.in_shards(shards, settings["size"], settings["resize_mode"], settings["shortest"])
 
 
 # A graph holds the name of a function only, and TensorFlow looks it up in the process that runs the graph.

@@ -15,8 +15,8 @@ from training.recipes.recipe import Recipe
 def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
     """The optimizer of a recipe whose epochs have so many steps; with loss scaling, if it computes in float16."""
     optimizer = _rule(recipe, _learning_rate(recipe, steps))
-    if recipe.average:
-        optimizer.use_ema, optimizer.ema_momentum = True, recipe.average
+    if recipe.ema_momentum:
+        optimizer.use_ema, optimizer.ema_momentum = True, recipe.ema_momentum
     return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
 
 
@@ -41,11 +41,11 @@ def _rule(recipe: Recipe, rate: float | keras.optimizers.schedules.LearningRateS
 def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     schedules = keras.optimizers.schedules
     if recipe.schedule == "cosine":
-        lowest = recipe.lowest_learning_rate / recipe.learning_rate
+        lowest = recipe.min_learning_rate / recipe.learning_rate
         return schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps, alpha=lowest)
     if recipe.schedule == "step":
-        rates = [recipe.learning_rate * recipe.drop_factor**i for i in range(len(recipe.drop_epochs) + 1)]
-        return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.drop_epochs], rates)
+        rates = [recipe.learning_rate * recipe.lr_gamma**i for i in range(len(recipe.lr_milestones) + 1)]
+        return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.lr_milestones], rates)
     return recipe.learning_rate
 
 

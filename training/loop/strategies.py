@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from training.data.datasets import ALONE, Place
+from training.data.datasets import ALONE, WorkerInfo
 from zoo.errors import ArgumentError
 
 STRATEGIES = ("one", "mirrored", "multiworker", "tpu")
@@ -58,7 +58,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         raise ArgumentError(f"TF_CONFIG names a cluster that cannot be joined: {reason}") from error
 
 
-def check_cluster(text: str) -> Place:
+def check_cluster(text: str) -> WorkerInfo:
     """This process's place among the workers that a TF_CONFIG names.
 
     Raises:
@@ -79,7 +79,7 @@ def check_cluster(text: str) -> Place:
         raise ArgumentError(f"TF_CONFIG says that this is {kind} {index}: it has worker 0 to {len(workers) - 1}")
     if len(set(workers)) < len(workers):
         raise ArgumentError(f"TF_CONFIG names a worker twice: {', '.join(workers)}")
-    return Place(index, len(workers))
+    return WorkerInfo(index, len(workers))
 
 
 def _tpu() -> tf.distribute.Strategy:
@@ -92,15 +92,15 @@ def _tpu() -> tf.distribute.Strategy:
     return tf.distribute.TPUStrategy(resolver)
 
 
-def place_of(strategy: tf.distribute.Strategy) -> Place:
+def place_of(strategy: tf.distribute.Strategy) -> WorkerInfo:
     """This process's place among those that train together."""
     resolver = strategy.cluster_resolver
     workers = resolver.cluster_spec().num_tasks("worker") if resolver and resolver.task_type == "worker" else 1
-    return Place(resolver.task_id, workers) if workers > 1 else ALONE
+    return WorkerInfo(resolver.task_id, workers) if workers > 1 else ALONE
 
 
 def distributed(
-    strategy: tf.distribute.Strategy, size: int, part: Callable[[Place], tf.data.Dataset]
+    strategy: tf.distribute.Strategy, size: int, part: Callable[[WorkerInfo], tf.data.Dataset]
 ) -> tf.distribute.DistributedDataset:
     """One dataset for all replicas: each worker reads its own part of every batch, and deals it to its devices.
 
@@ -111,12 +111,12 @@ def distributed(
     """
 
     def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        return part(Place(context.input_pipeline_id, context.num_input_pipelines)).rebatch(size)
+        return part(WorkerInfo(context.input_pipeline_id, context.num_input_pipelines)).rebatch(size)
 
     return strategy.distribute_datasets_from_function(local)
 
 
-def total(strategy: tf.distribute.Strategy, place: Place, value: float) -> float:
+def total(strategy: tf.distribute.Strategy, place: WorkerInfo, value: float) -> float:
     """The sum of a number over the workers, each of which calls this; the same on all."""
     if place.workers == 1:
         return value
@@ -125,7 +125,7 @@ def total(strategy: tf.distribute.Strategy, place: Place, value: float) -> float
     return float(strategy.reduce("SUM", shares, axis=None)) / replicas
 
 
-def agreed(strategy: tf.distribute.Strategy, place: Place, text: str) -> bool:
+def agreed(strategy: tf.distribute.Strategy, place: WorkerInfo, text: str) -> bool:
     """Whether all workers call this with the same text. Where they do not, some of them are told so."""
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
     return total(strategy, place, number) == number * place.workers

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from training import recipes
-from training.data.datasets import Photographs, Place, batches, check_apart
+from training.data.datasets import Photographs, WorkerInfo, batches, check_apart
 from training.loop import warm_start
 from training.loop.callbacks import BestModel, Panels, Progress, Times
 from training.loop.checkpoints import State
@@ -122,9 +122,10 @@ def _train(
     stop: Stop,
 ) -> keras.Model:
     replicas, place = strategy.num_replicas_in_sync, place_of(strategy)
-    dealt = recipe.batch // (replicas * recipe.micro_batches)  # pictures that a replica computes at once
-    if recipe.batch != dealt * replicas * recipe.micro_batches:
-        times = f" times {recipe.micro_batches} micro_batches" if recipe.micro_batches > 1 else ""
+    parts = recipe.gradient_accumulation_steps
+    dealt = recipe.batch // (replicas * parts)  # pictures that a replica computes at once
+    if recipe.batch != dealt * replicas * parts:
+        times = f" times {parts} gradient_accumulation_steps" if parts > 1 else ""
         raise ArgumentError(f"batch is {recipe.batch}: it must be a multiple of the {replicas} devices{times}")
     run_folder.check_recipe(out, recipe)
 
@@ -186,10 +187,10 @@ def _train(
     # === The loop ===
     plateau = keras.callbacks.ReduceLROnPlateau(
         "val_loss" if held_out else "loss", recipe.plateau_factor, recipe.plateau_patience,
-        min_lr=recipe.lowest_learning_rate,
+        min_lr=recipe.min_learning_rate,
     )  # fmt: skip
     best = BestModel(
-        network, out / "best.keras", "val_loss" if held_out else "loss", recipe.working_size, recipe.saturation,
+        network, out / "best.keras", "val_loss" if held_out else "loss", recipe.frame_size, recipe.saturation,
         writes=place.chief,
     )  # fmt: skip
     used: list[keras.callbacks.Callback] = [best, *([plateau] if recipe.schedule == "plateau" else [])]
@@ -198,7 +199,7 @@ def _train(
             run_folder.drop_rows(out, state.epoch)
             pictures = (held_out or photographs).frames
             pictures = pictures[_spread(len(pictures))]
-            panels = Panels(network, out / "tensorboard" / "panels", pictures, recipe.working_size, recipe.saturation)
+            panels = Panels(network, out / "tensorboard" / "panels", pictures, recipe.frame_size, recipe.saturation)
             used += [
                 Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
                 keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
@@ -217,16 +218,16 @@ def _train(
                 with run_folder.writing(out):
                     callbacks.on_epoch_begin(state.epoch)
 
-                def part(place: Place) -> tf.data.Dataset:
+                def part(place: WorkerInfo) -> tf.data.Dataset:
                     return batches(
                         photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
                         augmentation=augmentation, classes=photographs.classes, draws=system.draws, place=place,
                         service=data_service,
                     )  # fmt: skip
 
-                for parts in _grouped(distributed(strategy, dealt, part), recipe.micro_batches):
+                for together in _grouped(distributed(strategy, dealt, part), parts):
                     callbacks.on_train_batch_begin(state.step)
-                    losses = trainer.train(parts)
+                    losses = trainer.train(together)
                     _check_finite(losses, state)
                     state.add(losses)
                     with run_folder.writing(out):
@@ -306,7 +307,7 @@ def stopping(status: int) -> Iterator[Stop]:
 
 
 @contextmanager
-def _failures_named(out: Path, place: Place) -> Iterator[None]:
+def _failures_named(out: Path, place: WorkerInfo) -> Iterator[None]:
     """Turns what may happen to machines into one line."""
     kept = f"the last checkpoint in {out / 'checkpoints'} is complete, and the same command goes on from it"
     try:
@@ -323,7 +324,7 @@ def _failures_named(out: Path, place: Place) -> Iterator[None]:
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise TrainingError(
                 f"a step needs more memory than there is: {reason}; begin in another --out with a smaller batch or "
-                "more micro_batches"
+                "more gradient_accumulation_steps"
             ) from error
         raise
 

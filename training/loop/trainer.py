@@ -71,7 +71,11 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
         for name, optimizer in optimizers.items():
             optimizer.build(variables[name])
-        gathered = {name: _accumulators(vs) for name, vs in variables.items()} if recipe.micro_batches > 1 else {}
+        gathered = (
+            {name: _accumulators(vs) for name, vs in variables.items()}
+            if recipe.gradient_accumulation_steps > 1
+            else {}
+        )
 
     def gradients_of(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
         # Gradients are summed over replicas and parts, so each one divides by the whole batch.
@@ -88,8 +92,8 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
                 g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
                 for g, v in zip(gradients, variables[name], strict=True)
             ]
-        if recipe.clip_norm:
-            gradients = _clipped(gradients, scale * recipe.clip_norm)
+        if recipe.global_clipnorm:
+            gradients = _clipped(gradients, scale * recipe.global_clipnorm)
         optimizer.apply(gradients, variables[name])
 
     def train_all(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:

@@ -36,14 +36,14 @@ class Initial:
     models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone.
     arguments: of `zoo.build`; none where nobody wrote them down.
     statistics: its classes and their prior, or nothing.
-    lam: of the class rebalancing that its scores carry.
+    rebalance_lambda: of the class rebalancing that its scores carry.
     """
 
     source: str
     models: list[keras.Model]
     arguments: dict[str, Any]
     statistics: Statistics
-    lam: float
+    rebalance_lambda: float
 
 
 def read(source: str) -> Initial:
@@ -73,7 +73,7 @@ def _of_file(source: str) -> Initial:
     row = row_of(source)
     if row is None:
         return Initial(source, [network], {}, {}, 1.0)
-    return Initial(source, [network], dict(row.arguments), _statistics_of(row), row.lam)
+    return Initial(source, [network], dict(row.arguments), _statistics_of(row), row.rebalance_lambda)
 
 
 def _statistics_of(row: Preset) -> Statistics:
@@ -90,7 +90,7 @@ def _of_run(folder: Path) -> Initial:
         instead = f"its newest checkpoint is {there}" if there else "and no checkpoint either"
         raise ArgumentError(f"{folder} has no best.keras, for no epoch of it is done: {instead}")
     network = network_of(zoo.load(best))
-    return Initial(str(folder), [network], recipe.arguments(statistics), statistics, getattr(recipe, "lam", 1.0))
+    return Initial(str(folder), [network], recipe.arguments(statistics), statistics, _lambda_of(recipe))
 
 
 def _of_checkpoint(path: Path) -> Initial:
@@ -99,7 +99,7 @@ def _of_checkpoint(path: Path) -> Initial:
     system = recipe.system(statistics)
     restore_models(system.trained, path)
     models = [model for part in system.trained.values() for model in part]
-    return Initial(str(path), models, recipe.arguments(statistics), statistics, getattr(recipe, "lam", 1.0))
+    return Initial(str(path), models, recipe.arguments(statistics), statistics, _lambda_of(recipe))
 
 
 def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Statistics) -> None:
@@ -143,8 +143,8 @@ def _plain(value: Any) -> Any:
 def _rebalance(initial: Initial, recipe: Recipe, network: keras.Model, statistics: Statistics, fresh: set[int]) -> None:
     if "prior" not in initial.statistics or "prior" not in statistics or id(network.get_layer("scores")) in fresh:
         return
-    new = rebalancing_weights(statistics["prior"], getattr(recipe, "lam", 1.0))
-    old = rebalancing_weights(initial.statistics["prior"], initial.lam)
+    new = rebalancing_weights(statistics["prior"], _lambda_of(recipe))
+    old = rebalancing_weights(initial.statistics["prior"], initial.rebalance_lambda)
     bias = network.get_layer("scores").bias
     bias.assign(ops.convert_to_numpy(bias) + np.log(new) - np.log(old))
 
@@ -177,3 +177,7 @@ def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> l
             texts.append(f"layer {name} has weights of {shapes[0]} there and {shapes[1]} here")
     known = {name for name, _ in leaves(target)}
     return texts + [f"layer {name} is there and not here" for name in there if name not in known]
+
+
+def _lambda_of(recipe: Recipe) -> float:
+    return float(getattr(recipe, "rebalance_lambda", 1.0))

@@ -36,8 +36,8 @@ def pack(
     *,
     saturation: float,
     size: int,
-    views: Sequence[float] = (),
-    lam: float | None = None,
+    tta_scales: Sequence[float] = (),
+    rebalance_lambda: float | None = None,
     temperature: float | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Writes the best network of a run as the colorizer `folder/name.keras`.
@@ -64,16 +64,16 @@ def pack(
     network = zoo.build(recipe.architecture, arguments)
     trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
     _copy_rounded(trained, network)
-    used = getattr(recipe, "lam", 1.0)
-    if lam is not None and lam != used:
-        _with(recipe, "lam", lam)
+    used = getattr(recipe, "rebalance_lambda", 1.0)
+    if rebalance_lambda is not None and rebalance_lambda != used:
+        _with(recipe, "rebalance_lambda", rebalance_lambda)
         bias = network.get_layer("scores").bias
-        shift = [np.log(rebalancing_weights(statistics["prior"], value)) for value in (lam, used)]
+        shift = [np.log(rebalancing_weights(statistics["prior"], value)) for value in (rebalance_lambda, used)]
         bias.assign(bias.numpy() + shift[0] - shift[1])
-        used = lam
+        used = rebalance_lambda
 
     plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
-    zoo.colorizer(network, size, saturation=saturation, views=views).save(plain_path)
+    zoo.colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
     with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
         for item in plain.namelist():
             packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
@@ -85,9 +85,9 @@ def pack(
         "arguments": arguments,
         "parameters": parameters(network),
         "size": size,
-        "lam": used,
+        "rebalance_lambda": used,
         "saturation": saturation,
-        "views": list(views),
+        "tta_scales": list(tta_scales),
         "prior": statistics["prior"].tolist() if "prior" in statistics else [],
         "cell_classes": statistics["cell_classes"].tolist() if "cell_classes" in statistics else [],
         "keras_version": keras.__version__,
@@ -142,11 +142,11 @@ def main(
     *,
     training_data: str | None = None,
     license: str | None = None,
-    lam: float | None = None,
+    rebalance_lambda: float | None = None,
     temperature: float | None = None,
     saturation: float | None = None,
     size: int | None = None,
-    views: Sequence[float] = (),
+    tta_scales: Sequence[float] = (),
     evaluated_size: int = 128,
 ) -> None:
     """Writes NAME.keras, its row NAME.json and its model card NAME.md; the body of `colorzoo pack`.
@@ -157,7 +157,7 @@ def main(
         data: photographs for the metrics, never seen in training; none: no metrics.
         training_data, license: what it was trained on, in words, and how that is licensed; by default what the run
             knows.
-        lam, temperature, saturation, size, views: see `pack`; by default the recipe's.
+        rebalance_lambda, temperature, saturation, size, tta_scales: see `pack`; by default the recipe's.
         evaluated_size: side in pixels of the photographs that are measured.
 
     Raises:
@@ -172,8 +172,8 @@ def main(
             raise ArgumentError(f"{written} is there already, and presets never change: choose another name")
     out.parent.mkdir(parents=True, exist_ok=True)
     path, row = pack(
-        run, out.stem, out.parent, saturation=saturation or recipe.saturation, size=size or recipe.working_size,
-        views=views, lam=lam, temperature=temperature,
+        run, out.stem, out.parent, saturation=saturation or recipe.saturation, size=size or recipe.frame_size,
+        tta_scales=tta_scales, rebalance_lambda=rebalance_lambda, temperature=temperature,
     )  # fmt: skip
     start = run_folder.last_start(run)
     row |= {

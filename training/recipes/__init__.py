@@ -22,6 +22,7 @@ from training.recipes.larsson2016_scenes_v1 import Larsson2016ScenesV1
 from training.recipes.pix2pix_films import Pix2pixFilms
 from training.recipes.pix2pix_scenes_v1 import Pix2pixScenesV1
 from training.recipes.recipe import Recipe
+from training.recipes.renamed import with_current_names
 from training.recipes.zhang2016_imagenet import Zhang2016Imagenet
 from training.recipes.zhang2016_scenes_v1 import Zhang2016ScenesV1
 from training.systems.autoencoder import AutoencoderRecipe
@@ -89,7 +90,7 @@ def of_run(folder: Path) -> Recipe:
     path = folder / "recipe.json"
     if not path.is_file():
         raise ArgumentError(f"{folder} is not the folder of a training run: it holds no recipe.json")
-    values = json.loads(path.read_text())
+    values = with_current_names(json.loads(path.read_text()))
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return SYSTEMS[values["architecture"]](**fields)
 

@@ -18,12 +18,12 @@ class AutoencoderCifar10(AutoencoderRecipe):
     """
 
     size: int = 32
-    framing: str = "fill"
-    working_size: int = 32
+    resize_mode: str = "center_crop"
+    frame_size: int = 32
     batch: int = 32
     epochs: int = 30
     plateau_factor: float = 0.316
     plateau_patience: int = 5
-    lowest_learning_rate: float = 5e-7
+    min_learning_rate: float = 5e-7
     flip: bool = False
     crop: float = 1.0

@@ -10,17 +10,17 @@ class AutoencoderCifar10V1(AutoencoderRecipe):
     """3,431,811 parameters, as in the paper; 65 images/s, 33 minutes, on one core of an EPYC (AVX2) in float32.
 
         colorzoo train autoencoder_cifar10_v1 --data cifar10/train --val cifar10/test
-        colorzoo pack runs/autoencoder_cifar10_v1 -o NAME.keras --saturation 1.3 --views 1 ...
+        colorzoo pack runs/autoencoder_cifar10_v1 -o NAME.keras --saturation 1.3 --tta-scale 1 ...
 
     Expect val_loss 0.0095 and val_rmse 10.81 (gray: 11.45). Fewer pictures than in the paper, and their mirror images.
     """
 
     size: int = 32
-    framing: str = "fill"
-    working_size: int = 32
+    resize_mode: str = "center_crop"
+    frame_size: int = 32
     batch: int = 32
     epochs: int = 13
     plateau_factor: float = 0.316
     plateau_patience: int = 5
-    lowest_learning_rate: float = 5e-7
+    min_learning_rate: float = 5e-7
     crop: float = 1.0

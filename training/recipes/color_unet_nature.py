@@ -18,7 +18,7 @@ class ColorUNetNature(ColorUNetRecipe):
 
     epochs: int = 40
     schedule: str = "step"
-    drop_epochs: tuple[float, ...] = (20.0,)
+    lr_milestones: tuple[float, ...] = (20.0,)
     augmentation: str = "sevenfold"
     noise: tuple[float, ...] = (0.01, 0.02, 0.03)  # 1e-4 to 3e-4 of a luma in [0, 1]
-    lam: float = 0.2
+    rebalance_lambda: float = 0.2

@@ -10,7 +10,8 @@ class ColorUNetScenesV1(ColorUNetRecipe):
     """142,016 parameters; 56 images/s, 22 minutes, on two cores of an EPYC (AVX2) in float32.
 
         colorzoo train color_unet_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        colorzoo pack runs/color_unet_scenes_v1 -o NAME.keras --lam 0.9 --temperature 0.6 --saturation 1.3 ...
+        colorzoo pack runs/color_unet_scenes_v1 -o NAME.keras \\
+            --rebalance-lambda 0.9 --temperature 0.6 --saturation 1.3 ...
 
     Expect val_loss 1.462 and val_rmse 10.00 (gray: 11.7) after the last epoch, and on 799 held-out scenes
     at 128x128 an RMSE 13.5 % below that of gray with 80 % of the colorfulness. The log is in docs/runs/.
@@ -19,11 +20,11 @@ class ColorUNetScenesV1(ColorUNetRecipe):
     """
 
     size: int = 64
-    working_size: int = 96
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 6
     learning_rate: float = 2e-3
     schedule: str = "cosine"
-    lam: float = 1.0
+    rebalance_lambda: float = 1.0
     temperature: float = 1.0
     noise: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)

@@ -16,7 +16,7 @@ class IbnGanImagenet(IbnGanRecipe):
     least-squares loss where the paper writes the log loss: `--set adversarial_loss=least_squares`.
     """
 
-    framing: str = "fill"
+    resize_mode: str = "center_crop"
     batch: int = 16
     epochs: int = 200
     learning_rate: float = 2e-4

@@ -10,15 +10,15 @@ class IbnGanScenesV1(IbnGanRecipe):
     """Six levels, a quarter of the filters; 14 images/s, 59 minutes, on a shared core of an EPYC (AVX2) in float32.
 
         colorzoo train ibn_gan_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        colorzoo pack runs/ibn_gan_scenes_v1 -o NAME.keras --saturation 0.8 --views 0.6667 --views 1 ...
+        colorzoo pack runs/ibn_gan_scenes_v1 -o NAME.keras --saturation 0.8 --tta-scale 0.6667 --tta-scale 1 ...
 
     Expect val_loss 0.094 and val_rmse 13.42 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out
     scenes at 128x128 an RMSE 2.5 % above that of gray with 72 % of the colorfulness. The log is in docs/runs/.
     """
 
     size: int = 64
-    framing: str = "fill"
-    working_size: int = 96
+    resize_mode: str = "center_crop"
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 4
     learning_rate: float = 5e-4

@@ -17,9 +17,9 @@ class Iizuka2016Places(Iizuka2016Recipe):
     """
 
     size: int = 224
-    framing: str = "window"
+    resize_mode: str = "random_crop"
     shortest: tuple[int, int] = (256, 256)
-    working_size: int = 224
+    frame_size: int = 224
     batch: int = 128
     epochs: int = 11
     optimizer: str = "adadelta"

@@ -10,7 +10,7 @@ class Iizuka2016ScenesV1(Iizuka2016Recipe):
     """A quarter of the filters; 57 images/s, 43 minutes, on one core of an EPYC (AVX2) in float32.
 
         colorzoo train iizuka2016_scenes_v1 --data scenes/train --val scenes/val
-        colorzoo pack runs/iizuka2016_scenes_v1 -o NAME.keras --saturation 1.3 --views 0.6667 --views 1 ...
+        colorzoo pack runs/iizuka2016_scenes_v1 -o NAME.keras --saturation 1.3 --tta-scale 0.6667 --tta-scale 1 ...
 
     Expect val_rmse 9.62 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out scenes at
     128x128 an RMSE 22.0 % below that of gray with 77 % of the colorfulness. The log is in docs/runs/. The folders of
@@ -18,8 +18,8 @@ class Iizuka2016ScenesV1(Iizuka2016Recipe):
     """
 
     size: int = 64
-    framing: str = "fill"
-    working_size: int = 96
+    resize_mode: str = "center_crop"
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 18
     learning_rate: float = 1e-3

@@ -17,16 +17,16 @@ class Larsson2016Imagenet(Larsson2016Recipe):
     """
 
     size: int = 352
-    framing: str = "window"
+    resize_mode: str = "random_crop"
     shortest: tuple[int, int] = (352, 600)
-    working_size: int = 352
+    frame_size: int = 352
     batch: int = 8
     epochs: int = 13
     optimizer: str = "momentum"
     learning_rate: float = 1e-3
     weight_decay: float = 5e-4
     schedule: str = "step"
-    drop_epochs: tuple[float, ...] = (6.5, 9.75, 11.4)
-    lowest_learning_rate: float = 1e-6
+    lr_milestones: tuple[float, ...] = (6.5, 9.75, 11.4)
+    min_learning_rate: float = 1e-6
     crop: float = 1.0
     vgg16: str = "keras"

@@ -18,8 +18,8 @@ class Larsson2016ScenesV1(Larsson2016Recipe):
     """
 
     size: int = 64
-    framing: str = "fill"
-    working_size: int = 96
+    resize_mode: str = "center_crop"
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 4
     learning_rate: float = 1e-3

@@ -17,8 +17,8 @@ class Pix2pixFilms(Pix2pixRecipe):
     """
 
     size: int = 512
-    framing: str = "window"
-    working_size: int = 512
+    resize_mode: str = "random_crop"
+    frame_size: int = 512
     batch: int = 1
     epochs: int = 200
     learning_rate: float = 2e-4

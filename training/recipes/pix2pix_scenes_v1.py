@@ -10,15 +10,15 @@ class Pix2pixScenesV1(Pix2pixRecipe):
     """Six levels, half of the filters; 33 images/s, 56 minutes, on a shared core of an EPYC (AVX2) in float32.
 
         colorzoo train pix2pix_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        colorzoo pack runs/pix2pix_scenes_v1 -o NAME.keras --saturation 0.8 --views 0.6667 --views 1 ...
+        colorzoo pack runs/pix2pix_scenes_v1 -o NAME.keras --saturation 0.8 --tta-scale 0.6667 --tta-scale 1 ...
 
     Expect val_loss 0.133 and val_rmse 12.69 (gray: 11.8) in epoch 8, and of the packed preset on 799 held-out
     scenes at 128x128 an RMSE 7.4 % below that of gray with 73 % of the colorfulness. The log is in docs/runs/.
     """
 
     size: int = 64
-    framing: str = "fill"
-    working_size: int = 96
+    resize_mode: str = "center_crop"
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 9
     learning_rate: float = 5e-4

@@ -16,7 +16,7 @@ class Zhang2016Imagenet(Zhang2016Recipe):
     """
 
     size: int = 176
-    framing: str = "window"
+    resize_mode: str = "random_crop"
     shortest: tuple[int, int] = (256, 256)
     batch: int = 40
     epochs: int = 14
@@ -24,7 +24,7 @@ class Zhang2016Imagenet(Zhang2016Recipe):
     beta_2: float = 0.99
     weight_decay: float = 1e-3
     schedule: str = "step"
-    drop_epochs: tuple[float, ...] = (6.15, 11.5)
-    drop_factor: float = 0.316
-    lowest_learning_rate: float = 3e-6
+    lr_milestones: tuple[float, ...] = (6.15, 11.5)
+    lr_gamma: float = 0.316
+    min_learning_rate: float = 3e-6
     crop: float = 1.0

@@ -10,15 +10,16 @@ class Zhang2016ScenesV1(Zhang2016Recipe):
     """A quarter of the filters; 25 images/s, 33 minutes, on one core of an EPYC (AVX2) in float32.
 
         colorzoo train zhang2016_scenes_v1 --data scenes/train --data objects/train --val scenes/val
-        colorzoo pack runs/zhang2016_scenes_v1 -o NAME.keras --lam 0.9 --temperature 0.38 --saturation 1.3 ...
+        colorzoo pack runs/zhang2016_scenes_v1 -o NAME.keras \\
+            --rebalance-lambda 0.9 --temperature 0.38 --saturation 1.3 ...
 
     Expect val_rmse 13.9 (gray: 11.8), since rare colors count as much as frequent ones, and of the packed preset on 799
     held-out scenes at 128x128 an RMSE 4.9 % below that of gray with 86 % of the colorfulness. The log is in docs/runs/.
     """
 
     size: int = 64
-    framing: str = "fill"
-    working_size: int = 96
+    resize_mode: str = "center_crop"
+    frame_size: int = 96
     batch: int = 16
     epochs: int = 4
     learning_rate: float = 1e-3

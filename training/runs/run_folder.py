@@ -33,6 +33,7 @@ import tensorflow as tf
 
 from training.data.datasets import Photographs
 from training.recipes.recipe import Recipe
+from training.recipes.renamed import with_current_names
 from training.systems.system import Statistics
 from zoo.errors import ArgumentError, TrainingError
 
@@ -65,7 +66,7 @@ def replaced(path: Path, write: Callable[[Path], object]) -> None:
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Raises TrainingError if the folder is that of a run with another recipe."""
-    _check_same(folder / "recipe.json", _settings(recipe))
+    _check_same(folder / "recipe.json", _settings(recipe), with_current_names)
 
 
 def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
@@ -163,11 +164,13 @@ def _content(photographs: Photographs | None) -> str:
     return f"{len(photographs)} photographs, sha256 {photographs.digest}"
 
 
-def _check_same(path: Path, wanted: Mapping[str, object]) -> None:
+def _check_same(
+    path: Path, wanted: Mapping[str, object], current: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> None:
     if not path.is_file():
         return
     try:
-        found = dict(json.loads(path.read_text()))
+        found = current(dict(json.loads(path.read_text())))
     except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{path} cannot be read: {error}; restore it, or name another --out") from error
     differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]

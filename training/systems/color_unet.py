@@ -24,7 +24,7 @@ class ColorUNetRecipe(Recipe):
     architecture: str = "color_unet"
     filters: tuple[int, ...] = (16, 32, 64)
     bins: int = 32
-    lam: float = 0.5  # of class rebalancing; 1: none
+    rebalance_lambda: float = 0.5  # of class rebalancing; 1: none
     temperature: float = 0.38
     prior: str = ""  # a .npy file of as many shares as classes, as `colorzoo prior` writes it
 
@@ -33,8 +33,8 @@ class ColorUNetRecipe(Recipe):
         self.check_positive("bins", "temperature")
         if len(self.filters) < 2 or min(self.filters) <= 0:
             raise ArgumentError(f"filters is {self.filters}: two levels or more, each above 0, are needed")
-        if not 0 <= self.lam <= 1:
-            raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
+        if not 0 <= self.rebalance_lambda <= 1:
+            raise ArgumentError(f"rebalance_lambda is {self.rebalance_lambda}: it must lie in [0, 1]")
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The class of every UV cell, their mean ab, their prior. Known classes stay, unless scores are fresh.
@@ -71,7 +71,7 @@ class ColorUNetRecipe(Recipe):
         """See `training.systems.system.System`."""
         network = zoo.build(self.architecture, self.arguments(statistics))
         scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
-        weights = bins.rebalancing_weights(statistics["prior"], self.lam)
+        weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)
 
         def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
             scores, ab = scorer(lightness, training=training)

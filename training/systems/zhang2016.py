@@ -26,15 +26,15 @@ class Zhang2016Recipe(Recipe):
     width: float = 1.0
     neighbors: int = 5
     sigma: float = 5.0
-    lam: float = 0.5  # of class rebalancing; 1: none
+    rebalance_lambda: float = 0.5  # of class rebalancing; 1: none
     temperature: float = 0.38
     prior: str = ""  # a .npy file of 313 shares, in the order of zoo.bins.ab_grid()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_positive("width", "neighbors", "sigma", "temperature")
-        if not 0 <= self.lam <= 1:
-            raise ArgumentError(f"lam is {self.lam}: it must lie in [0, 1]")
+        if not 0 <= self.rebalance_lambda <= 1:
+            raise ArgumentError(f"rebalance_lambda is {self.rebalance_lambda}: it must lie in [0, 1]")
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The centers of the bins, and their prior."""
@@ -52,7 +52,7 @@ class Zhang2016Recipe(Recipe):
         network = zoo.build(self.architecture, self.arguments(statistics))
         scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
         centers = statistics["centers"]
-        class_weights = bins.rebalancing_weights(statistics["prior"], self.lam)
+        class_weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)
 
         # A dozen operations on 313 numbers a cell, of which XLA makes a few: half the time, on CPUs.
         @tf.function(jit_compile=True)

@@ -13,6 +13,8 @@ from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
 DEFAULT_PRESET = "color_unet_wide_scenes_v2"
+# Presets never change, so the rows of the first ones keep the names that their fields had: name there -> name now.
+RENAMED_FIELDS = {"lam": "rebalance_lambda", "views": "tta_scales"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Preset:
     arguments: dict[str, object]
     parameters: int  # trainable ones of the network
     size: int  # side of the frame in pixels
-    lam: float  # of the class rebalancing that the scores carry; 1: none
+    rebalance_lambda: float  # of the class rebalancing that the scores carry; 1: none
     saturation: float
     prior: list[float]  # of the classes over the training photographs
     training_data: str
@@ -34,7 +36,7 @@ class Preset:
     metrics: dict[str, float]
     keras_version: str
     sha256: str
-    views: list[float] = field(default_factory=list)  # see zoo.colorizer
+    tta_scales: list[float] = field(default_factory=list)  # see zoo.colorizer
     cell_classes: list[int] = field(default_factory=list)  # of color_unet: the class of each UV cell, see zoo.bins
 
     @property
@@ -57,8 +59,9 @@ def row_of(name: str | Path) -> Preset | None:
 
 def _row(path: Path) -> Preset:
     try:
-        return Preset(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        return Preset(**{RENAMED_FIELDS.get(field, field): value for field, value in row.items()})
+    except (ValueError, TypeError, AttributeError) as error:
         raise PresetError(f"{path} does not describe a preset: {error}") from error
 
 
@@ -82,8 +85,8 @@ def load(name: str | Path, *, size: int | None = None, temperature: float | None
     if temperature is not None:
         _set_temperature(network, temperature)
     frame = frame_size(model) if size is None else size
-    views = [side / frame_size(model) for side in view_sides(model)]
-    return colorizer(network, frame, saturation=saturation_of(model), views=views)
+    tta_scales = [side / frame_size(model) for side in view_sides(model)]
+    return colorizer(network, frame, saturation=saturation_of(model), tta_scales=tta_scales)
 
 
 def _find(name: str | Path) -> Path:

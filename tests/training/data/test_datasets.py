@@ -15,7 +15,7 @@ from PIL import Image
 from tests.photographs import color_field, write_fields
 from training.data import datasets, records, shards
 from training.data.augmentation import Augmentation, crop_and_flip, drawn
-from training.data.datasets import Photographs, Place, batches, prepare
+from training.data.datasets import Photographs, WorkerInfo, batches, prepare
 from zoo import color
 from zoo.errors import ArgumentError, DataError
 
@@ -25,7 +25,7 @@ ALL = Augmentation(flip=True, crop=0.6, noise=(0.0, 2.0))
 
 
 def photographs(*pictures: Image.Image) -> Photographs:
-    frames, sizes = zip(*(datasets.fit(picture, SIZE) for picture in pictures), strict=True)
+    frames, sizes = zip(*(datasets.pad(picture, SIZE) for picture in pictures), strict=True)
     names = [str(i) for i in range(len(pictures))]
     return Photographs(np.stack(frames), np.array(sizes, np.int32), names, names, [])
 
@@ -87,7 +87,7 @@ def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: 
         for place in rng.integers(0, min(len(bad), 200 if i % 2 else 10**6), 6):
             bad[place] = rng.integers(0, 256)
         path.write_bytes(bad)
-        frame, shape, _, reason = datasets._decode(path, datasets._Framing(SIZE, "fit"))
+        frame, shape, _, reason = datasets._decode(path, datasets._Resize(SIZE, "pad"))
         assert frame.shape == (SIZE, SIZE, 3)
         assert bool(reason) == (shape == (0, 0))
         outcomes.add(bool(reason))
@@ -140,7 +140,7 @@ def test_validation_apart_from_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(80, 40), (40, 80), (64, 64), (10, 20), (33, 32), (300, 2)])
 def test_fit(width: int, height: int) -> None:
     picture = color_field(3, height, width)
-    frame, (h, w) = datasets.fit(picture, SIZE)
+    frame, (h, w) = datasets.pad(picture, SIZE)
     assert frame.shape == (SIZE, SIZE, 3)
     assert frame.dtype == np.uint8
     assert max(h, w) == SIZE
@@ -187,7 +187,7 @@ def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
     color_field(77, 48, 40).save(changed, quality=95)
     after = prepare([folder], SIZE, tmp_path / "cache")
     assert after.hashes[0] != before.hashes[0]
-    np.testing.assert_array_equal(after.frames[0], datasets.fit(Image.open(changed), SIZE)[0])
+    np.testing.assert_array_equal(after.frames[0], datasets.pad(Image.open(changed), SIZE)[0])
     np.testing.assert_array_equal(after.frames[1:], before.frames[1:])
     del after
 
@@ -211,17 +211,17 @@ def test_cache_that_was_not_finished(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 3)
     original = datasets._decode
 
-    def killed(path: Path, framing: datasets._Framing) -> datasets.Decoded:
+    def killed(path: Path, resize_mode: datasets._Resize) -> datasets.Decoded:
         if path.name == "001.png":
             raise KeyboardInterrupt
-        return original(path, framing)
+        return original(path, resize_mode)
 
     with mock.patch.object(datasets, "_decode", killed), pytest.raises(KeyboardInterrupt):
         prepare([folder], SIZE, tmp_path / "cache")
     found = prepare([folder], SIZE, tmp_path / "cache")
     assert len(found) == 3
     for frame, name in zip(found.frames, found.names, strict=True):
-        np.testing.assert_array_equal(frame, datasets.fit(Image.open(name), SIZE)[0])
+        np.testing.assert_array_equal(frame, datasets.pad(Image.open(name), SIZE)[0])
 
 
 def test_cache_without_its_frames(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_more_photographs_than_are_decoded_together(tmp_path: Path) -> None:
     assert [Path(name).name for name, _ in found.left_out] == ["001-gray.png", "005-text.png"]
     assert len(found) == 7
     for frame, name in zip(found.frames, found.names, strict=True):
-        np.testing.assert_array_equal(frame, datasets.fit(Image.open(name), SIZE)[0])
+        np.testing.assert_array_equal(frame, datasets.pad(Image.open(name), SIZE)[0])
 
 
 # === Batches ===
@@ -379,10 +379,12 @@ def sharded(tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-@pytest.mark.parametrize(("framing", "size"), [("fit", 32), ("fit", 56), ("fit", 80), ("fill", 32), ("fill", 40)])
-def test_shards_give_the_frames_of_their_folder(sharded: Path, tmp_path: Path, framing: str, size: int) -> None:
-    found = prepare([sharded], size, tmp_path / "cache", framing)
-    wanted = prepare([tmp_path / "photos"], size, tmp_path / "cache", framing)
+@pytest.mark.parametrize(
+    ("resize_mode", "size"), [("pad", 32), ("pad", 56), ("pad", 80), ("center_crop", 32), ("center_crop", 40)]
+)
+def test_shards_give_the_frames_of_their_folder(sharded: Path, tmp_path: Path, resize_mode: str, size: int) -> None:
+    found = prepare([sharded], size, tmp_path / "cache", resize_mode)
+    wanted = prepare([tmp_path / "photos"], size, tmp_path / "cache", resize_mode)
     place = [wanted.names.index(name) for name in found.names]
     assert sorted(place) == list(range(20))
     frames, sizes = found.read(np.arange(20), None)
@@ -397,8 +399,8 @@ def test_shards_give_the_frames_of_their_folder(sharded: Path, tmp_path: Path, f
 
 @pytest.mark.parametrize("shortest", [(0, 0), (40, 40), (24, 60)])
 def test_windows_of_shards_are_those_of_their_folder(sharded: Path, tmp_path: Path, shortest: tuple[int, int]) -> None:
-    found = prepare([sharded], 24, tmp_path / "cache", "window", shortest)
-    wanted = prepare([tmp_path / "photos"], 24, tmp_path / "cache", "window", shortest)
+    found = prepare([sharded], 24, tmp_path / "cache", "random_crop", shortest)
+    wanted = prepare([tmp_path / "photos"], 24, tmp_path / "cache", "random_crop", shortest)
     assert list(found.names) == wanted.names  # so that the draws are the same
     for seeds in (None, [3, 1]):
         for one, other in zip(found.read(np.arange(20), seeds), wanted.read(np.arange(20), seeds), strict=True):
@@ -427,9 +429,9 @@ def test_an_epoch_over_shards(sharded: Path, tmp_path: Path) -> None:
         assert (np.diff(order) < 0).sum() > 10
 
 
-@pytest.mark.parametrize("framing", ["fit", "window"])
-def test_batches_of_shards_are_the_same_after_resuming(sharded: Path, tmp_path: Path, framing: str) -> None:
-    source = prepare([sharded], SIZE, tmp_path / "cache", framing)
+@pytest.mark.parametrize("resize_mode", ["pad", "random_crop"])
+def test_batches_of_shards_are_the_same_after_resuming(sharded: Path, tmp_path: Path, resize_mode: str) -> None:
+    source = prepare([sharded], SIZE, tmp_path / "cache", resize_mode)
     with mock.patch.object(records, "GROUP", 2):
         whole = epoch(source, 4, seed=5, epoch=2, augmentation=ALL)
         assert len(whole) == 5
@@ -442,14 +444,14 @@ def test_batches_of_shards_are_the_same_after_resuming(sharded: Path, tmp_path: 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_read_their_parts_of_shards(sharded: Path, tmp_path: Path, workers: int) -> None:
-    source = prepare([sharded], SIZE, tmp_path / "cache", "window")
-    found = [prepare([sharded], SIZE, tmp_path / "cache", "window") for _ in range(workers)]
+    source = prepare([sharded], SIZE, tmp_path / "cache", "random_crop")
+    found = [prepare([sharded], SIZE, tmp_path / "cache", "random_crop") for _ in range(workers)]
     asked = [mock.Mock(wraps=part.read) for part in found]
     for part, read in zip(found, asked, strict=True):
         object.__setattr__(part, "read", read)
     for arguments in ({"augmentation": ALL, "start": 1, "draws": 2, "classes": ["forest"]}, {}):
         whole = epoch(source, 7, seed=5, epoch=2, **arguments)
-        parts = [epoch(p, 7, seed=5, epoch=2, place=Place(w, workers), **arguments) for w, p in enumerate(found)]
+        parts = [epoch(p, 7, seed=5, epoch=2, place=WorkerInfo(w, workers), **arguments) for w, p in enumerate(found)]
         if arguments:
             joined = [tf.nest.map_structure(lambda *x: np.concatenate(x), *step) for step in zip(*parts, strict=True)]
             assert_equal_batches(joined, whole)
@@ -464,7 +466,7 @@ def test_workers_read_their_parts_of_shards(sharded: Path, tmp_path: Path, worke
 def test_statistics_of_shards_are_those_of_their_sample(sharded: Path, tmp_path: Path) -> None:
     found = prepare([sharded], SIZE, tmp_path / "cache")
     assert found.frames.shape == (20, datasets.THUMBNAIL, datasets.THUMBNAIL, 3)
-    wanted = prepare([tmp_path / "photos"], datasets.THUMBNAIL, tmp_path / "cache", "fill")
+    wanted = prepare([tmp_path / "photos"], datasets.THUMBNAIL, tmp_path / "cache", "center_crop")
     for left, right in zip(
         datasets.frequent_uv_classes(found, 8), datasets.frequent_uv_classes(wanted, 8), strict=True
     ):

@@ -18,7 +18,7 @@ from training import recipes
 from training.data import frames
 from training.data.augmentation import Augmentation
 from training.data.datasets import Photographs, Window, batches
-from training.data.frames import DROPPED, FilmReport, Scenes, Settings, Sieve, extract, is_cut, main
+from training.data.frames import DROPPED, FilmReport, FrameFilter, SceneDetector, Settings, extract, is_cut, main
 from zoo.errors import ArgumentError, DataError, FilmError
 
 PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))
@@ -29,12 +29,12 @@ def field(seed: int) -> np.ndarray:
 
 
 def verdicts(pictures: list[np.ndarray], settings: Settings | None = None, rate: float = 25) -> list[str]:
-    sieve = Sieve(settings or Settings())
+    sieve = FrameFilter(settings or Settings())
     return [sieve.verdict(picture, i / rate, scene=1) for i, picture in enumerate(pictures)]
 
 
 def scenes(pictures: list[np.ndarray]) -> list[int]:
-    counter = Scenes()
+    counter = SceneDetector()
     return [counter.number(picture) for picture in pictures]
 
 
@@ -92,14 +92,14 @@ def test_every_looks_at_one_frame_in_so_many_seconds() -> None:
     pictures = [field(i) for i in range(12)]
     looked = [i for i, verdict in enumerate(verdicts(pictures, Settings(every=0.5), rate=10)) if not verdict]
     assert looked == [0, 5, 10]
-    sieve = Sieve(Settings(every=100))
+    sieve = FrameFilter(Settings(every=100))
     times = [0.0, 50.0, 100.0, 7.0, 8.0]  # a clock that starts anew
     assert [sieve.verdict(field(i), t, i) for i, t in enumerate(times)] == ["", "passed over", "", "", "passed over"]
 
 
 def test_every_scene_has_a_frame_whatever_the_threshold() -> None:
     one, other = field(0), field(1)
-    sieve = Sieve(Settings(threshold=255))
+    sieve = FrameFilter(Settings(threshold=255))
     found = [sieve.verdict(picture, 0.0, scene) for picture, scene in ((one, 1), (other, 1), (other, 2), (one, 2))]
     assert found == ["", "near-identical", "", "near-identical"]
 
@@ -107,7 +107,7 @@ def test_every_scene_has_a_frame_whatever_the_threshold() -> None:
 def test_after_a_flash_the_scene_is_not_kept_again() -> None:
     calm = pan(0, 12, 1)
     pictures = [*calm[:5], *(brightened(picture, 150) for picture in calm[5:7]), *calm[7:]]
-    sieve, counter = Sieve(Settings()), Scenes()
+    sieve, counter = FrameFilter(Settings()), SceneDetector()
     kept = [i for i, p in enumerate(pictures) if not sieve.verdict(p, i / 25, counter.number(p))]
     assert kept == [0, 5]
 
@@ -559,7 +559,7 @@ def test_training_cuts_windows_out_of_the_frames(tmp_path: Path) -> None:
     picture = places(600, 800)
     main([str(write_film(tmp_path / "a.mkv", [picture]))], tmp_path / "frames", format="png")
     recipe = recipes.load("pix2pix_films")
-    assert (recipe.framing, recipe.size, recipe.shortest) == ("window", 512, (0, 0))
+    assert (recipe.resize_mode, recipe.size, recipe.shortest) == ("random_crop", 512, (0, 0))
     photographs = recipe.prepared([tmp_path / "frames"], tmp_path / "cache")
     assert [Path(name).parent.name for name in photographs.names] == ["a"], "with the sheet"
     assert photographs.left_out == []

@@ -20,9 +20,9 @@ import tensorflow as tf
 from PIL import Image
 
 from training.data import readers, records, shards
-from training.data.datasets import THUMBNAIL, fill
+from training.data.datasets import THUMBNAIL, center_crop
 from training.data.folder import decode, image_files
-from training.data.perceptual_hash import BITS, FARTHEST, Looks, look
+from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, look
 from training.data.records import load, pixels_of, verify
 from training.data.shards import write
 from zoo.errors import ArgumentError, DataError
@@ -110,7 +110,7 @@ def test_round_trip(photos: Path, tmp_path: Path) -> None:
     assert {path.name for path in files} - kept == {"turned.jpg", "print.jpg", "scan.tif", "web.webp", "old.bmp"}
     assert verify(tmp_path / "out") == []
     assert found.sample.shape == (20, THUMBNAIL, THUMBNAIL, 3)
-    np.testing.assert_array_equal(found.sample[0], fill(decode(Path(found.name(0)).read_bytes()), THUMBNAIL)[0])
+    np.testing.assert_array_equal(found.sample[0], center_crop(decode(Path(found.name(0)).read_bytes()), THUMBNAIL)[0])
 
 
 def test_records_can_be_read_by_anyone(photos: Path, tmp_path: Path) -> None:
@@ -482,7 +482,7 @@ def test_looks_are_found_within_a_distance(distance: int) -> None:
         for v in base
         for n in (0, 1, distance, distance + 1, distance + 3)
     ]
-    known = Looks(distance)
+    known = HashIndex(distance)
     for number, value in enumerate(base):
         known.add(value, number % 2)
     for value in changed:
@@ -492,8 +492,8 @@ def test_looks_are_found_within_a_distance(distance: int) -> None:
 
 
 def test_look_of_copies_and_of_others() -> None:
-    looks = [look(fill(field(i, 60, 72), THUMBNAIL)[0]) for i in range(20)]
-    saved = [look(fill(decode(encoded(field(i, 60, 72))), THUMBNAIL)[0]) for i in range(20)]
+    looks = [look(center_crop(field(i, 60, 72), THUMBNAIL)[0]) for i in range(20)]
+    saved = [look(center_crop(decode(encoded(field(i, 60, 72))), THUMBNAIL)[0]) for i in range(20)]
     assert all((a ^ b).bit_count() <= shards.SAME for a, b in zip(looks, saved, strict=True))
     assert min((looks[i] ^ looks[k]).bit_count() for i in range(20) for k in range(i)) > FARTHEST
 

@@ -21,7 +21,7 @@ def test_the_grid_holds_the_network_as_it_is() -> None:
     kernel.assign(kernel * 20)
     lab = ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
     ab = ops.convert_to_numpy(network(lab[..., :1]))[:, ::2, ::2] * 1.2
-    found = {(b.lam, b.temperature, b.saturation): b for b in tried(network, photographs, PRIOR, 0.9)}
+    found = {(b.rebalance_lambda, b.temperature, b.saturation): b for b in tried(network, photographs, PRIOR, 0.9)}
     assert len(found) == len(LAMBDAS) * len(TEMPERATURES) * len(SATURATIONS)
 
     truth = lab[:, ::2, ::2, 1:]

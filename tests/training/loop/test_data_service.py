@@ -20,7 +20,7 @@ from tests.paths import ROOT
 from tests.photographs import write_fields
 from training.data import shards
 from training.data.augmentation import Augmentation
-from training.data.datasets import Photographs, Place, batches, prepare
+from training.data.datasets import Photographs, WorkerInfo, batches, prepare
 from training.data.folder import image_files
 from training.loop import data_service
 from training.loop.train import main
@@ -81,9 +81,9 @@ def watched(source: Photographs) -> mock.Mock:
     return read
 
 
-@pytest.mark.parametrize("framing", ["fit", "window", pytest.param("fill", marks=pytest.mark.slow)])
-def test_the_same_batches(sharded: Path, tmp_path: Path, address: str, framing: str) -> None:
-    source = prepare([sharded], SIZE, tmp_path, framing)
+@pytest.mark.parametrize("resize_mode", ["pad", "random_crop", pytest.param("center_crop", marks=pytest.mark.slow)])
+def test_the_same_batches(sharded: Path, tmp_path: Path, address: str, resize_mode: str) -> None:
+    source = prepare([sharded], SIZE, tmp_path, resize_mode)
     expected = epoch(source)
     assert len(expected) == 6
     here = watched(source)
@@ -93,10 +93,10 @@ def test_the_same_batches(sharded: Path, tmp_path: Path, address: str, framing: 
 
 
 def test_workers_of_a_run_are_served_their_parts(sharded: Path, tmp_path: Path, address: str) -> None:
-    source = prepare([sharded], SIZE, tmp_path, "window")
+    source = prepare([sharded], SIZE, tmp_path, "random_crop")
     whole = epoch(source, start=3)
     here = watched(source)
-    parts = [epoch(source, service=address, start=3, place=Place(worker, 2)) for worker in range(2)]
+    parts = [epoch(source, service=address, start=3, place=WorkerInfo(worker, 2)) for worker in range(2)]
     joined = [tf.nest.map_structure(lambda *x: np.concatenate(x), *step) for step in zip(*parts, strict=True)]
     assert_equal_batches(joined, whole)
     here.assert_not_called()
@@ -104,7 +104,7 @@ def test_workers_of_a_run_are_served_their_parts(sharded: Path, tmp_path: Path, 
 
 @pytest.mark.slow
 def test_several_workers_and_the_end_of_them(sharded: Path, tmp_path: Path) -> None:
-    source = prepare([sharded], SIZE, tmp_path, "window")
+    source = prepare([sharded], SIZE, tmp_path, "random_crop")
     expected = epoch(source)
     here = watched(source)
     port = free_port()
@@ -118,7 +118,7 @@ def test_several_workers_and_the_end_of_them(sharded: Path, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_run_on_shards_with_a_service_and_without(sharded: Path, tmp_path: Path, address: str) -> None:
     tiny = {
-        "filters": "(4, 8)", "bins": "6", "size": "16", "working_size": "24", "batch": "4", "epochs": "2",
+        "filters": "(4, 8)", "bins": "6", "size": "16", "frame_size": "24", "batch": "4", "epochs": "2",
     }  # fmt: skip
     held_out = tmp_path / "held_out"
     shards.write([str(write_fields(tmp_path / "more", 5, seed=1))], held_out)

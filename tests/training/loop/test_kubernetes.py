@@ -16,7 +16,7 @@ import yaml
 import colorzoo
 from tests.paths import ROOT
 from training import recipes
-from training.data.datasets import Place
+from training.data.datasets import WorkerInfo
 from training.loop.strategies import check_cluster
 
 MANIFEST = ROOT / "training" / "deploy" / "kubernetes" / "train.yaml"
@@ -53,7 +53,7 @@ def test_every_worker_finds_its_place(tmp_path: Path) -> None:
     done = run(tmp_path, VARIABLES | {"JOB_COMPLETION_INDEX": "1"})
     assert done.returncode == 0, done.stderr
     text, words = json.loads(done.stdout)
-    assert check_cluster(text) == Place(1, JOB["completions"])
+    assert check_cluster(text) == WorkerInfo(1, JOB["completions"])
 
     service = OBJECTS["Service"]
     port = service["spec"]["ports"][0]["port"]

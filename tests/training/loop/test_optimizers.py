@@ -26,7 +26,7 @@ from training.recipes.recipe import Recipe
 PLAIN = {"optimizer": "sgd", "learning_rate": 0.5}
 HALF = PLAIN | {"precision": "mixed_float16"}
 PIX2PIX = {
-    "filters": "(4, 6, 8, 8)", "width": "1.0", "size": "32", "working_size": "32", "batch": "4", "optimizer": "sgd",
+    "filters": "(4, 6, 8, 8)", "width": "1.0", "size": "32", "frame_size": "32", "batch": "4", "optimizer": "sgd",
     "learning_rate": "0.1", "dropout": "0.0", "l1_weight": "1.0",
 }  # fmt: skip
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("eagerly")
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Photographs:
     folder = tmp_path_factory.mktemp("photos")
-    return prepare([write_fields(folder / "train", 8)], 32, folder / "cache", "fill")
+    return prepare([write_fields(folder / "train", 8)], 32, folder / "cache", "center_crop")
 
 
 def built(settings: dict[str, Any], strategy: str = "one") -> Trainer:
@@ -83,7 +83,7 @@ def assert_close(left: dict[str, np.ndarray], right: dict[str, np.ndarray], atol
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_parts_of_a_batch_train_as_the_batch(strategy: str, prepared: Photographs) -> None:
     whole = built(PLAIN)
-    in_parts = built(PLAIN | {"micro_batches": 2}, strategy)
+    in_parts = built(PLAIN | {"gradient_accumulation_steps": 2}, strategy)
     for seed in (0, 1):  # the second step finds nothing of the first
         inputs = batch(prepared, seed)
         expected = whole.train([inputs])
@@ -105,7 +105,7 @@ def test_generator_meets_the_new_discriminator_with_every_part(
 ) -> None:
     without_statistics(monkeypatch)
     whole = made(recipes.load("pix2pix_scenes_v1", PIX2PIX), "one")
-    in_parts = made(recipes.load("pix2pix_scenes_v1", PIX2PIX | {"micro_batches": "2"}), strategy)
+    in_parts = made(recipes.load("pix2pix_scenes_v1", PIX2PIX | {"gradient_accumulation_steps": "2"}), strategy)
     before = trained(whole)
     for seed in (0, 1):
         inputs = batch(prepared, seed)
@@ -128,15 +128,15 @@ def test_clipping_by_the_norm_of_all_gradients(strategy: str, prepared: Photogra
     free = moved(built(PLAIN), [inputs])
     gradient = norm(free) / 0.5
     for limit, shrink in ((gradient / 4, 0.25), (gradient * 2, 1.0)):
-        found = moved(built(PLAIN | {"clip_norm": limit}, strategy), dealt(inputs, strategy))
+        found = moved(built(PLAIN | {"global_clipnorm": limit}, strategy), dealt(inputs, strategy))
         assert norm(found) == pytest.approx(norm(free) * shrink, rel=1e-3)
         assert_close(found, {path: value * shrink for path, value in free.items()}, 1e-6)
 
 
 def test_clipping_counts_the_parts_together(prepared: Photographs) -> None:
     inputs = batch(prepared)
-    clipped = PLAIN | {"clip_norm": norm(moved(built(PLAIN), [inputs])) / 0.5 / 3}
-    in_parts = built(clipped | {"micro_batches": 2})
+    clipped = PLAIN | {"global_clipnorm": norm(moved(built(PLAIN), [inputs])) / 0.5 / 3}
+    in_parts = built(clipped | {"gradient_accumulation_steps": 2})
     assert_close(moved(in_parts, dealt(inputs, "one", 2)), moved(built(clipped), [inputs]), 1e-6)
 
 
@@ -170,7 +170,7 @@ def test_adamw_is_that_of_keras(prepared: Photographs) -> None:
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_moving_average(strategy: str, prepared: Photographs, tmp_path: Path) -> None:
-    settings = PLAIN | {"average": 0.75}
+    settings = PLAIN | {"ema_momentum": 0.75}
     trainer = built(settings, strategy)
     optimizer = trainer.main_optimizer
     before = trained(trainer)
@@ -206,7 +206,7 @@ def scale_of(trainer: Trainer) -> float:
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-@pytest.mark.parametrize("extra", [{}, {"clip_norm": 0.001}, {"weight_decay": 0.5}])
+@pytest.mark.parametrize("extra", [{}, {"global_clipnorm": 0.001}, {"weight_decay": 0.5}])
 def test_float16_trains_as_float32(strategy: str, extra: dict[str, float], prepared: Photographs) -> None:
     inputs = batch(prepared)
     full = moved(built(HALF | {"precision": "float32"} | extra), [inputs])
@@ -243,11 +243,11 @@ def overflowing(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, on_replica: i
 
 
 @pytest.mark.parametrize(("strategy", "replica"), [("one", None), ("mirrored", None), ("mirrored", 0), ("mirrored", 1)])
-@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize("global_clipnorm", [0.0, 1.0])
 def test_overflow_halves_the_scale_and_leaves_weights_alone(
-    strategy: str, replica: int | None, clip_norm: float, prepared: Photographs, monkeypatch: pytest.MonkeyPatch
+    strategy: str, replica: int | None, global_clipnorm: float, prepared: Photographs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = built(HALF | {"average": 0.5, "clip_norm": clip_norm}, strategy)
+    trainer = built(HALF | {"ema_momentum": 0.5, "global_clipnorm": global_clipnorm}, strategy)
     before = trained(trainer)
     inputs = dealt(batch(prepared), strategy)
     with monkeypatch.context() as patches:
@@ -268,7 +268,7 @@ def test_overflow_halves_the_scale_and_leaves_weights_alone(
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_loss_scaling_when_traced(strategy: str, eager: bool, prepared: Photographs) -> None:
     """Here the choice between a step and half the scale is made in the graph."""
-    trainer = built(HALF | {"micro_batches": 2}, strategy)
+    trainer = built(HALF | {"gradient_accumulation_steps": 2}, strategy)
     inputs = dealt(batch(prepared), strategy, 2)
     for part in (False, True):
         before = trained(trainer)

@@ -26,7 +26,7 @@ from tests.paths import ROOT
 from tests.photographs import write_fields
 from tests.two_layers import without_tracing
 from training import recipes
-from training.data.datasets import Place
+from training.data.datasets import WorkerInfo
 from training.loop import checkpoints
 from training.loop.callbacks import Progress
 from training.loop.strategies import make_strategy
@@ -37,7 +37,7 @@ from zoo.errors import ArgumentError, ColorzooError, DataError, TrainingError
 NAME = "color_unet_scenes_v1"
 # 14 training pictures make 3 steps an epoch, and 6 validation pictures a last incomplete batch.
 TINY = {
-    "filters": "(4, 8)", "bins": "6", "size": "16", "working_size": "24", "batch": "4", "epochs": "2",
+    "filters": "(4, 8)", "bins": "6", "size": "16", "frame_size": "24", "batch": "4", "epochs": "2",
     "schedule": "cosine", "learning_rate": "0.01", "checkpoint_steps": "2",
 }  # fmt: skip
 # A val_loss that cannot get lower by this much lets the plateau act after every epoch.
@@ -221,7 +221,7 @@ def test_no_validation_and_a_size_that_the_stride_does_not_divide(
 ) -> None:
     met = []  # what the workers find where they meet
 
-    def total(strategy: tf.distribute.Strategy, place: Place, value: float) -> float:
+    def total(strategy: tf.distribute.Strategy, place: WorkerInfo, value: float) -> float:
         met.append({path.name for path in (tmp_path / "run").iterdir()})
         return value
 

@@ -49,7 +49,7 @@ def test_cpus_that_know_bfloat16(flags: str, emulates: bool, monkeypatch: pytest
     [("mixed_bfloat16", "one", True), ("mixed_bfloat16", "mirrored", False), ("float32", "one", False)],
 )
 def test_what_is_compiled(precision: str, strategy: str, compiled: bool) -> None:
-    made = make_trainer(tiny(precision=precision, micro_batches="2"), {}, 10, make_strategy(strategy))
+    made = make_trainer(tiny(precision=precision, gradient_accumulation_steps="2"), {}, 10, make_strategy(strategy))
     assert made.compiled is compiled
     steps = [made.step, *(step for _, *pair in made.rounds for step in pair)]
     assert {step._jit_compile for step in steps} == {compiled or None}

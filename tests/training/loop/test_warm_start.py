@@ -28,7 +28,8 @@ from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
 NAME = "color_unet_scenes_v1"
 TINY = {
-    "filters": "(4, 8)", "bins": "6", "size": "32", "working_size": "32", "batch": "4", "epochs": "1", "lam": "0.5",
+    "filters": "(4, 8)", "bins": "6", "size": "32", "frame_size": "32", "batch": "4", "epochs": "1",
+    "rebalance_lambda": "0.5",
 }  # fmt: skip
 
 
@@ -63,7 +64,7 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def packed(run: Path) -> Path:
     path = run.parent / "first_v1.keras"
-    pack(run, path, None, lam=0.9)
+    pack(run, path, None, rebalance_lambda=0.9)
     return path
 
 
@@ -91,7 +92,7 @@ def test_every_source_gives_the_same_weights(run: Path, packed: Path, photos: Pa
     for source in (run, run / "best.keras", checkpoint):
         if source.suffix == ".keras":
             shutil.copy(packed.with_suffix(".json"), source.with_suffix(".json"))
-        system, _ = begun(recipe(init=str(source), lam=0.9 if source.suffix == ".keras" else 0.5), photos)
+        system, _ = begun(recipe(init=str(source), rebalance_lambda=0.9 if source.suffix == ".keras" else 0.5), photos)
         for path, value in weights(system.network).items():
             if path != "scores/bias":  # has the prior of the new photographs
                 np.testing.assert_array_equal(value, kept[path], err_msg=f"{source}: {path}")
@@ -107,7 +108,7 @@ def test_classes_stay_and_their_prior_is_counted_anew(run: Path, photos: Path) -
 
 
 def test_scores_get_the_rebalancing_of_the_recipe(packed: Path, photos: Path) -> None:
-    system, statistics = begun(recipe(init=str(packed), lam=0.3), photos)
+    system, statistics = begun(recipe(init=str(packed), rebalance_lambda=0.3), photos)
     old = weights(network_of(keras.models.load_model(packed)))["scores/bias"]
     old_weights = rebalancing_weights(read(str(packed)).statistics["prior"], 0.9)
     expected = old + np.log(rebalancing_weights(statistics["prior"], 0.3)) - np.log(old_weights)
@@ -221,7 +222,7 @@ def test_discriminators_come_from_a_checkpoint_only(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {
-        "width": "0.06", "levels": "3", "scales": "1", "size": "32", "working_size": "32", "batch": "4", "epochs": "1",
+        "width": "0.06", "levels": "3", "scales": "1", "size": "32", "frame_size": "32", "batch": "4", "epochs": "1",
     }  # fmt: skip
     train("ibn_gan_scenes_v1", [photos / "old"], None, tmp_path / "run", "one", small)
     (checkpoint,) = (p.with_suffix("") for p in (tmp_path / "run" / "checkpoints").glob("*.index"))

@@ -19,14 +19,14 @@ from keras import ops
 
 from tests.photographs import write_fields
 from training.data import shards
-from training.data.datasets import Place
+from training.data.datasets import WorkerInfo
 from training.loop.strategies import check_cluster
 from training.loop.train import main
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
 
 COMMON = {
-    "size": "32", "working_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "2", "crop": "0.8",
+    "size": "32", "frame_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "2", "crop": "0.8",
     "noise": "(0.0, 1.0)", "optimizer": "sgd", "learning_rate": "0.01", "schedule": "constant",
 }  # fmt: skip
 TINY = {
@@ -170,7 +170,7 @@ TWO = {"worker": ["a:1", "b:1"]}
 
 
 def test_place_in_a_cluster() -> None:
-    assert check_cluster(tf_config(TWO, index=1)) == Place(1, 2)
+    assert check_cluster(tf_config(TWO, index=1)) == WorkerInfo(1, 2)
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,14 @@ from zoo.presets import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
-SETTINGS = {"lam": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "views": (0.5, 1.0)}
+SETTINGS = {"rebalance_lambda": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "tta_scales": (0.5, 1.0)}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run, with an untrained network in place of its best."""
     folder = tmp_path_factory.mktemp("run")
-    recipe = {"architecture": "color_unet", "filters": [4, 8], "lam": 0.9}
+    recipe = {"architecture": "color_unet", "filters": [4, 8], "rebalance_lambda": 0.9}
     (folder / "recipe.json").write_text(json.dumps(recipe))
     np.savez(folder / "statistics.npz", centers=CENTERS, prior=PRIOR)
     network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 1.0})
@@ -55,7 +55,7 @@ def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
     assert (frame_size(model), saturation_of(model)) == (48, 1.25)
     assert network_of(model).get_layer("temperature").scale == pytest.approx(1 / 0.8)
     assert view_sides(model) == [24, 48]
-    assert (row["lam"], row["size"], row["saturation"], row["views"]) == (0.5, 48, 1.25, [0.5, 1.0])
+    assert (row["rebalance_lambda"], row["size"], row["saturation"], row["tta_scales"]) == (0.5, 48, 1.25, [0.5, 1.0])
     assert row["arguments"]["bins"] == CENTERS.tolist()
     assert path.stat().st_size < (run / "best.keras").stat().st_size
 
@@ -63,15 +63,15 @@ def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
 def test_never_over_a_preset(run: Path, tmp_path: Path) -> None:
     path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
     with pytest.raises(ArgumentError, match="presets never change"):
-        pack(run, "packed_v1", tmp_path, **SETTINGS | {"lam": 1.0})
+        pack(run, "packed_v1", tmp_path, **SETTINGS | {"rebalance_lambda": 1.0})
     assert sha256(path) == row["sha256"]
 
 
 @pytest.mark.parametrize(
     ("architecture", "fields"),
     [
-        ("larsson2016", {"width": 0.02, "framing": "fill"}),
-        ("autoencoder", {"width": 0.06, "framing": "fill", "size": 32}),
+        ("larsson2016", {"width": 0.02, "resize_mode": "center_crop"}),
+        ("autoencoder", {"width": 0.06, "resize_mode": "center_crop", "size": 32}),
     ],
 )
 def test_weights_find_their_layers(architecture: str, fields: dict[str, object], tmp_path: Path) -> None:

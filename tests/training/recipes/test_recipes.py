@@ -1,12 +1,17 @@
 """Recipes take values of their fields' types and ranges, and name the mistake in anything else."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 
 from training import recipes
+from training.recipes import renamed
 from training.recipes.recipe import Recipe
-from zoo.errors import ArgumentError, UnknownNameError
+from training.runs import run_folder
+from training.systems.color_unet import ColorUNetRecipe
+from zoo.errors import ArgumentError, TrainingError, UnknownNameError
 
 NAME = "color_unet_scenes_v1"
 
@@ -73,16 +78,32 @@ def test_value_of_another_type(field: str, text: str) -> None:
     ("field", "text"),
     [
         ("bins", "0"), ("batch", "0"), ("epochs", "-1"), ("checkpoint_steps", "0"), ("seed", "-1"),
-        ("learning_rate", "0"), ("lowest_learning_rate", "1"), ("lowest_learning_rate", "0"),
+        ("learning_rate", "0"), ("min_learning_rate", "1"), ("min_learning_rate", "0"),
         ("plateau_factor", "1"), ("plateau_factor", "0"), ("plateau_patience", "0"),
-        ("temperature", "0"), ("saturation", "-1"), ("lam", "1.1"), ("lam", "-0.1"),
+        ("temperature", "0"), ("saturation", "-1"), ("rebalance_lambda", "1.1"), ("rebalance_lambda", "-0.1"),
         ("crop", "0"), ("crop", "1.1"), ("noise", "()"), ("noise", "(-1,)"),
         ("size", "15"), ("filters", "(16,)"), ("filters", "()"), ("filters", "(16, 0)"),
-        ("precision", "float16"), ("schedule", "linear"), ("schedule", "step"), ("drop_epochs", "(1, 2)"),
-        ("optimizer", "lion"), ("framing", "stretch"), ("augmentation", "none"), ("shortest", "(1,)"),
-        ("shortest", "(70, 80)"), ("beta_1", "1"), ("weight_decay", "-1"), ("drop_factor", "1"),
+        ("precision", "float16"), ("schedule", "linear"), ("schedule", "step"), ("lr_milestones", "(1, 2)"),
+        ("optimizer", "lion"), ("resize_mode", "stretch"), ("augmentation", "none"), ("shortest", "(1,)"),
+        ("shortest", "(70, 80)"), ("beta_1", "1"), ("weight_decay", "-1"), ("lr_gamma", "1"),
     ],
 )  # fmt: skip
 def test_value_out_of_range(field: str, text: str) -> None:
     with pytest.raises(ArgumentError, match=rf"^{field} is "):
         recipes.load(NAME, {field: text})
+
+
+def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(
+        ColorUNetRecipe(), resize_mode="center_crop", frame_size=48, batch=8, gradient_accumulation_steps=2,
+        ema_momentum=0.5, global_clipnorm=1.0, schedule="step", lr_milestones=(1.0, 2.5), lr_gamma=0.5,
+        min_learning_rate=1e-6, rebalance_lambda=0.25,
+    )  # fmt: skip
+    names = {now: then for then, now in renamed.FIELDS.items()}
+    settings = {names.get(field, field): value for field, value in dataclasses.asdict(recipe).items()}
+    assert {"framing", "working_size", "lam"} < set(settings)
+    (tmp_path / "recipe.json").write_text(json.dumps(settings | {"framing": "fill"}))
+    assert recipes.of_run(tmp_path) == recipe
+    run_folder.check_recipe(tmp_path, recipe)
+    with pytest.raises(TrainingError, match="run: frame_size is 48 there and 64 here; name"):
+        run_folder.check_recipe(tmp_path, dataclasses.replace(recipe, frame_size=64))

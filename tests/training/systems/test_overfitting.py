@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 
 import zoo
 from training import recipes
-from training.data.datasets import Photographs, batches, fill, frequent_uv_classes
+from training.data.datasets import Photographs, batches, center_crop, frequent_uv_classes
 from training.loop.strategies import make_strategy
 from training.loop.trainer import make_trainer
 from zoo import bins, color
@@ -41,7 +41,7 @@ def eight_photographs() -> Photographs:
     for name in ("china.jpg", "flower.jpg"):
         picture = load_sample_image(name)
         whole += [picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]]
-    frames = np.stack([fill(Image.fromarray(picture), SIZE)[0] for picture in whole])
+    frames = np.stack([center_crop(Image.fromarray(picture), SIZE)[0] for picture in whole])
     names = [str(i) for i in range(len(frames))]
     return Photographs(frames, np.full((8, 2), SIZE, np.int32), names, names, [], ["one", "other"] * 4)
 

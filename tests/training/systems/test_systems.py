@@ -31,7 +31,7 @@ from zoo import bins, color
 from zoo.errors import ArgumentError
 
 COMMON = {
-    "size": "32", "working_size": "32", "batch": "4", "epochs": "2", "checkpoint_steps": "2", "crop": "0.8",
+    "size": "32", "frame_size": "32", "batch": "4", "epochs": "2", "checkpoint_steps": "2", "crop": "0.8",
     "noise": "(0.0, 1.0)",
 }  # fmt: skip
 # recipe -> what makes its network tiny
@@ -72,7 +72,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Photographs:
-    return prepare([photos / "train"], 32, tmp_path_factory.mktemp("cache"), "fill")
+    return prepare([photos / "train"], 32, tmp_path_factory.mktemp("cache"), "center_crop")
 
 
 def batch_for(system: System, photographs: Photographs, seed: int = 0) -> tuple[tf.Tensor, Tensors]:
@@ -294,8 +294,8 @@ def test_the_game(kind: str, prepared: Photographs) -> None:
 
 def test_padding_is_not_for_discriminators() -> None:
     for name in ("pix2pix_scenes_v1", "ibn_gan_scenes_v1"):
-        with pytest.raises(ArgumentError, match="^framing is 'fit': .* cannot tell padding from picture"):
-            tiny(name, framing="fit")
+        with pytest.raises(ArgumentError, match="^resize_mode is 'pad': .* cannot tell padding from picture"):
+            tiny(name, resize_mode="pad")
 
 
 # === Single systems ===
@@ -316,7 +316,7 @@ def test_iizuka_labels_are_the_class_folders(photos: Path, prepared: Photographs
     flat.mkdir()
     for path in (photos / "train").rglob("*.jpg"):
         (flat / path.name).write_bytes(path.read_bytes())
-    alone = prepare([flat], 32, tmp_path / "cache", "fill")
+    alone = prepare([flat], 32, tmp_path / "cache", "center_crop")
     assert alone.classes == []
     system = recipe.system(recipe.statistics(alone))
     assert system.trained["network"] == [system.network]
@@ -413,7 +413,7 @@ def test_weight_decay_shrinks_kernels_and_not_biases(prepared: Photographs) -> N
 
 def test_step_schedule(prepared: Photographs) -> None:
     recipe = tiny(
-        "autoencoder_cifar10_v1", schedule="step", drop_epochs="(0.5, 1.5)", learning_rate="0.1", drop_factor="0.2"
+        "autoencoder_cifar10_v1", schedule="step", lr_milestones="(0.5, 1.5)", learning_rate="0.1", lr_gamma="0.2"
     )
     trainer = make_trainer(recipe, {}, 2, make_strategy("one"))
     inputs, rates = batch_for(trainer.system, prepared), []

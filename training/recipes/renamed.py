@@ -1,0 +1,30 @@
+"""What the fields of recipes were called in the run folders of earlier versions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Name in recipe.json as it was -> name now.
+FIELDS = {
+    "framing": "resize_mode",
+    "working_size": "frame_size",
+    "micro_batches": "gradient_accumulation_steps",
+    "average": "ema_momentum",
+    "clip_norm": "global_clipnorm",
+    "drop_epochs": "lr_milestones",
+    "drop_factor": "lr_gamma",
+    "lowest_learning_rate": "min_learning_rate",
+    "lam": "rebalance_lambda",
+}
+# Of fields whose values were renamed: value as it was -> value now.
+VALUES = {"resize_mode": {"fit": "pad", "fill": "center_crop", "window": "random_crop"}}
+# Fields that came later, with what runs did before.
+ADDED: dict[str, Any] = {}
+
+
+def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe.json, of whatever version, under the names and with the values of this one."""
+    renamed = {FIELDS.get(field, field): value for field, value in settings.items()}
+    for field, values in VALUES.items():
+        if field in renamed:
+            renamed[field] = values.get(renamed[field], renamed[field])
+    return ADDED | renamed
