@@ -59,12 +59,12 @@ def tried(
     lab = _sampled(photographs)
     layers = {layer.name: layer for layer in network.layers}
     trained = None if prior is None else ops.convert_to_numpy(layers["scores"].bias)
-    lambdas = (trained_lam,) if prior is None else LAMBDAS
+    lambdas = (trained_lambda,) if prior is None else LAMBDAS
     temperatures = TEMPERATURES if "temperature" in layers else (1.0,)
     for rebalance_lambda, temperature in itertools.product(lambdas, temperatures):
         if prior is not None:
             weights, trained_weights = (
-                np.log(bins.rebalancing_weights(prior, x)) for x in (rebalance_lambda, trained_lam)
+                np.log(bins.rebalancing_weights(prior, x)) for x in (rebalance_lambda, trained_lambda)
             )
             layers["scores"].bias.assign(trained + weights - trained_weights)
         if "temperature" in layers:
