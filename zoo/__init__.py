@@ -9,11 +9,11 @@ from typing import Any
 import keras
 
 from zoo import architectures  # noqa: F401  registers the builders
-from zoo.colorizer import colorizer
+from zoo.colorizer import create_colorizer
 from zoo.presets import DEFAULT_PRESET, list_presets, load
 from zoo.registry import MODELS, entry
 
-__all__ = ["DEFAULT_PRESET", "build", "colorizer", "list_models", "list_presets", "load"]
+__all__ = ["DEFAULT_PRESET", "build", "create_colorizer", "list_models", "list_presets", "load"]
 
 
 def list_models() -> list[str]:

@@ -27,7 +27,7 @@ def recompose(lightness: Tensor, ab: Tensor) -> Tensor:
     return color.lab_to_rgb(color.fit_gamut(ops.concatenate([lightness, ab], axis=-1)))
 
 
-def colorizer(
+def create_colorizer(
     network: keras.Model, size: int, *, saturation: float = 1.0, tta_scales: Sequence[float] = ()
 ) -> keras.Model:
     """Image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8, of the same H and W >= 1.
@@ -113,7 +113,7 @@ def network_of(model: keras.Model) -> keras.Model:
     """
     networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if len(networks) != 1 or "frame" not in {layer.name for layer in model.layers}:
-        raise ArgumentError(f"the model {model.name!r} is not a colorizer: make one with zoo.colorizer")
+        raise ArgumentError(f"the model {model.name!r} is not a colorizer: make one with zoo.create_colorizer")
     return networks[0]
 
 

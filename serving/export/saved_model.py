@@ -24,7 +24,7 @@ import zoo
 from serving.client import messages
 from serving.export.signatures import signatures
 from serving.server.servable import WARM_UP, decoded, definitions, warm_up_requests
-from zoo.colorizer import colorizer, frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError
 from zoo.presets import row_of, sha256
 from zoo.weights import copy_weights
@@ -146,7 +146,7 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
     copy_weights(network_of(model), network)
     size = frame_size(model)
     tta_scales = [side / size for side in view_sides(model)]
-    return colorizer(network, size, saturation=saturation_of(model), tta_scales=tta_scales)
+    return create_colorizer(network, size, saturation=saturation_of(model), tta_scales=tta_scales)
 
 
 def _origin(preset: str | Path) -> dict[str, str]:

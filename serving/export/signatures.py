@@ -2,8 +2,8 @@
 
 Pictures of one call may differ in size. Each is decoded and fitted into the network's frame, all frames go through the
 network in one batch, and each picture is joined with its colors at its own resolution. That is done a strip of rows at
-a time: what `zoo.colorizer` computes on whole maps takes gigabytes at twelve megapixels. A picture is decoded twice,
-once for either end, so that few of a large batch are in memory at once.
+a time: what `zoo.create_colorizer` computes on whole maps takes gigabytes at twelve megapixels. A picture is decoded
+twice, once for either end, so that few of a large batch are in memory at once.
 
 Nothing is compiled by XLA: TensorFlow Serving refuses such graphs on CPUs unless told otherwise.
 """

@@ -1,8 +1,8 @@
 """A colorizer for photographs of any size in little memory: the same steps as the model's graph, a strip at a time.
 
-The graph of `zoo.colorizer` holds some thirty maps of the photograph at once, several gigabytes at 24 megapixels. Here
-a strip of rows runs through color conversion as one compiled loop, and the network runs on frames of one size, so that
-photographs of different sizes share a batch.
+The graph of `zoo.create_colorizer` holds some thirty maps of the photograph at once, several gigabytes at 24
+megapixels. Here a strip of rows runs through color conversion as one compiled loop, and the network runs on frames of
+one size, so that photographs of different sizes share a batch.
 """
 
 import functools

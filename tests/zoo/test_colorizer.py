@@ -39,13 +39,13 @@ def vivid():
     keras.utils.set_random_seed(7)
     network = zoo.build("color_unet", {"width": 0.25, "bins": 16})
     network.get_layer("scores").kernel.assign(np.random.default_rng(0).normal(0, 60, (1, 1, 4, 16)))
-    return zoo.colorizer(network, FRAME, saturation=1.5)
+    return zoo.create_colorizer(network, FRAME, saturation=1.5)
 
 
 def stub(ab_of_frame, size=FRAME, **settings):
     """A colorizer around a formula instead of a network."""
     lightness = keras.Input((None, None, 1), name="lightness")
-    return zoo.colorizer(keras.Model(lightness, ab_of_frame(lightness), name="stub"), size, **settings)
+    return zoo.create_colorizer(keras.Model(lightness, ab_of_frame(lightness), name="stub"), size, **settings)
 
 
 def constant(a, b):
@@ -218,7 +218,7 @@ def test_what_a_colorizer_is_made_of(vivid):
 )
 def test_argument_errors(vivid, size, saturation, message):
     with pytest.raises(ArgumentError, match=message):
-        zoo.colorizer(network_of(vivid), size, saturation=saturation)
+        zoo.create_colorizer(network_of(vivid), size, saturation=saturation)
 
 
 def test_a_network_is_not_a_colorizer(vivid):
@@ -244,7 +244,7 @@ def test_views_are_averaged(vivid):
     """At 48 and 32 pixels, each also mirrored, put together by hand."""
     network = network_of(vivid)
     frames = np.random.default_rng(3).uniform(0, 100, (2, 48, 48, 1)).astype(np.float32)
-    several = zoo.colorizer(network, 48, saturation=1.5, tta_scales=(1.0, 0.6667))
+    several = zoo.create_colorizer(network, 48, saturation=1.5, tta_scales=(1.0, 0.6667))
     assert view_sides(several) == [48, 32]
     small = keras.Input((48, 48, 1))
     shrink = keras.Model(small, resize_to(small, 32))
@@ -265,7 +265,7 @@ def test_one_view_is_the_frame_alone(vivid):
 
 
 def test_views_are_symmetric(vivid):
-    several = zoo.colorizer(network_of(vivid), 32, tta_scales=(1.0,))
+    several = zoo.create_colorizer(network_of(vivid), 32, tta_scales=(1.0,))
     image = np.random.default_rng(4).integers(0, 256, (1, 32, 32, 3), np.uint8)
     mirrored = numpy_of(several(image[:, :, ::-1]))[:, :, ::-1]
     assert np.abs(mirrored.astype(int) - numpy_of(several(image)).astype(int)).max() <= 1
@@ -274,4 +274,4 @@ def test_views_are_symmetric(vivid):
 @pytest.mark.parametrize("tta_scales", [(0.0,), (1.1,), (1.0, -0.5)])
 def test_views_out_of_range(vivid, tta_scales):
     with pytest.raises(ArgumentError, match="tta_scales is"):
-        zoo.colorizer(network_of(vivid), 32, tta_scales=tta_scales)
+        zoo.create_colorizer(network_of(vivid), 32, tta_scales=tta_scales)

@@ -209,7 +209,7 @@ def made(tmp_path_factory):
     """A folder with one preset, "tiny_v1"."""
     folder = tmp_path_factory.mktemp("folder")
     network = formula_network("color_unet")
-    zoo.colorizer(network, 32, saturation=1.25).save(folder / "tiny_v1.keras")
+    zoo.create_colorizer(network, 32, saturation=1.25).save(folder / "tiny_v1.keras")
     row = {
         "name": "tiny_v1",
         "architecture": "color_unet",
@@ -259,7 +259,7 @@ def test_a_preset_is_found_by_name_and_by_path(folder):
 def test_another_size_and_temperature(folder):
     network = zoo.build("color_unet", {"width": 0.25, "bins": 8, "temperature": 0.1})
     network.set_weights(formula_network("color_unet").get_weights())
-    expected = numpy_of(zoo.colorizer(network, 48, saturation=1.25)(GRAY)).astype(int)
+    expected = numpy_of(zoo.create_colorizer(network, 48, saturation=1.25)(GRAY)).astype(int)
     changed = zoo.load("tiny_v1", size=48, temperature=0.1)
     assert frame_size(changed) == 48
     assert saturation_of(changed) == 1.25
@@ -273,7 +273,7 @@ def test_only_the_temperature_keeps_the_size(folder):
 
 
 def test_another_size_keeps_the_views(tmp_path):
-    zoo.colorizer(formula_network("color_unet"), 48, tta_scales=(0.5, 1.0)).save(tmp_path / "views.keras")
+    zoo.create_colorizer(formula_network("color_unet"), 48, tta_scales=(0.5, 1.0)).save(tmp_path / "views.keras")
     assert view_sides(zoo.load(tmp_path / "views.keras")) == [24, 48]
     assert view_sides(zoo.load(tmp_path / "views.keras", size=96)) == [48, 96]
     assert view_sides(zoo.load(tmp_path / "views.keras", size=20)) == [16, 20]
@@ -295,7 +295,7 @@ def test_wrong_sizes(folder, size):
 def test_networks_without_a_temperature(folder):
     lightness = keras.Input((None, None, 1))
     direct = keras.Model(lightness, keras.layers.Conv2D(2, 1)(lightness), name="direct")
-    zoo.colorizer(direct, 16).save(folder / "direct.keras")
+    zoo.create_colorizer(direct, 16).save(folder / "direct.keras")
     assert zoo.load(folder / "direct.keras", size=32)(GRAY).shape == GRAY.shape
     with pytest.raises(ArgumentError, match="direct predicts colors directly"):
         zoo.load(folder / "direct.keras", temperature=0.5)

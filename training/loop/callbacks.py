@@ -123,7 +123,7 @@ class BestModel(keras.callbacks.Callback):
 
     def write(self, path: Path) -> None:
         """Saves the colorizer of the network as it is now, or leaves the old file as it is."""
-        colorizer = zoo.colorizer(self._network, self._size, saturation=self._saturation)
+        colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
         replaced(path, colorizer.save)
 
 
@@ -144,7 +144,7 @@ class Panels(keras.callbacks.Callback):
 
     def sheet(self, cell: int) -> np.ndarray:
         """A contact sheet (H, W, 3) uint8 of the network as it is now, with cells of so many pixels."""
-        colorizer = zoo.colorizer(self._network, self._size, saturation=self._saturation)
+        colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
         colorized = ops.convert_to_numpy(colorizer(self._frames))
         gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
         rows = list(zip(gray, colorized, self._frames, strict=True))

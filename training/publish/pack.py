@@ -73,7 +73,7 @@ def pack(
         used = rebalance_lambda
 
     plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
-    zoo.colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
+    zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
     with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
         for item in plain.namelist():
             packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from zoo.colorizer import colorizer, frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
@@ -36,7 +36,7 @@ class Preset:
     metrics: dict[str, float]
     keras_version: str
     sha256: str
-    tta_scales: list[float] = field(default_factory=list)  # see zoo.colorizer
+    tta_scales: list[float] = field(default_factory=list)  # see zoo.create_colorizer
     cell_classes: list[int] = field(default_factory=list)  # of color_unet: the class of each UV cell, see zoo.bins
 
     @property
@@ -86,7 +86,7 @@ def load(name: str | Path, *, size: int | None = None, temperature: float | None
         _set_temperature(network, temperature)
     frame = frame_size(model) if size is None else size
     tta_scales = [side / frame_size(model) for side in view_sides(model)]
-    return colorizer(network, frame, saturation=saturation_of(model), tta_scales=tta_scales)
+    return create_colorizer(network, frame, saturation=saturation_of(model), tta_scales=tta_scales)
 
 
 def _find(name: str | Path) -> Path:
@@ -115,7 +115,7 @@ def _read(path: Path) -> keras.Model:
     try:
         network_of(model)
     except ArgumentError as error:
-        raise PresetError(f"{path} does not hold a colorizer: save one made with zoo.colorizer") from error
+        raise PresetError(f"{path} does not hold a colorizer: save one made with zoo.create_colorizer") from error
     return model
 
 

@@ -52,7 +52,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def tiny(name: str) -> keras.Model:
-    return zoo.colorizer(formula_network(name), TINY[name], saturation=1.2)
+    return zoo.create_colorizer(formula_network(name), TINY[name], saturation=1.2)
 
 
 @pytest.fixture(scope="module", params=["color_unet", pytest.param("ibn_gan", marks=pytest.mark.slow)])

@@ -40,7 +40,7 @@ def colorizer() -> keras.Model:
     network = zoo.build("color_unet", {"width": 0.25})
     kernel = network.get_layer("scores").kernel
     kernel.assign(kernel * 40)
-    return zoo.colorizer(network, 48, saturation=1.6, tta_scales=(0.6667, 1.0))
+    return zoo.create_colorizer(network, 48, saturation=1.6, tta_scales=(0.6667, 1.0))
 
 
 @pytest.fixture(scope="module")

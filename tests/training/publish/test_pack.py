@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "recipe.json").write_text(json.dumps(recipe))
     np.savez(folder / "statistics.npz", centers=CENTERS, prior=PRIOR)
     network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 1.0})
-    zoo.colorizer(network, 16).save(folder / "best.keras")
+    zoo.create_colorizer(network, 16).save(folder / "best.keras")
     return folder
 
 
@@ -82,7 +82,7 @@ def test_weights_find_their_layers(architecture: str, fields: dict[str, object],
     np.savez(run / "statistics.npz")
     recipe = recipes.of_run(run)
     network = zoo.build(architecture, recipe.arguments({}))
-    zoo.colorizer(network, 32).save(run / "best.keras")
+    zoo.create_colorizer(network, 32).save(run / "best.keras")
     path, _ = pack(run, "packed_v1", tmp_path, saturation=1.0, size=32)
     packed = {v.path: ops.convert_to_numpy(v) for v in network_of(keras.models.load_model(path)).weights}
     for variable in network.weights:
