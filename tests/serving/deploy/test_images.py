@@ -67,7 +67,9 @@ def parse(text: str) -> tuple[dict[str, str], dict[str, Stage]]:
     return arguments, stages
 
 
-ARGUMENTS, STAGES = parse((ROOT / "Dockerfile").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+ARGUMENTS, STAGES = parse(DOCKERFILE)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((SERVING / "compose.yaml").read_text())
 KEYWORDS = {"ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 
@@ -82,9 +84,21 @@ def flags(arguments: list[str]) -> dict[str, str]:
 def copied(stage: Stage) -> Iterator[tuple[str | None, str, str]]:
     for text in stage.of("COPY"):
         *words, destination = text.split()
-        origin = words.pop(0).removeprefix("--from=") if words[0].startswith("--from=") else None
-        for source in words:
-            yield origin, source, destination
+        options = dict(word.removeprefix("--").split("=") for word in words if word.startswith("--"))
+        assert options.keys() <= {"from", "chmod"}
+        for source in words[len(options) :]:
+            yield options.get("from"), source, destination
+
+
+def commands(text: str) -> dict[str, str]:
+    """The images that a text says how to build: target -> name and tag."""
+    found: dict[str, str] = {}
+    for line in re.findall(r"docker build -.*", text):
+        words = re.match(r"docker build (.*?) \.(?=\s|$)", line)[1].split()  # type: ignore[index]
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        target = options.get("--target", list(STAGES)[-1])
+        assert found.setdefault(target, options["-t"]) == options["-t"]
+    return found
 
 
 def test_stages() -> None:
@@ -93,6 +107,30 @@ def test_stages() -> None:
     assert all(stage.base in known for stage in STAGES.values())
     assert {word for stage in STAGES.values() for word, _ in stage.steps} <= KEYWORDS
     assert all(re.fullmatch(r"[\w/]+:\d[\w.-]*", image) for image in ARGUMENTS.values()), "pinned, and never latest"
+
+
+def test_default_target_is_the_last_as_the_header_says() -> None:
+    assert list(STAGES)[-1] == "serving"
+    assert re.search(r"^# +docker build -t colorzoo-serving:\S+ \. .*: the default target$", DOCKERFILE, re.MULTILINE)
+
+
+def test_images_have_the_same_name_and_version_everywhere() -> None:
+    version = PROJECT["project"]["version"]
+    images = commands(DOCKERFILE)
+    assert images == {name: f"colorzoo-{name}:{version}" for name in ("serving", "app", "train")}
+    texts = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("*/deploy/**/*.yaml")]
+    for path in texts:
+        text = path.read_text()
+        assert commands(text).items() <= images.items(), path
+        named = set(re.findall(r"colorzoo-(?:serving|app|train):\d+\.[\w.-]*", text))
+        assert named <= set(images.values()), path
+
+
+def test_every_package_is_copied() -> None:
+    setuptools = PROJECT["tool"]["setuptools"]
+    wanted = {pattern for pattern in setuptools["packages"]["find"]["include"] if "*" not in pattern}
+    wanted |= {f"{module}.py" for module in setuptools.get("py-modules", [])}
+    assert wanted <= {source for _, source, _ in copied(STAGES["source"])}
 
 
 def test_what_is_copied_exists_and_is_not_ignored() -> None:
@@ -115,6 +153,20 @@ def test_nothing_runs_as_root(name: str) -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "a number, by which Kubernetes sees that it is not root"
     after = [word for word, _ in STAGES[name].steps[[word for word, _ in STAGES[name].steps].index("USER") :]]
     assert not {"RUN", "COPY"} & set(after)
+
+
+def test_user_can_read_what_is_copied() -> None:
+    """Under any umask in which the repository was checked out, and the models were exported."""
+    stage = STAGES["serving"]
+    for text in stage.of("COPY"):
+        words = text.split()
+        if "--from=export" in words:
+            (line,) = [line for line in STAGES["export"].of("RUN") if "colorzoo export" in line]
+            assert line.endswith(f"&& chmod -R a+rX {words[-2]}")
+            continue
+        (mode,) = [word.removeprefix("--chmod=") for word in words if word.startswith("--chmod=")]
+        wanted = 0o755 if any(word.endswith(".sh") for word in words) else 0o444
+        assert int(mode, 8) & wanted == wanted, text
 
 
 def test_server_is_started_with_flags_and_files_that_exist() -> None:
@@ -151,11 +203,22 @@ def test_training_starts_with_a_command_that_exists() -> None:
     assert command in typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
 
 
+def test_training_has_cuda_for_the_locked_tensorflow() -> None:
+    (line,) = STAGES["train"].of("RUN")
+    words = shlex.split(line)
+    assert words[words.index("--constraint") + 1] == "requirements.lock"
+    (requirement,) = map(Requirement, [word for word in words if word.startswith("tensorflow")])
+    assert not requirement.specifier, "the lock names the version"
+    assert "tensorflow" in {each.split("==")[0] for each in (ROOT / "requirements.lock").read_text().splitlines()}
+    (extra,) = requirement.extras
+    assert extra in metadata.metadata("tensorflow").get_all("Provides-Extra")
+
+
 def test_extras_exist() -> None:
     lines = [line for stage in STAGES.values() for line in stage.of("RUN")]
     extras = {extra for line in lines for extra in re.findall(r'"\.\[(\w+)\]"', line)}
     assert extras == {"serve", "train"}
-    assert extras <= tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
+    assert extras <= PROJECT["project"]["optional-dependencies"].keys()
 
 
 def closure(names: list[str]) -> set[str]:

@@ -15,6 +15,7 @@ import yaml
 
 import colorzoo
 from tests.paths import ROOT
+from tests.serving.deploy.test_images import DOCKERFILE, STAGES, commands
 from training import recipes
 from training.data.datasets import WorkerInfo
 from training.loop.strategies import check_cluster
@@ -34,6 +35,16 @@ VARIABLES = {variable["name"]: variable["value"] for variable in CONTAINER["env"
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_schema(kind: str, version: str) -> None:
     kubernetes_validate.validate(OBJECTS[kind], version, strict=True)
+
+
+def test_image_and_user_are_those_of_the_dockerfile() -> None:
+    assert CONTAINER["image"] == commands(DOCKERFILE)["train"]
+    user, group = map(int, STAGES["train"].of("USER")[-1].split(":"))
+    context = POD["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"]) == (user, group)
+    assert context["runAsNonRoot"] is True
+    assert context["fsGroup"] == group, "or the shared volume belongs to root"
+    assert CONTAINER["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def run(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
