@@ -311,17 +311,17 @@ def models(
         import keras
 
         import zoo
-        from zoo.registry import MODELS, parameters
+        from zoo.registry import entry, parameters
 
         rows: list[tuple[str, ...]] = []
         for name in zoo.list_models():
-            entry = MODELS[name]
-            network = zoo.build(name)
+            row = entry(name)
+            network = zoo.create_model(name)
             if counts:
-                rows += [(name, part, f"{count:,}") for part, count in _counted(network, entry.parts(network)).items()]
+                rows += [(name, part, f"{count:,}") for part, count in _counted(network, row.parts(network)).items()]
             else:
-                size = f"{entry.size} x {entry.size}"
-                facts = (entry.output, entry.loss, str(entry.year), entry.title, entry.paper)
+                size = f"{row.size} x {row.size}"
+                facts = (row.output, row.loss, str(row.year), row.title, row.paper)
                 rows.append((name, f"{parameters(network):,}", size, *facts))
             keras.utils.clear_session()
         if counts:

@@ -258,7 +258,7 @@ def main() -> None:
         row = entry(name)
         side = row.size if row.size % row.stride == 0 else 256
         output = row.output if row.output == "ab" else f"{row.output} \N{RIGHTWARDS ARROW} ab"
-        draw(zoo.build(name), side, output, FOLDER / f"{name}.svg")
+        draw(zoo.create_model(name), side, output, FOLDER / f"{name}.svg")
         keras.utils.clear_session()
         print(FOLDER / f"{name}.svg")
 

@@ -22,7 +22,7 @@ def formula_network(name: str) -> keras.Model:
 
     Kernels are sines of the running index over all weights, scaled by their fan-in; variances stay above 0.
     """
-    network = zoo.build(name, entry(name).tiny)
+    network = zoo.create_model(name, **entry(name).tiny)
     start = 0
     for variable in network.weights:
         size = int(np.prod(variable.shape))

@@ -2,35 +2,64 @@
 
 model = zoo.load("color_unet_wide_scenes_v2")
 colorized = model(photographs)  # (B, H, W, 3), RGB 0..255 in, uint8 out
+
+What is listed here is imported when it is first used, so that `import zoo.errors` imports neither Keras nor TensorFlow.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import keras
+if TYPE_CHECKING:
+    from zoo.colorizer import create_colorizer
+    from zoo.errors import ColorzooError
+    from zoo.presets import DEFAULT_PRESET, Preset, list_presets, load
+    from zoo.registry import create_model, list_models
 
-from zoo import architectures  # noqa: F401  registers the builders
-from zoo.colorizer import create_colorizer
-from zoo.presets import DEFAULT_PRESET, list_presets, load
-from zoo.registry import MODELS, entry
+    __version__: str
 
-__all__ = ["DEFAULT_PRESET", "build", "create_colorizer", "list_models", "list_presets", "load"]
+__all__ = [
+    "DEFAULT_PRESET",
+    "ColorzooError",
+    "Preset",
+    "__version__",
+    "create_colorizer",
+    "create_model",
+    "list_models",
+    "list_presets",
+    "load",
+]
+
+_MODULES = {
+    "DEFAULT_PRESET": "zoo.presets",
+    "ColorzooError": "zoo.errors",
+    "Preset": "zoo.presets",
+    "create_colorizer": "zoo.colorizer",
+    "create_model": "zoo.registry",
+    "list_models": "zoo.registry",
+    "list_presets": "zoo.presets",
+    "load": "zoo.presets",
+}
 
 
-def list_models() -> list[str]:
-    """Names of the architectures, sorted."""
-    return sorted(MODELS)
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _MODULES:
+        value = getattr(import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
-def build(name: str, arguments: dict[str, Any] | None = None) -> keras.Model:
-    """A new network: lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
-    Args:
-        name: one of `list_models()`.
-        arguments: of the builder, by name; see its docstring.
 
-    Raises:
-        UnknownNameError: no architecture has this name.
-        ArgumentError: an argument outside its range.
-        TypeError: the builder has no such argument.
-    """
-    return entry(name).build(**(arguments or {}))
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("colorzoo")
+    except PackageNotFoundError:  # a checkout that is on the path without being installed
+        return "0+unknown"

@@ -1,19 +1,28 @@
-"""The table of architectures: name -> builder, and what listings and tests need to know of it."""
+"""The table of architectures: name -> builder, and what listings and tests need to know about it.
 
+The module of an architecture, and Keras with it, is imported when the architecture is first asked for.
+"""
+
+import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import keras
-import numpy as np
+from zoo.errors import ArgumentError, UnknownNameError
 
-from zoo.errors import UnknownNameError
+if TYPE_CHECKING:
+    import keras
 
-Builder = Callable[..., keras.Model]
-Parts = Callable[[keras.Model], dict[str, keras.Model]]
+Builder: TypeAlias = "Callable[..., keras.Model]"
+Parts: TypeAlias = "Callable[[keras.Model], dict[str, keras.Model]]"
+
+# The modules of zoo/architectures; each registers a builder of its own name.
+ARCHITECTURES = ("autoencoder", "color_unet", "ibn_gan", "iizuka2016", "larsson2016", "pix2pix", "zhang2016")
 
 
-def _no_parts(network: keras.Model) -> dict[str, keras.Model]:
+def _no_parts(network: "keras.Model") -> "dict[str, keras.Model]":
     return {}
 
 
@@ -40,7 +49,7 @@ class Entry:
     parts: Parts = _no_parts
 
 
-MODELS: dict[str, Entry] = {}
+_registered: dict[str, Entry] = {}
 
 
 def register(
@@ -63,12 +72,17 @@ def register(
 
     def enter(build: Builder) -> Builder:
         name = build.__name__
-        if name in MODELS:
+        if name in _registered:
             raise ValueError(f"two architectures are called {name}")
-        MODELS[name] = Entry(build, title, paper, year, output, loss, size, stride, tiny, parts)
+        _registered[name] = Entry(build, title, paper, year, output, loss, size, stride, tiny, parts)
         return build
 
     return enter
+
+
+def list_models() -> list[str]:
+    """Names of the architectures, sorted."""
+    return sorted({*ARCHITECTURES, *_registered})
 
 
 def entry(name: str) -> Entry:
@@ -77,11 +91,32 @@ def entry(name: str) -> Entry:
     Raises:
         UnknownNameError: no architecture has this name; the text lists those that exist.
     """
-    if name not in MODELS:
-        raise UnknownNameError(f"no architecture is called {name!r}: there are {', '.join(sorted(MODELS))}")
-    return MODELS[name]
+    if name not in _registered and name in ARCHITECTURES:
+        import_module(f"zoo.architectures.{name}")
+    if name not in _registered:
+        raise UnknownNameError(f"no architecture is called {name!r}: there are {', '.join(list_models())}")
+    return _registered[name]
 
 
-def parameters(model: keras.Model) -> int:
+def create_model(name: str, **arguments: Any) -> "keras.Model":
+    """A new network: lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
+
+    Args:
+        name: one of `list_models()`.
+        arguments: of the builder; see its docstring.
+
+    Raises:
+        UnknownNameError: no architecture has this name.
+        ArgumentError: the builder has no such argument, or an argument is outside its range.
+    """
+    build = entry(name).build
+    known = inspect.signature(build).parameters
+    for argument in arguments:
+        if argument not in known:
+            raise ArgumentError(f"{name} has no argument {argument!r}: it has {', '.join(known)}")
+    return build(**arguments)
+
+
+def parameters(model: "keras.Model") -> int:
     """The number of trainable parameters of a model."""
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)

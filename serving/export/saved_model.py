@@ -140,7 +140,7 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = zoo.build(row.architecture, row.arguments)
+        network = zoo.create_model(row.architecture, **row.arguments)
     finally:
         keras.config.set_dtype_policy(before)
     copy_weights(network_of(model), network)

@@ -51,7 +51,7 @@ def tiny() -> keras.Model:
 
 @cache
 def full() -> dict[str, keras.Model]:
-    network = zoo.build("autoencoder")
+    network = zoo.create_model("autoencoder")
     return {"network": network} | entry("autoencoder").parts(network)
 
 
@@ -97,8 +97,8 @@ def test_parts_are_those_of_the_network() -> None:
 
 @pytest.mark.parametrize("regularization", ["dropout", "batch_norm"])
 def test_regularization_stands_behind_every_convolution(regularization: str) -> None:
-    network = zoo.build("autoencoder", {"regularization": regularization, "width": 1 / 16})
-    plain = zoo.build("autoencoder", {"width": 1 / 16})
+    network = zoo.create_model("autoencoder", regularization=regularization, width=1 / 16)
+    plain = zoo.create_model("autoencoder", width=1 / 16)
     added = {"dropout": ["Dropout"], "batch_norm": ["BatchNormalization", "Dropout"]}[regularization]
     for name in ("encoder", "decoder"):
         expected = []
@@ -120,7 +120,7 @@ def test_regularization_stands_behind_every_convolution(regularization: str) -> 
 
 
 def test_dropout_acts_in_training_only() -> None:
-    network = zoo.build("autoencoder", {"regularization": "dropout", "width": 1 / 4})
+    network = zoo.create_model("autoencoder", regularization="dropout", width=1 / 4)
     encoder = network.get_layer("encoder")
     first = keras.Model(encoder.input, [encoder.get_layer(n).output for n in ("conv1", "conv1_dropout")])
     gray = np.ones((4, 32, 32, 1), np.float32)
@@ -195,7 +195,7 @@ def test_small_pictures_are_enlarged_to_the_size() -> None:
 
 @pytest.mark.parametrize(("size", "dense"), [(8, 16), (40, 400), (64, 1024)])
 def test_other_sizes(size: int, dense: int) -> None:
-    network = zoo.build("autoencoder", {"size": size, "width": 1 / 16})
+    network = zoo.create_model("autoencoder", size=size, width=1 / 16)
     lightness = lightness_of(2, size, size)
     assert painted(network, lightness).shape == (2, size, size, 3)
     decoder = network.get_layer("decoder")
@@ -208,7 +208,7 @@ def test_other_sizes(size: int, dense: int) -> None:
 
 
 def test_the_latent_vector_fixes_the_whole_picture() -> None:
-    network = zoo.build("autoencoder", {"width": 1 / 16})
+    network = zoo.create_model("autoencoder", width=1 / 16)
     assert network.get_layer("encoder").output.shape == (None, 16)
     lightness = lightness_of(1, 32, 32)
     changed = lightness.copy()
@@ -230,4 +230,4 @@ def test_the_latent_vector_fixes_the_whole_picture() -> None:
 )
 def test_argument_errors(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        zoo.build("autoencoder", arguments)
+        zoo.create_model("autoencoder", **arguments)

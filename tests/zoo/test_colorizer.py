@@ -37,7 +37,7 @@ def photograph(size, batch=1):
 def vivid():
     """A colorizer whose untrained network paints strong colors, many of which sRGB does not have."""
     keras.utils.set_random_seed(7)
-    network = zoo.build("color_unet", {"width": 0.25, "bins": 16})
+    network = zoo.create_model("color_unet", width=0.25, bins=16)
     network.get_layer("scores").kernel.assign(np.random.default_rng(0).normal(0, 60, (1, 1, 4, 16)))
     return zoo.create_colorizer(network, FRAME, saturation=1.5)
 

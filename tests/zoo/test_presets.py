@@ -168,7 +168,7 @@ def test_network_is_that_of_its_row(name):
     row = row_of(name)
     network = network_of(loaded(name))
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == row.parameters
-    built = zoo.build(row.architecture, row.arguments)
+    built = zoo.create_model(row.architecture, **row.arguments)
     # Layer by layer: a file brings back all weights, but not their order.
     saved = {layer.name: layer for layer in layers_of(network)}
     shapes = {layer.name: [weight.shape for weight in layer.weights] for layer in layers_of(built)}
@@ -257,7 +257,7 @@ def test_a_preset_is_found_by_name_and_by_path(folder):
 
 
 def test_another_size_and_temperature(folder):
-    network = zoo.build("color_unet", {"width": 0.25, "bins": 8, "temperature": 0.1})
+    network = zoo.create_model("color_unet", width=0.25, bins=8, temperature=0.1)
     network.set_weights(formula_network("color_unet").get_weights())
     expected = numpy_of(zoo.create_colorizer(network, 48, saturation=1.25)(GRAY)).astype(int)
     changed = zoo.load("tiny_v1", size=48, temperature=0.1)

@@ -31,7 +31,7 @@ def structures():
 
 @cache
 def network(name):
-    return zoo.build(name, entry(name).tiny)
+    return zoo.create_model(name, **entry(name).tiny)
 
 
 @cache

@@ -34,7 +34,7 @@ class Initial:
 
     source: what the user called it.
     models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone.
-    arguments: of `zoo.build`; none where nobody wrote them down.
+    arguments: of `zoo.create_model`; none where nobody wrote them down.
     statistics: its classes and their prior, or nothing.
     rebalance_lambda: of the class rebalancing that its scores carry.
     """

@@ -61,7 +61,7 @@ def pack(
     if temperature is not None:
         recipe = _with(recipe, "temperature", temperature)
     arguments = recipe.arguments(statistics)
-    network = zoo.build(recipe.architecture, arguments)
+    network = zoo.create_model(recipe.architecture, **arguments)
     trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
     _copy_rounded(trained, network)
     used = getattr(recipe, "rebalance_lambda", 1.0)

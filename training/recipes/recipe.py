@@ -119,7 +119,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """The arguments of `zoo.build` for the network."""
+        """The arguments of `zoo.create_model` for the network."""
 
     @abstractmethod
     def system(self, statistics: Statistics) -> System:

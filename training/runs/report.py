@@ -21,7 +21,7 @@ from training import recipes
 from training.data.datasets import Photographs
 from training.recipes.recipe import Recipe
 from training.runs import curves, run_folder
-from zoo.registry import MODELS
+from zoo.registry import entry, list_models
 
 NAMED = 50  # most files that are named with the reason why they are left out
 # Nothing is fetched, whatever the page holds.
@@ -85,8 +85,10 @@ def write(
 
 
 def _summary(recipe: Recipe) -> str:
-    entry = MODELS.get(recipe.architecture)  # a network of one's own need not be in the zoo
-    known = f" ({entry.title}, {entry.year}), loss: {entry.loss}" if entry else ""
+    known = ""  # a network of one's own need not be in the zoo
+    if recipe.architecture in list_models():
+        row = entry(recipe.architecture)
+        known = f" ({row.title}, {row.year}), loss: {row.loss}"
     epochs = f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}"
     return f"{recipe.architecture}{known}; {epochs}, batches of {recipe.batch}, pictures of {recipe.size} pixels."
 

@@ -38,12 +38,12 @@ class AutoencoderRecipe(Recipe):
             raise ArgumentError(f"size is {self.size}: it must be a multiple of {STRIDE}")
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"regularization": self.regularization, "size": self.size, "width": self.width}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         painter = keras.Model(network.input, [network.get_layer("rgb").output, network.output])
         distance = DISTANCES[self.distance]
 

@@ -64,12 +64,12 @@ class ColorUNetRecipe(Recipe):
         return known["cell_classes"], known["centers"]
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"bins": statistics["centers"].tolist(), "temperature": self.temperature, "filters": self.filters}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
         weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)
 

@@ -25,13 +25,13 @@ class IbnGanRecipe(AdversarialRecipe):
         self.check_choice("norm", tuple(NORMS))
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"norm": self.norm, "spectral": self.spectral, "width": self.width, "levels": self.levels}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         return against(
-            zoo.build(self.architecture, self.arguments(statistics)),
+            zoo.create_model(self.architecture, **self.arguments(statistics)),
             "map",
             discriminators(self.scales, self.norm, self.spectral, width=self.width),
             lambda truth: truth["ab"] / AB_LIMIT,

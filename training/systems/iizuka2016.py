@@ -36,12 +36,12 @@ class Iizuka2016Recipe(Recipe):
         return {"classes": np.array(photographs.classes)}
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"width": self.width, "global_size": self.global_size}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         painter = keras.Model(network.input, [network.get_layer("map").output, network.output])
         classes = len(statistics["classes"])
         if not self.alpha or classes < 2:

@@ -37,12 +37,12 @@ class Larsson2016Recipe(Recipe):
             raise ArgumentError(f"window is {self.window}: it must be odd")
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"heads": self.heads, "temperature": self.temperature, "width": self.width}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         if self.vgg16:
             vgg16_start(network, None if self.vgg16 == "keras" else self.vgg16)
         scorer = sparse(network)

@@ -25,7 +25,7 @@ class Pix2pixRecipe(AdversarialRecipe):
             raise ArgumentError(f"size is {self.size}: the discriminator needs 32 pixels or more")
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {
             "width": self.width,
             "filters": self.filters,
@@ -35,7 +35,7 @@ class Pix2pixRecipe(AdversarialRecipe):
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         judge = discriminator(width=network.get_layer("down1_conv").filters / FILTERS[0])
         return against(
             network,

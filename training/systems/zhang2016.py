@@ -44,12 +44,12 @@ class Zhang2016Recipe(Recipe):
         return {"centers": centers, "prior": soft_prior(photographs, centers, self.neighbors, self.sigma)}
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
-        """Of `zoo.build`."""
+        """Of `zoo.create_model`."""
         return {"temperature": self.temperature, "width": self.width}
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        network = zoo.build(self.architecture, self.arguments(statistics))
+        network = zoo.create_model(self.architecture, **self.arguments(statistics))
         scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
         centers = statistics["centers"]
         class_weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)

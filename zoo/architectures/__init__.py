@@ -1,5 +1,1 @@
-"""The networks, one file for each paper; importing them registers their builders."""
-
-from zoo.architectures import autoencoder, color_unet, ibn_gan, iizuka2016, larsson2016, pix2pix, zhang2016
-
-__all__ = ["autoencoder", "color_unet", "ibn_gan", "iizuka2016", "larsson2016", "pix2pix", "zhang2016"]
+"""The networks, one file for each paper; `zoo.registry` imports them by name."""

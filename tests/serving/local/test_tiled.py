@@ -37,7 +37,7 @@ def fields(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndar
 @pytest.fixture(scope="module")
 def colorizer() -> keras.Model:
     """An untrained network whose colors are vivid enough to leave sRGB here and there."""
-    network = zoo.build("color_unet", {"width": 0.25})
+    network = zoo.create_model("color_unet", width=0.25)
     kernel = network.get_layer("scores").kernel
     kernel.assign(kernel * 40)
     return zoo.create_colorizer(network, 48, saturation=1.6, tta_scales=(0.6667, 1.0))

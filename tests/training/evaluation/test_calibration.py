@@ -8,6 +8,7 @@ import zoo
 from training.data.datasets import Photographs
 from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, tried
 from zoo import color
+from zoo.registry import entry
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
@@ -16,7 +17,7 @@ PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
 def test_the_grid_holds_the_network_as_it_is() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     photographs = Photographs(frames, np.full((3, 2), 16, np.int32), ["a", "b", "c"], ["1", "2", "3"], [])
-    network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 0.6})
+    network = zoo.create_model("color_unet", bins=CENTERS, filters=(4, 8), temperature=0.6)
     kernel = network.get_layer("scores").kernel
     kernel.assign(kernel * 20)
     lab = ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
@@ -36,7 +37,7 @@ def test_the_grid_holds_the_network_as_it_is() -> None:
 def test_networks_without_a_prior_or_a_temperature(name: str, temperatures: tuple[float, ...]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     photographs = Photographs(frames, np.full((3, 2), 16, np.int32), ["a", "b", "c"], ["1", "2", "3"], [])
-    network = zoo.build(name, zoo.registry.entry(name).tiny)
+    network = zoo.create_model(name, **entry(name).tiny)
     if name == "zhang2016":
         bias = network.get_layer("scores").bias
         bias.assign(np.random.default_rng(1).normal(0, 3, bias.shape))

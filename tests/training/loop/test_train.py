@@ -305,11 +305,11 @@ def test_unknown_strategy() -> None:
 def test_precision_does_not_outlive_a_network_that_cannot_be_built(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build(name: str, arguments: object) -> keras.Model:
+    def build(name: str, **arguments: object) -> keras.Model:
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         raise ArgumentError("no such network")
 
-    monkeypatch.setattr("zoo.build", build)
+    monkeypatch.setattr("zoo.create_model", build)
     with pytest.raises(ColorzooError, match="no such network"):
         start(photos, tmp_path / "run", TINY | {"precision": "mixed_bfloat16"})
     assert keras.config.dtype_policy().name == "float32"

@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = {"architecture": "color_unet", "filters": [4, 8], "rebalance_lambda": 0.9}
     (folder / "recipe.json").write_text(json.dumps(recipe))
     np.savez(folder / "statistics.npz", centers=CENTERS, prior=PRIOR)
-    network = zoo.build("color_unet", {"bins": CENTERS, "filters": (4, 8), "temperature": 1.0})
+    network = zoo.create_model("color_unet", bins=CENTERS, filters=(4, 8), temperature=1.0)
     zoo.create_colorizer(network, 16).save(folder / "best.keras")
     return folder
 
@@ -81,7 +81,7 @@ def test_weights_find_their_layers(architecture: str, fields: dict[str, object],
     (run / "recipe.json").write_text(json.dumps({"architecture": architecture} | fields))
     np.savez(run / "statistics.npz")
     recipe = recipes.of_run(run)
-    network = zoo.build(architecture, recipe.arguments({}))
+    network = zoo.create_model(architecture, **recipe.arguments({}))
     zoo.create_colorizer(network, 32).save(run / "best.keras")
     path, _ = pack(run, "packed_v1", tmp_path, saturation=1.0, size=32)
     packed = {v.path: ops.convert_to_numpy(v) for v in network_of(keras.models.load_model(path)).weights}

@@ -131,16 +131,16 @@ def steps(trainer: Trainer, inputs: Sequence[Any], strategy: tf.distribute.Strat
 
 def without_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two devices draw it each for itself."""
-    build = zoo.build
+    build = zoo.create_model
 
-    def quiet(architecture: str, arguments: dict[str, Any]) -> keras.Model:
-        network = build(architecture, arguments)
+    def quiet(architecture: str, **arguments: Any) -> keras.Model:
+        network = build(architecture, **arguments)
         for layer in network._flatten_layers():
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0
         return network
 
-    monkeypatch.setattr("zoo.build", quiet)
+    monkeypatch.setattr("zoo.create_model", quiet)
 
 
 def all_weights(trainer: Trainer) -> list[tuple[str, np.ndarray]]:
