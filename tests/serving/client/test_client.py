@@ -36,7 +36,7 @@ from serving.client.client import (
 )
 from tests.blocking import BlockingClient
 from tests.certificates import Pair, issued
-from tests.paths import ROOT, TESTS
+from tests.paths import ROOT
 from tests.stand_in import MODEL, colorized, decoded, encoded, standing_in, tinted
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
@@ -566,8 +566,8 @@ def test_a_dead_server_is_left_out(client: Any) -> None:
 
 
 def killable(port: int) -> "subprocess.Popen[bytes]":
-    program = TESTS / "stand_in.py"
-    return subprocess.Popen([sys.executable, program, str(port)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+    command = [sys.executable, "-m", "tests.stand_in", str(port)]
+    return subprocess.Popen(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
 
 
 @both
