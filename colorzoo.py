@@ -321,7 +321,7 @@ def models(
                 rows += [(name, part, f"{count:,}") for part, count in _counted(network, row.parts(network)).items()]
             else:
                 size = f"{row.size} x {row.size}"
-                facts = (row.output, row.loss, str(row.year), row.title, row.paper)
+                facts = (row.output, row.loss, str(row.year or "undated"), row.title, row.paper)
                 rows.append((name, f"{parameters(network):,}", size, *facts))
             keras.utils.clear_session()
         if counts:

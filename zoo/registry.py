@@ -30,6 +30,7 @@ def _no_parts(network: "keras.Model") -> "dict[str, keras.Model]":
 class Entry:
     """One architecture.
 
+    year: of the paper, None if it bears no date.
     output: what the network predicts, in words. loss: what it is trained on, in words.
     size: side in pixels of the pictures of the paper. stride: the sides of its maps are multiples of this.
     tiny: arguments that build it small enough for tests.
@@ -40,7 +41,7 @@ class Entry:
     build: Builder
     title: str
     paper: str
-    year: int
+    year: int | None
     output: str
     loss: str
     size: int
@@ -56,7 +57,7 @@ def register(
     *,
     title: str,
     paper: str,
-    year: int,
+    year: int | None,
     output: str,
     loss: str,
     size: int,

@@ -209,6 +209,8 @@ def test_models(run: Callable[..., Any]) -> None:
     assert done.exit_code == 0, done.output
     for words in ("color_unet", "142,016", "2018", "ColorUNet", "arXiv:1811.03120"):
         assert words in done.stdout
+    (line,) = [line for line in rows_of(done.stdout) if line.startswith("autoencoder")]
+    assert "undated" in line.split()
 
 
 def test_shards(run: Callable[..., Any], tmp_path: Path) -> None:

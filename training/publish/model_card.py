@@ -29,7 +29,7 @@ def model_card(preset: Preset, recipe: Recipe, start: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in start["versions"].items())
     return f"""# {preset.name}
 
-Colorizes gray photographs. A {preset.architecture} ({model.title}, {model.paper}, {model.year}) with
+Colorizes gray photographs. A {preset.architecture} ({model.title}, {model.paper}, {model.year or "undated"}) with
 {preset.parameters:,} parameters, which sees a photograph in a frame of {preset.size} x {preset.size} pixels; the result
 has the photograph's own resolution.
 

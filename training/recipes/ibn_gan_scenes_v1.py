@@ -12,8 +12,8 @@ class IbnGanScenesV1(IbnGanRecipe):
         colorzoo train ibn_gan_scenes_v1 --data scenes/train --data objects/train --val scenes/val
         colorzoo pack runs/ibn_gan_scenes_v1 -o NAME.keras --saturation 0.8 --tta-scale 0.6667 --tta-scale 1 ...
 
-    Expect val_loss 0.094 and val_rmse 13.42 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out
-    scenes at 128x128 an RMSE 2.5 % above that of gray with 72 % of the colorfulness. The log is in docs/runs/.
+    Expect val_loss 0.094 and val_rmse 13.42 (gray: 11.81) after the last epoch, and of the packed preset on 799
+    held-out scenes at 128x128 an RMSE 2.5 % above that of gray with 72 % of the colorfulness. The log is in docs/runs/.
     """
 
     size: int = 64

@@ -12,7 +12,7 @@ class Larsson2016ScenesV1(Larsson2016Recipe):
         colorzoo train larsson2016_scenes_v1 --data scenes/train --data objects/train --val scenes/val
         colorzoo pack runs/larsson2016_scenes_v1 -o NAME.keras --temperature 0.6 --saturation 1.5 ...
 
-    Expect val_rmse 10.18 (gray: 11.8) after the last epoch, and of the packed preset on 799 held-out scenes at
+    Expect val_rmse 10.18 (gray: 11.81) after the last epoch, and of the packed preset on 799 held-out scenes at
     128x128 an RMSE 14.7 % below that of gray with 72 % of the colorfulness. The log is in docs/runs/. Places are drawn
     up to the border.
     """

@@ -88,7 +88,7 @@ def _summary(recipe: Recipe) -> str:
     known = ""  # a network of one's own need not be in the zoo
     if recipe.architecture in list_models():
         row = entry(recipe.architecture)
-        known = f" ({row.title}, {row.year}), loss: {row.loss}"
+        known = f" ({row.title}, {row.year or 'undated'}), loss: {row.loss}"
     epochs = f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}"
     return f"{recipe.architecture}{known}; {epochs}, batches of {recipe.batch}, pictures of {recipe.size} pixels."
 

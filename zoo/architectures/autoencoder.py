@@ -78,7 +78,7 @@ def _scaled(filters: int, width: float) -> int:
 @register(
     title="Enhanced Grayscale Images Automatic Colorization using Auto Encoders without Image Compression",
     paper="Vellore Institute of Technology",
-    year=2020,  # an estimate: the paper bears no date
+    year=None,  # the paper bears no date
     output="RGB",
     loss="mean squared error",
     size=32,
