@@ -1,12 +1,13 @@
-# make setup: .venv with everything for development    make test: the tests
+# make setup: .venv with everything for development    make setup PYTHON=python3.12: with this Python
+# make test: the tests                                 make test-slow: these and the long ones
 # make check: format, lint, types                      make demo PHOTOS="a.jpg b.jpg": colorize photographs
-# make lock: requirements.lock anew                    make setup PYTHON=python3.12: with this Python
+# make lock: requirements.lock anew
 
 READY := .venv/.installed
 PYTHON ?=
 PHOTOS ?=
 
-.PHONY: setup test check demo lock
+.PHONY: setup test test-slow check demo lock
 setup: $(READY)
 
 # Holds only after the whole installation, so that an interrupted one is done again.
@@ -15,6 +16,9 @@ $(READY): pyproject.toml requirements.lock scripts/setup.sh
 
 test: $(READY)
 	.venv/bin/python -m pytest
+
+test-slow: $(READY)
+	.venv/bin/python -m pytest --slow
 
 check: $(READY)
 	.venv/bin/python -m ruff format --check .
