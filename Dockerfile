@@ -29,7 +29,7 @@ FROM source AS export
 RUN pip install --constraint requirements.lock ".[serve]"
 # Names from `colorzoo presets`, separated by spaces. If empty, all presets are exported.
 ARG PRESETS=""
-RUN colorzoo export ${PRESETS:-$(python -c "import zoo; print(*(preset.name for preset in zoo.list_presets()))")} \
+RUN colorzoo export ${PRESETS:-$(python -c "import zoo; print(*zoo.list_presets())")} \
         --output /models \
     && chmod -R a+rX /models
 

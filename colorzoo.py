@@ -279,7 +279,7 @@ def presets() -> None:
         import zoo
 
         rows = []
-        for preset in zoo.list_presets():
+        for preset in map(zoo.preset, zoo.list_presets()):
             metrics = ", ".join(f"{name} {value:g}" for name, value in preset.metrics.items())
             rows.append(
                 (

@@ -16,7 +16,6 @@ from examples.demo import samples
 from media.sheets import contact_sheet
 from training.evaluation.protocol import gray_of
 from training.runs.curves import draw, read_log
-from zoo.presets import list_presets
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "runs"
 CELL = 144  # side of a picture on a sheet, in pixels
@@ -27,7 +26,7 @@ def main(names: list[str]) -> None:
     for name in names or sorted(path.stem for path in FOLDER.glob("*.csv")):
         curves = draw(read_log(FOLDER / f"{name}.csv"), ("loss", "rmse"), salt=name)
         (FOLDER / f"{name}.svg").write_bytes(curves)
-        if name in {preset.name for preset in list_presets()}:
+        if name in zoo.list_presets():
             draw_sheet(name, FOLDER / f"{name}.jpg")
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.colorizer import create_colorizer
     from zoo.errors import ColorzooError
-    from zoo.presets import DEFAULT_PRESET, Preset, list_presets, load
+    from zoo.presets.loading import load
+    from zoo.presets.metadata import DEFAULT_PRESET, Preset, list_presets, preset
     from zoo.registry import create_model, list_models
 
     __version__: str
@@ -27,17 +28,19 @@ __all__ = [
     "list_models",
     "list_presets",
     "load",
+    "preset",
 ]
 
 _MODULES = {
-    "DEFAULT_PRESET": "zoo.presets",
+    "DEFAULT_PRESET": "zoo.presets.metadata",
     "ColorzooError": "zoo.errors",
-    "Preset": "zoo.presets",
+    "Preset": "zoo.presets.metadata",
     "create_colorizer": "zoo.colorizer",
     "create_model": "zoo.registry",
     "list_models": "zoo.registry",
-    "list_presets": "zoo.presets",
-    "load": "zoo.presets",
+    "list_presets": "zoo.presets.metadata",
+    "load": "zoo.presets.loading",
+    "preset": "zoo.presets.metadata",
 }
 
 

@@ -26,7 +26,7 @@ from serving.export.signatures import signatures
 from serving.server.servable import WARM_UP, decoded, definitions, warm_up_requests
 from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError
-from zoo.presets import row_of, sha256
+from zoo.presets.metadata import find_metadata, sha256
 from zoo.weights import copy_weights
 
 MAX_PIXELS = 50_000_000  # the largest sensors of common cameras
@@ -133,7 +133,7 @@ def _place(partial: Path, folder: Path, version: int | None) -> Path:
 
 def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
     """The same colorizer with a network that its builder built for bfloat16, its last layers excepted."""
-    row = row_of(preset)
+    row = find_metadata(preset)
     if row is None:
         wanted = Path(preset).with_suffix(".json")
         raise ArgumentError(f"precision is bfloat16, which needs what colorzoo pack writes beside the model: {wanted}")
@@ -150,7 +150,7 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
 
 
 def _origin(preset: str | Path) -> dict[str, str]:
-    row = row_of(preset)
+    row = find_metadata(preset)
     path = row.path if row is not None and not Path(preset).is_file() else Path(preset)
     return {"sha256": sha256(path), "keras": keras.__version__, "tensorflow": tf.__version__}
 

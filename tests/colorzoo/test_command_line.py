@@ -71,9 +71,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         calls.append((name, size, temperature))
         return object()
 
-    monkeypatch.setattr(zoo, "load", load, raising=False)
-    monkeypatch.setattr(zoo, "DEFAULT_PRESET", "stub_v1", raising=False)
-    monkeypatch.setattr(zoo, "list_presets", lambda: [Row()], raising=False)
+    monkeypatch.setattr(zoo, "load", load)
+    monkeypatch.setattr(zoo, "DEFAULT_PRESET", "stub_v1")
+    monkeypatch.setattr(zoo, "list_presets", lambda: ["stub_v1"])
+    monkeypatch.setattr(zoo, "preset", lambda name: Row(name))
     strips = types.ModuleType("serving.local.tiled")
     strips.Painter = Painter  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "serving.local.tiled", strips)

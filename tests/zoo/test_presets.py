@@ -17,9 +17,10 @@ from tests.accept_golden import formula_network
 from tests.only_keras import in_fresh_process
 from tests.paths import ROOT
 from training import recipes
-from zoo import bins, presets
+from zoo import bins
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
+from zoo.presets import metadata
 
 # A preset stays once it is shipped, so that this list only grows.
 SHIPPED = [
@@ -35,19 +36,13 @@ SHIPPED = [
 ]
 WITH_PRIOR = {"color_unet", "zhang2016"}
 MEGABYTE = 1_000_000
-ROWS = {path.stem for path in presets.FOLDER.glob("*.json")}
+ROWS = {path.stem for path in metadata.FOLDER.glob("*.json")}
 every_preset = pytest.mark.parametrize("name", sorted({*SHIPPED, *ROWS}))
 QUICK = (zoo.DEFAULT_PRESET, "color_unet_scenes_v1")
 
 
 def numpy_of(tensor):
     return keras.ops.convert_to_numpy(tensor)
-
-
-def row_of(name):
-    rows = {row.name: row for row in zoo.list_presets()}
-    assert name in rows, f"{name} is not in zoo/presets: there are {sorted(rows)}"
-    return rows[name]
 
 
 loaded = cache(zoo.load)
@@ -68,8 +63,8 @@ def photographs():
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory, request):
     """What presets make of photographs in a process that knows only Keras."""
-    rows = [row for row in zoo.list_presets() if row.name in QUICK or request.config.getoption("--slow")]
-    jobs = {row.name: (row.path, photographs()) for row in rows}
+    names = [name for name in zoo.list_presets() if name in QUICK or request.config.getoption("--slow")]
+    jobs = {name: (zoo.preset(name).path, photographs()) for name in names}
     return in_fresh_process(jobs, tmp_path_factory.mktemp("presets"))
 
 
@@ -77,18 +72,20 @@ def fresh(tmp_path_factory, request):
 
 
 def test_all_shipped_presets_are_listed_and_the_default_is_one_of_them():
-    names = [row.name for row in zoo.list_presets()]
+    names = zoo.list_presets()
     assert names == sorted({*SHIPPED, *ROWS})
     assert zoo.DEFAULT_PRESET in names
 
 
 def test_the_folder_holds_nothing_else():
-    files = {path.name for path in presets.FOLDER.iterdir() if path.is_file()}
-    assert files == {"__init__.py"} | {f"{name}.{kind}" for name in ROWS for kind in ("json", "keras")}
+    files = {path.name for path in metadata.FOLDER.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "loading.py", "metadata.py"} | {
+        f"{name}.{kind}" for name in ROWS for kind in ("json", "keras")
+    }
 
 
 def test_the_files_are_small_enough_to_ship():
-    sizes = {path.name: path.stat().st_size for path in presets.FOLDER.glob("*.keras")}
+    sizes = {path.name: path.stat().st_size for path in metadata.FOLDER.glob("*.keras")}
     assert sizes
     assert max(sizes.values()) <= 20 * MEGABYTE
     assert sum(sizes.values()) <= 80 * MEGABYTE
@@ -96,11 +93,11 @@ def test_the_files_are_small_enough_to_ship():
 
 @every_preset
 def test_row(name):
-    row = row_of(name)
+    row = zoo.preset(name)
     fields = {field.name: field.type for field in dataclasses.fields(row)}
-    written = json.loads((presets.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    written = json.loads((metadata.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     # These came later than the first presets, which have none.
-    written = {presets.RENAMED_FIELDS.get(field, field): value for field, value in written.items()}
+    written = {metadata.RENAMED_FIELDS.get(field, field): value for field, value in written.items()}
     assert set(written) | {"tta_scales", "cell_classes"} == set(fields)
     for field in ("name", "architecture", "training_data", "license", "recipe", "commit"):
         assert isinstance(getattr(row, field), str), field
@@ -123,7 +120,7 @@ def test_row(name):
 
 @every_preset
 def test_recipe(name):
-    row = row_of(name)
+    row = zoo.preset(name)
     assert row.recipe in recipes.RECIPES
     recipe = recipes.load(row.recipe)
     assert recipe.architecture == row.architecture
@@ -132,7 +129,7 @@ def test_recipe(name):
 
 @every_preset
 def test_readme_has_the_figures_of_its_row(name):
-    row = row_of(name)
+    row = zoo.preset(name)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     line = next(line for line in readme.splitlines() if line.startswith(f"| `{name}`"))
     parameters, rmse, gain, colorfulness = (float(cell.strip(" %").replace(",", "")) for cell in line.split("|")[2:6])
@@ -144,7 +141,7 @@ def test_readme_has_the_figures_of_its_row(name):
 
 @every_preset
 def test_file_matches_its_row(name):
-    row = row_of(name)
+    row = zoo.preset(name)
     assert re.fullmatch(r"[0-9a-f]{64}", row.sha256)
     assert hashlib.sha256(row.path.read_bytes()).hexdigest() == row.sha256
     with zipfile.ZipFile(row.path) as archive:
@@ -165,7 +162,7 @@ def layers_of(model):
 
 @every_preset
 def test_network_is_that_of_its_row(name):
-    row = row_of(name)
+    row = zoo.preset(name)
     network = network_of(loaded(name))
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == row.parameters
     built = zoo.create_model(row.architecture, **row.arguments)
@@ -225,7 +222,7 @@ def made(tmp_path_factory):
         "commit": "0000000",
         "metrics": {"rmse": 1.0},
         "keras_version": keras.__version__,
-        "sha256": presets.sha256(folder / "tiny_v1.keras"),
+        "sha256": metadata.sha256(folder / "tiny_v1.keras"),
     }
     (folder / "tiny_v1.json").write_text(json.dumps(row))
     return folder
@@ -236,7 +233,7 @@ def folder(made, tmp_path, monkeypatch):
     """A copy of that folder, in the place of zoo/presets."""
     for path in made.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    monkeypatch.setattr(metadata, "FOLDER", tmp_path)
     return tmp_path
 
 
@@ -246,11 +243,12 @@ GRAY = np.tile(np.linspace(0, 255, 47, dtype=np.float32)[None, None, :, None], (
 def test_sha256_is_that_of_the_file(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert presets.sha256(tmp_path / "abc") == expected
+    assert metadata.sha256(tmp_path / "abc") == expected
 
 
 def test_a_preset_is_found_by_name_and_by_path(folder):
-    assert [row.name for row in zoo.list_presets()] == ["tiny_v1"]
+    assert zoo.list_presets() == ["tiny_v1"]
+    assert zoo.preset("tiny_v1").path == folder / "tiny_v1.keras"
     by_name = numpy_of(zoo.load("tiny_v1")(GRAY))
     for path in (folder / "tiny_v1.keras", str(folder / "tiny_v1.keras")):
         np.testing.assert_array_equal(numpy_of(zoo.load(path)(GRAY)), by_name)
@@ -304,10 +302,38 @@ def test_networks_without_a_temperature(folder):
 def test_unknown_names_list_those_that_exist(folder):
     with pytest.raises(UnknownNameError, match="no preset or file is called 'tiny': there are tiny_v1"):
         zoo.load("tiny")
+    with pytest.raises(UnknownNameError, match="no preset is called 'tiny': there are tiny_v1"):
+        zoo.preset("tiny")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "folder/" + "n" * 300 + ".keras", "nul\0.keras", ""])
+def test_names_that_no_file_can_have(folder, name):
+    with pytest.raises(UnknownNameError, match="no preset or file is called"):
+        zoo.load(name)
+    assert metadata.find_metadata(name) is None
+
+
+def test_only_the_wanted_row_is_read(folder):
+    (folder / "other_v1.json").write_text("not a row")
+    assert zoo.list_presets() == ["other_v1", "tiny_v1"]
+    assert zoo.load("tiny_v1").name
+    with pytest.raises(PresetError, match="other_v1.json does not describe a preset"):
+        zoo.preset("other_v1")
+
+
+def test_a_file_is_hashed_again_only_after_it_has_changed(folder, monkeypatch):
+    path = metadata.find_file("tiny_v1")
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "sha256", lambda path: pytest.fail("hashed again"))
+        assert metadata.find_file("tiny_v1") == path
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(PresetError, match="damaged"):
+        metadata.find_file("tiny_v1")
 
 
 def test_unknown_names_in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    monkeypatch.setattr(metadata, "FOLDER", tmp_path)
     with pytest.raises(UnknownNameError, match="there are none"):
         zoo.load("tiny_v1")
 

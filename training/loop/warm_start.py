@@ -21,7 +21,7 @@ from training.systems.system import Statistics, System
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, UnknownNameError
-from zoo.presets import Preset, row_of
+from zoo.presets.metadata import Preset, find_metadata
 from zoo.weights import copy_weights, leaves
 
 # Arguments of builders that no weight depends on: how scores become colors, and what the statistics say anyway.
@@ -59,9 +59,9 @@ def read(source: str) -> Initial:
         return _of_checkpoint(path)
     if path.is_dir():
         return _of_run(path)
-    if path.suffix == ".keras" or source in {row.name for row in zoo.list_presets()}:
+    if path.suffix == ".keras" or source in zoo.list_presets():
         return _of_file(source)
-    names = ", ".join(row.name for row in zoo.list_presets())
+    names = ", ".join(zoo.list_presets())
     raise UnknownNameError(
         f"init is {source!r}: it must be a preset ({names}), a .keras file, the folder of a run, or the path of one "
         "of its checkpoints without its ending, such as runs/NAME/checkpoints/ckpt-3"
@@ -70,7 +70,7 @@ def read(source: str) -> Initial:
 
 def _of_file(source: str) -> Initial:
     network = network_of(zoo.load(source))
-    row = row_of(source)
+    row = find_metadata(source)
     if row is None:
         return Initial(source, [network], {}, {}, 1.0)
     return Initial(source, [network], dict(row.arguments), _statistics_of(row), row.rebalance_lambda)

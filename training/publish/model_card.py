@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.recipes.recipe import Recipe
-from zoo.presets import Preset
+from zoo.presets.metadata import Preset
 from zoo.registry import entry
 
 METRICS = {

@@ -23,7 +23,7 @@ from training.runs import run_folder
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
-from zoo.presets import Preset, sha256
+from zoo.presets.metadata import Preset, sha256
 from zoo.registry import parameters
 
 KEPT_BITS = 10  # of the mantissa, as in float16

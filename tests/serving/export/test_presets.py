@@ -16,7 +16,7 @@ from serving.client.client import BadImageError, ColorizeClient, SignatureError
 from serving.export.saved_model import export
 from tests.photographs import color_field
 from tests.servers import process
-from zoo.presets import FOLDER
+from zoo.presets.metadata import FOLDER
 
 # One for each kind of output: UV classes, ab classes, histograms, regressed ab, ab of a generator, RGB.
 PRESETS = [
@@ -61,5 +61,5 @@ def test_the_client_gets_what_keras_gives(name: str, tmp_path: Path) -> None:
 
 
 def test_every_architecture_is_served() -> None:
-    rows = {row.name: row.architecture for row in zoo.list_presets()}
+    rows = {name: zoo.preset(name).architecture for name in zoo.list_presets()}
     assert {rows[name] for name in PRESETS} == set(zoo.list_models())

@@ -14,7 +14,7 @@ from training.publish.pack import KEPT_BITS, pack
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
-from zoo.presets import sha256
+from zoo.presets.metadata import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)

@@ -1,0 +1,61 @@
+"""Loading presets, and other .keras files that hold a colorizer."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+
+from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
+from zoo.errors import ArgumentError, PresetError
+from zoo.presets.metadata import find_file
+
+
+def load(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> keras.Model:
+    """Load a colorizer: image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8.
+
+    Args:
+        name: a preset of `zoo.list_presets()`, or the path of a .keras file that holds a colorizer.
+        size: another side of the frame that the network sees, in pixels, at least 16.
+        temperature: another temperature of the annealed mean, above 0, for networks that have one.
+
+    Raises:
+        UnknownNameError: neither a preset nor a file has this name.
+        PresetError: the file cannot be read, or a shipped one is damaged.
+        ArgumentError: size or temperature outside its range, or a network without a temperature.
+    """
+    model = _read(find_file(name))
+    if size is None and temperature is None:
+        return model
+    network = network_of(model)
+    if temperature is not None:
+        _set_temperature(network, temperature)
+    frame = frame_size(model) if size is None else size
+    tta_scales = [side / frame_size(model) for side in view_sides(model)]
+    return create_colorizer(network, frame, saturation=saturation_of(model), tta_scales=tta_scales)
+
+
+def _read(path: Path) -> keras.Model:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            version = json.loads(archive.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise PresetError(f"{path} is not a .keras file: {error}") from error
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the broken part of the file leads to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PresetError(f"{path}, written by Keras {version}, does not load here: {reason}") from error
+    try:
+        network_of(model)
+    except ArgumentError as error:
+        raise PresetError(f"{path} does not hold a colorizer: save one made with zoo.create_colorizer") from error
+    return model
+
+
+def _set_temperature(network: keras.Model, temperature: float) -> None:
+    if not temperature > 0:
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if "temperature" not in {layer.name for layer in network.layers}:
+        raise ArgumentError(f"{network.name} predicts colors directly: it has no temperature to set")
+    network.get_layer("temperature").scale = 1 / temperature
