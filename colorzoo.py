@@ -561,7 +561,7 @@ def export(
     """
     with _reported():
         from serving.export.saved_model import export as exported
-        from serving.server.config import write_models_config
+        from serving.models_config import write_models_config
 
         for preset in presets:
             made = exported(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)

@@ -23,7 +23,7 @@ import tensorflow as tf
 import zoo
 from serving.client import messages
 from serving.export.signatures import signatures
-from serving.server.servable import WARM_UP, decoded, definitions, warm_up_requests
+from serving.model_folder import WARM_UP, read_signatures, read_warm_up_requests, version_folders
 from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError
 from zoo.presets.metadata import find_metadata, sha256
@@ -113,9 +113,8 @@ class ExportError(ColorzooError):
 
 
 def versions(folder: Path) -> list[int]:
-    """The versions in a model's folder, ascending; names that are no integers are none."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name))
+    """The versions in a model's folder, ascending."""
+    return list(version_folders(folder))
 
 
 def _place(partial: Path, folder: Path, version: int | None) -> Path:
@@ -205,7 +204,7 @@ def signatures_of(folder: Path) -> dict[str, Any]:
     Raises:
         OSError: there is no SavedModel in the folder.
     """
-    found = definitions(folder).signature_def
+    found = read_signatures(folder).signature_def
     return {name: found[name] for name in sorted(found) if name != "__saved_model_init_op"}
 
 
@@ -241,12 +240,12 @@ def _check(folder: Path, original: keras.Model, precision: str) -> tuple[float, 
 def _replayed(folder: Path) -> list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """Signature, inputs and outputs of every warm-up request, through the session that TensorFlow Serving uses."""
     found, replayed = signatures_of(folder), []
-    requests = warm_up_requests(folder)  # read outside of the session, whose graph would take the reading in
+    requests = read_warm_up_requests(folder)  # read outside of the session, whose graph would take the reading in
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
         for request in requests:
             definition = found[request.model_spec.signature_name]
-            inputs = decoded(request.inputs)
+            inputs = {name: messages.array(value) for name, value in request.inputs.items()}
             feed = {definition.inputs[name].name: value for name, value in inputs.items()}
             outputs = session.run({name: info.name for name, info in definition.outputs.items()}, feed)
             replayed.append((request.model_spec.signature_name, inputs, outputs))

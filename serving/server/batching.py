@@ -1,9 +1,9 @@
-"""Requests of several clients in one run of the network: a bounded queue, and threads that take what waits.
+"""Several clients' requests in one run of the network: a bounded queue, and threads that take batches from it.
 
     event loop: put  ->  queue  ->  thread: join, run, split  ->  event loop: answer
 
-A thread takes the oldest request and whatever else waits for the same signature with the same shapes. With no
-time to wait for more (the default) an idle server answers at once, and a busy one batches by itself.
+A thread takes the oldest request and all others that wait for the same signature with the same shapes. Without a
+timeout (the default), an idle server answers at once, and batches form by themselves while it is busy.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ import grpc
 import numpy as np
 
 from serving.server.errors import RequestError, exhausted, late, status
-from serving.server.servable import Signature, Tensors
+from serving.server.servable import SignatureFunction, Tensors, bytes_of
 
-_MOST_BYTES = 4 << 20  # of the inputs of one batch: what is larger gains nothing by company, and needs memory for it
+_MAX_BATCH_BYTES = 4 << 20  # of inputs: larger requests gain nothing by being joined, and joining them takes memory
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Limits:
     """How much may wait, and how much is run at once.
 
     Attributes:
-        queue: Most requests that wait; more are refused.
-        queue_bytes: Most bytes of inputs that wait or are run; one request may be larger if it is alone.
-        batch: Most items (pictures) of several requests in one run.
-        threads: Runs at a time.
-        timeout: Seconds that a request may wait for others to fill its batch.
+        queue: Maximum number of waiting requests; further ones are refused.
+        queue_bytes: Maximum bytes of inputs that wait or are being run; a single request may be larger.
+        batch: Maximum number of items (images) of several requests in one run.
+        threads: Number of concurrent runs.
+        timeout: Maximum seconds that a request waits for others to fill its batch.
     """
 
     queue: int = 64
@@ -46,7 +46,7 @@ class Observer(Protocol):
     """What `serving.server.metrics.Metrics` offers to this module."""
 
     def ran(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
-        """One run of so many items; how long each request waited, and how long the run took, in seconds."""
+        """`rows` items were run at once; how long each request waited and how long the run took, in seconds."""
 
     def rejected(self, reason: str) -> None:
         """A request was refused: "full" or "late"."""
@@ -55,7 +55,7 @@ class Observer(Protocol):
 @dataclass(eq=False)
 class _Job:
     model: str
-    signature: Signature
+    signature: SignatureFunction
     inputs: Tensors
     rows: int | None  # None: only by itself
     size: int
@@ -81,12 +81,14 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, model: str, signature: Signature, inputs: Tensors, deadline: float | None = None) -> Tensors:
+    async def run(
+        self, model: str, signature: SignatureFunction, inputs: Tensors, deadline: float | None = None
+    ) -> Tensors:
         """The outputs of `signature` for `inputs`, which it must accept.
 
         Args:
             model: Its name, for the observer.
-            deadline: The `time.monotonic()` after which no one waits for the answer, or None.
+            deadline: The `time.monotonic()` after which nobody waits for the answer, or None.
 
         Raises:
             RequestError: RESOURCE_EXHAUSTED: the queue is full; DEADLINE_EXCEEDED: its turn came too late; or
@@ -97,7 +99,7 @@ class Batcher:
             signature,
             inputs,
             rows=_rows(inputs) if signature.by_rows else None,
-            size=sum(map(_size, inputs.values())),
+            size=bytes_of(inputs),
             deadline=deadline,
             answer=asyncio.get_running_loop().create_future(),
             key=_key(signature, inputs),
@@ -111,16 +113,16 @@ class Batcher:
 
     @property
     def length(self) -> int:
-        """Requests that wait."""
+        """Number of waiting requests."""
         return len(self._waiting)
 
     @property
     def bytes(self) -> int:
-        """Bytes of the inputs that wait or are run."""
+        """Bytes of the inputs that wait or are being run."""
         return self._bytes
 
     def close(self, timeout: float | None = None) -> bool:
-        """Finish what waits, and end the threads; False if they go on after `timeout` seconds."""
+        """Run what waits, and end the threads -> False if some still run after `timeout` seconds."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -167,7 +169,7 @@ class Batcher:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
                     return []
-                batch = self._together()
+                batch = self._oldest_batch()
                 wait = batch[0].since + self.limits.timeout - time.monotonic()
                 if wait <= 0 or self._closed or batch[0].rows is None or _total(batch) >= self.limits.batch:
                     for job in batch:
@@ -175,8 +177,8 @@ class Batcher:
                     return batch
                 self._changed.wait(wait)
 
-    def _together(self) -> list[_Job]:
-        """The oldest request, and those that can be run with it."""
+    def _oldest_batch(self) -> list[_Job]:
+        """The oldest request, and those that can run with it."""
         first = self._waiting[0]
         batch, size = [first], first.size
         if first.rows is None:
@@ -184,7 +186,7 @@ class Batcher:
         for job in list(self._waiting)[1:]:
             if job.rows is None or job.key != first.key:
                 continue
-            if _total([*batch, job]) <= self.limits.batch and size + job.size <= _MOST_BYTES:
+            if _total([*batch, job]) <= self.limits.batch and size + job.size <= _MAX_BATCH_BYTES:
                 batch.append(job)
                 size += job.size
         return batch
@@ -202,25 +204,25 @@ class Batcher:
             return
         waited = [now - job.since for job in jobs]
         answers = _answers(jobs)
-        # Measured before it is answered, so that who has an answer finds it counted.
+        # Counted before it is answered: a client with an answer finds it in the metrics.
         self._observer.ran(jobs[0].model, _total(jobs), waited, time.monotonic() - now)
         _answer(answers)
 
 
 def _answers(jobs: list[_Job]) -> "list[tuple[_Job, Tensors | RequestError]]":
-    """All of one run; if that fails, each by itself, so that only who sent the bad picture gets the error."""
+    """All in one run; if that fails, one by one, so that only the sender of the bad image gets the error."""
     signature = jobs[0].signature
     if len(jobs) == 1:
         try:
             return [(jobs[0], signature.run(jobs[0].inputs))]
-        except Exception as error:  # of whatever the network runs on: it is this request's answer
+        except Exception as error:  # whatever the network raises is the answer to this request
             return [(jobs[0], status(error))]
     try:
         joined = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
         outputs = signature.run(joined)
         if any(value.ndim == 0 or len(value) != _total(jobs) for value in outputs.values()):
             raise ValueError("the outputs have other rows than the inputs")
-    except Exception:  # likewise; who is to blame shows below
+    except Exception:  # likewise; the runs below show whose fault it is
         return [answer for job in jobs for answer in _answers([job])]
     answers: list[tuple[_Job, Tensors | RequestError]] = []
     end = 0
@@ -245,21 +247,17 @@ def _answer(answers: "Sequence[tuple[_Job, Tensors | RequestError]]") -> None:
         loop.call_soon_threadsafe(deliver)
 
 
-def _key(signature: Signature, inputs: Tensors) -> Any:
-    # A signature is equal only to itself, and each version of a model has its own.
+def _key(signature: SignatureFunction, inputs: Tensors) -> Any:
+    # Signatures compare by identity, and each version of a model has its own.
     return signature, tuple((name, inputs[name].dtype.str, inputs[name].shape[1:]) for name in sorted(inputs))
 
 
 def _rows(inputs: Tensors) -> int | None:
-    """The items that all inputs have, or None if they differ."""
+    """The number of items if all inputs have the same, or None."""
     counts = {len(value) for value in inputs.values()}
     return counts.pop() if len(counts) == 1 else None
 
 
 def _total(jobs: Sequence[_Job]) -> int:
-    """Items of jobs; what is run by itself counts as one."""
+    """Number of items; a job that is run by itself counts as one."""
     return sum(1 if job.rows is None else job.rows for job in jobs)
-
-
-def _size(value: np.ndarray) -> int:
-    return sum(map(len, value.flat)) if value.dtype == object else value.nbytes

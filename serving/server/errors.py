@@ -1,25 +1,25 @@
-"""What can go wrong while serving, as gRPC status codes with one readable line; shared by gRPC and REST."""
+"""Errors of requests: gRPC status codes with one readable line, for gRPC and REST alike."""
 
 import re
 
 import grpc
 import tensorflow as tf
 
-from zoo.errors import ColorzooError
+from zoo.errors import ArgumentError, ColorzooError
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-# TensorFlow's texts name the nodes of the graph, which say nothing to the sender of a picture.
+# TensorFlow's messages name nodes of the graph, which mean nothing to the sender of an image.
 _BEFORE = re.compile(
     r".*<stack traces unavailable>|Graph execution error:|\d+ root error\(s\) found\.|\(0\) [A-Z_]+:", re.S
 )
 _NOISE = re.compile(r"\{\{function_node [^}]*\}\}")
 _AFTER = re.compile(r"\[\[.*|\[Op:.*|\n\s*\(1\) .*", re.S)
-_LONGEST = 500  # letters of a message: it travels in a header, which is bounded
+_MAX_LENGTH = 500  # letters of a message, which travels in a header of bounded size
 
 
 class RequestError(ColorzooError):
-    """A request that is answered with an error; `code` is a grpc.StatusCode, the text one line."""
+    """A request is answered with an error: `code` is a grpc.StatusCode, the text one line."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(_one_line(text))
@@ -37,7 +37,7 @@ def not_found(text: str) -> RequestError:
 
 
 def unmet(text: str) -> RequestError:
-    """The request does not fit what is served."""
+    """The request does not fit the model that is served."""
     return RequestError(grpc.StatusCode.FAILED_PRECONDITION, text)
 
 
@@ -52,11 +52,13 @@ def late() -> RequestError:
 
 
 def status(error: BaseException) -> RequestError:
-    """Any error -> the error to answer with: TensorFlow's codes are kept, and its texts without nodes of the graph."""
+    """Any error -> the error to answer with. TensorFlow's codes are kept, and its texts without nodes of the graph."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, tf.errors.OpError):
         return RequestError(CODES.get(error.error_code, grpc.StatusCode.INTERNAL), _readable(error.message))
+    if isinstance(error, ArgumentError):
+        return invalid(str(error))
     if isinstance(error, MemoryError):
         return exhausted("the server is out of memory")
     return RequestError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
@@ -70,4 +72,4 @@ def _readable(text: str) -> str:
 
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 3]}..."

@@ -12,7 +12,7 @@ FORMATS = ("json", "text")
 
 
 def start(format: str) -> None:
-    """Write events to stderr: "json" for machines, "text" for people; without this call there is no log."""
+    """Write events to stderr, in the format "json" or "text"; without this call there is no log."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if format == "json" else _Text())
     _LOGGER.handlers = [handler]
@@ -21,13 +21,13 @@ def start(format: str) -> None:
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
-    """Log that something happened; `fields` are plain values."""
+    """Log an event; `fields` are plain values."""
     if _LOGGER.isEnabledFor(level):
         _LOGGER.log(level, name, extra={"fields": fields})
 
 
 def failure(name: str, **fields: Any) -> None:
-    """Log that something failed that an operator has to know of."""
+    """Log a failure that an operator has to know of."""
     event(name, level=logging.ERROR, **fields)
 
 

@@ -1,6 +1,6 @@
-"""What Prometheus reads of the embedded server.
+"""The metrics of the embedded server, as Prometheus reads them.
 
-TF Serving's own series, by its names, labels and buckets, so that one dashboard serves both (times in microseconds):
+TF Serving's series with its names, labels and buckets, so that one dashboard shows both servers (microseconds):
 
     :tensorflow:serving:request_count{model_name,status}
     :tensorflow:serving:request_latency{model_name,API,entrypoint}
@@ -9,11 +9,12 @@ TF Serving's own series, by its names, labels and buckets, so that one dashboard
     :tensorflow:serving:batching_session:queuing_latency{thread_pool_name}
     :tensorflow:cc:saved_model:load_attempt_count{model_path,status}
 
-and of this server alone: colorzoo_serving_queue_requests, colorzoo_serving_queue_bytes, colorzoo_serving_batch_size,
-colorzoo_serving_rejected{reason}, colorzoo_serving_version_state{model_name,version,state}.
+and series of this server alone: colorzoo_serving_queue_requests, colorzoo_serving_queue_bytes,
+colorzoo_serving_batch_size, colorzoo_serving_rejected{reason},
+colorzoo_serving_version_state{model_name,version,state}.
 
-Prometheus's library ends every counter with _total, which TF Serving does not: such series are declared untyped here,
-which changes nothing for those who query them.
+Prometheus's library appends _total to the name of every counter, and TF Serving does not: counters are declared as
+untyped here, which makes no difference to queries.
 """
 
 import threading
@@ -49,7 +50,9 @@ class Metrics:
             "Attempts to load a SavedModel.",
             ("model_path", "status"),
         )
-        self._rejected = _Count(self.registry, "colorzoo_serving_rejected", "Requests refused unrun.", ("reason",))
+        self._rejected = _Count(
+            self.registry, "colorzoo_serving_rejected", "Requests that were refused without a run.", ("reason",)
+        )
         self._latency = self._histogram(
             ":tensorflow:serving:request_latency",
             "Microseconds from request to answer.",
@@ -79,9 +82,9 @@ class Metrics:
     def watch(
         self, versions: Callable[[], Iterable[Version]], queue: Callable[[], int], queue_bytes: Callable[[], int]
     ) -> None:
-        """Show the states of versions and the queue, as they are whenever Prometheus asks."""
+        """Add the states of versions and the length of the queue, read whenever Prometheus asks."""
         self.registry.register(_States(versions))
-        length = Gauge("colorzoo_serving_queue_requests", "Requests that wait.", registry=self.registry)
+        length = Gauge("colorzoo_serving_queue_requests", "Number of waiting requests.", registry=self.registry)
         length.set_function(queue)
         size = Gauge(
             "colorzoo_serving_queue_bytes", "Bytes of inputs in the queue and in work.", registry=self.registry
@@ -89,12 +92,12 @@ class Metrics:
         size.set_function(queue_bytes)
 
     def answered(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
-        """A request was answered; `model` is "" if there is none of that name."""
+        """A request was answered; `model` is "" for models that do not exist."""
         self._requests.add(model, status)
         self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
 
     def ran(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
-        """One run of so many items; how long each request waited, and how long the run took, in seconds."""
+        """`rows` items were run at once; how long each request waited and how long the run took, in seconds."""
         self._runtime.labels(model, "Predict", "TF2").observe(seconds * 1e6)
         self._batch.observe(rows)
         for each in waited:
@@ -113,7 +116,7 @@ class Metrics:
         self._warm_up.labels(str(path), "OK").observe(seconds * 1e6)
 
     def page(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The page in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def _histogram(self, name: str, text: str, labels: Sequence[str], buckets: Sequence[float]) -> Histogram:
@@ -121,7 +124,7 @@ class Metrics:
 
 
 class _Count:
-    """A counter whose name is as it is given."""
+    """A counter without a suffix to its name."""
 
     def __init__(self, registry: CollectorRegistry, name: str, text: str, labels: Sequence[str]) -> None:
         self._name, self._text, self._labels = name, text, labels
@@ -142,7 +145,7 @@ class _Count:
 
 
 class _States:
-    """One for the state that each version is in."""
+    """A gauge for each version, labelled with its state."""
 
     def __init__(self, versions: Callable[[], Iterable[Version]]) -> None:
         self._versions = versions

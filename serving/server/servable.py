@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.client import messages
+from serving.model_folder import read_signatures, read_warm_up_requests
 from serving.server.errors import exhausted, invalid, unmet
 
 DEFAULT_SIGNATURE = "serving_default"
-WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 
 Tensors = dict[str, np.ndarray]  # by name; strings are arrays of objects of type bytes
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """What a signature says of one tensor: its number among TensorFlow's types, and its sizes, None where any will do.
+    """The type and shape of one tensor of a signature.
 
-    `shape` is None where even the number of dimensions is open.
+    Attributes:
+        dtype: A number of tensorflow.DataType.
+        shape: None in place of a size that may be any; None altogether where even the number of dimensions may be any.
     """
 
     dtype: int
@@ -35,7 +36,7 @@ class TensorInfo:
         """Whether the first dimension counts the items of a batch."""
         return bool(self.shape) and self.shape is not None and self.shape[0] is None
 
-    def refuse_other(self, name: str, value: np.ndarray) -> None:
+    def check(self, name: str, value: np.ndarray) -> None:
         """Raise RequestError if `value` is of another type or shape."""
         kind = messages.KINDS.get(self.dtype)
         if kind != value.dtype:
@@ -53,13 +54,13 @@ class TensorInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class Signature:
-    """One function of a SavedModel.
+class SignatureFunction:
+    """One signature of a loaded SavedModel, which can be run.
 
     Attributes:
         inputs: The tensors that it takes, by name.
-        outputs: The tensors that it gives, by name.
-        by_rows: Whether the items of several requests can be put together for one run.
+        outputs: The tensors that it returns, by name.
+        by_rows: Whether the items of several requests can be concatenated for one run.
         run: Inputs by name -> all outputs by name, in this thread. Raises tf.errors.OpError.
     """
 
@@ -69,7 +70,7 @@ class Signature:
     by_rows: bool
     run: Callable[[Tensors], Tensors]
 
-    def refuse_other(self, inputs: Tensors) -> None:
+    def check(self, inputs: Tensors) -> None:
         """Raise RequestError unless `inputs` have the names, types and shapes of this signature."""
         if inputs.keys() != self.inputs.keys():
             raise invalid(
@@ -77,31 +78,34 @@ class Signature:
                 f"and {{{', '.join(sorted(inputs))}}} came"
             )
         for name, info in self.inputs.items():
-            info.refuse_other(name, inputs[name])
+            info.check(name, inputs[name])
+        # Alone it would fail in most networks, and in company it would not: so it always fails.
+        if self.by_rows and not all(len(value) for value in inputs.values()):
+            raise invalid("the request is empty: at least one item is needed")
 
 
 class SavedModel:
     """A loaded SavedModel.
 
     Attributes:
-        definitions: A SignatureDefMap with the very signatures of saved_model.pb.
+        definitions: A SignatureDefMap with exactly the signatures in saved_model.pb.
         signatures: Those that can be run, by name.
     """
 
     def __init__(self, folder: Path) -> None:
         self._loaded = tf.saved_model.load(str(folder))
-        self.definitions = definitions(folder)
+        self.definitions = read_signatures(folder)
         self.signatures = {
-            name: _signature(name, self.definitions.signature_def[name], function)
+            name: _signature_function(name, self.definitions.signature_def[name], function)
             for name, function in self._loaded.signatures.items()
             if name in self.definitions.signature_def
         }
 
-    def signature(self, name: str) -> Signature:
-        """The signature of this name, an empty name being the default one.
+    def signature(self, name: str) -> SignatureFunction:
+        """The signature of this name, an empty name standing for the default one.
 
         Raises:
-            RequestError: there is none, which is FAILED_PRECONDITION as in TF Serving.
+            RequestError: FAILED_PRECONDITION, as in TF Serving: there is none of this name.
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
@@ -113,48 +117,32 @@ def warm_up(model: SavedModel, folder: Path) -> float | None:
     """Run the requests that the SavedModel was exported with -> seconds that it took, or None if there are none.
 
     Raises:
-        RequestError: a record is not what TF Serving takes.
-        tf.errors.OpError: a request of the records fails.
+        ArgumentError, RequestError: A record is not what TF Serving takes.
+        tf.errors.OpError: A request of the records fails.
     """
-    if not (folder / WARM_UP).exists():
-        return None
+    requests = read_warm_up_requests(folder)
     began = time.perf_counter()
-    for request in warm_up_requests(folder):
+    for request in requests:
         signature = model.signature(request.model_spec.signature_name)
-        inputs = decoded(request.inputs)
-        signature.refuse_other(inputs)
+        inputs = to_arrays(request.inputs)
+        signature.check(inputs)
         signature.run(inputs)
-    return time.perf_counter() - began
+    return time.perf_counter() - began if requests else None
 
 
-def warm_up_requests(folder: Path) -> list[messages.Message]:
-    """The requests that a SavedModel was exported with.
-
-    Raises:
-        RequestError: a record is not what TF Serving takes.
-        tf.errors.OpError: the file cannot be read.
-    """
-    requests = []
-    for record in tf.data.TFRecordDataset(str(folder / WARM_UP)).as_numpy_iterator():
-        log = messages.PredictionLog.FromString(record)
-        if log.WhichOneof("log_type") != "predict_log":
-            raise invalid(f"{WARM_UP}: a record is no predict_log")
-        requests.append(log.predict_log.request)
-    return requests
-
-
-def decoded(tensors: Mapping[str, messages.Message], most_bytes: int = 1 << 31) -> Tensors:
+def to_arrays(tensors: Mapping[str, messages.Message], max_bytes: int = 1 << 31) -> Tensors:
     """TensorProtos by name -> arrays by name.
 
     Args:
-        most_bytes: Of all of them together.
+        max_bytes: Limit of the size of all arrays together.
 
     Raises:
-        RequestError: INVALID_ARGUMENT: one of them is no tensor that a colorizer takes; RESOURCE_EXHAUSTED: too large.
+        RequestError: INVALID_ARGUMENT: one of them is not a tensor that a colorizer takes; RESOURCE_EXHAUSTED: together
+            they are too large.
     """
-    # Before they are built, since a tensor may be far larger than its message, which repeats its last value.
-    if sum(map(_bytes, tensors.values())) > most_bytes:
-        raise exhausted(f"the inputs are larger than {most_bytes >> 20} MiB")
+    # Checked before they are built: a message may repeat its last value, and so stand for a far larger tensor.
+    if sum(map(_array_bytes, tensors.values())) > max_bytes:
+        raise exhausted(f"the inputs are larger than {max_bytes >> 20} MiB")
     found = {}
     for name, value in tensors.items():
         try:
@@ -164,39 +152,34 @@ def decoded(tensors: Mapping[str, messages.Message], most_bytes: int = 1 << 31) 
     return found
 
 
-def _bytes(value: messages.Message) -> int:
+def _array_bytes(value: messages.Message) -> int:
     count = math.prod(max(0, dim.size) for dim in value.tensor_shape.dim)
     if value.dtype != messages.DTYPES["DT_STRING"]:
         return count * messages.KINDS[value.dtype].itemsize if value.dtype in messages.KINDS else 0
     last = len(value.string_val[-1]) if value.string_val else 0
-    # Each string is an object besides.
+    # Each string is an object as well, to which the array holds a pointer.
     return sum(map(len, value.string_val)) + max(0, count - len(value.string_val)) * last + count * 8
 
 
-def definitions(folder: Path) -> messages.Message:
-    """A SignatureDefMap with the very signatures of saved_model.pb. Raises OSError if there is none."""
-    found = saved_model_pb2.SavedModel()
-    found.ParseFromString((folder / "saved_model.pb").read_bytes())
-    signatures = messages.SignatureDefMap()
-    for name, definition in found.meta_graphs[0].signature_def.items():
-        signatures.signature_def[name].ParseFromString(definition.SerializeToString())
-    return signatures
+def bytes_of(tensors: Tensors) -> int:
+    """The size of all arrays together; strings count with their bytes."""
+    return sum(sum(map(len, value.flat)) if value.dtype == object else value.nbytes for value in tensors.values())
 
 
-def _signature(name: str, definition: messages.Message, function: Any) -> Signature:
+def _signature_function(name: str, definition: messages.Message, function: Any) -> SignatureFunction:
     inputs = {key: _tensor_info(info) for key, info in definition.inputs.items()}
     outputs = {key: _tensor_info(info) for key, info in definition.outputs.items()}
 
     def run(arrays: Tensors) -> Tensors:
         found = function(**{key: tf.constant(value) for key, value in arrays.items()})
-        return {key: _array(tensor.numpy()) for key, tensor in found.items()}
+        return {key: _as_array(tensor.numpy()) for key, tensor in found.items()}
 
     by_rows = bool(inputs) and all(info.by_rows for info in (*inputs.values(), *outputs.values()))
-    return Signature(name, inputs, outputs, by_rows, run)
+    return SignatureFunction(name, inputs, outputs, by_rows, run)
 
 
-def _array(value: Any) -> np.ndarray:
-    # A tensor without dimensions comes as a plain value; bytes among these would be cut at zeros by NumPy.
+def _as_array(value: Any) -> np.ndarray:
+    # A scalar tensor comes as a plain value; without `object`, NumPy would strip the zeros at the end of bytes.
     return value if isinstance(value, np.ndarray) else np.array(value, object if isinstance(value, bytes) else None)
 
 

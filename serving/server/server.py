@@ -1,10 +1,11 @@
 """The embedded server: TF Serving's gRPC and REST interfaces in one process, without Docker.
 
-    gRPC (this module) ┐
-                       ├ predicting.Service  ->  versions.Models, batching.Batcher  ->  SavedModels
-    REST (rest.py)     ┘
+    gRPC (grpc_service.py) ┐
+                           ├ handlers.Service  ->  model_manager.ModelManager, batching.Batcher  ->  SavedModels
+    REST (rest.py)         ┘
 
-It is for development, for tests and for machines without Docker: TF Serving is the production server.
+This module starts and stops them. The server is for development, for tests and for machines without Docker: TF Serving
+is the production server.
 """
 
 import asyncio
@@ -12,60 +13,59 @@ import signal
 import socket
 import ssl
 import time
-import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
-import numpy as np
 import uvicorn
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
-from grpc_reflection.v1alpha._async import ReflectionServicer
+from grpc_reflection.v1alpha import reflection
 
 from serving.client import messages
 from serving.server import logs
 from serving.server.batching import Batcher, Limits
-from serving.server.errors import RequestError, invalid, status
-from serving.server.handlers import METADATA, Service
+from serving.server.config import folder_config, local_config
+from serving.server.errors import RequestError
+from serving.server.grpc_service import method_handlers
+from serving.server.handlers import Service
 from serving.server.metrics import Metrics
-from serving.server.model_manager import Models, folder_config, read_config
+from serving.server.model_manager import ModelManager
 from serving.server.rest import application
-from serving.server.servable import decoded
 from zoo.errors import ArgumentError, ColorzooError
 
 HEALTH_NAMES = ("", "PredictionService", "ModelService", *messages.SERVICES)
 NOTICE = "this is the embedded server; TF Serving is the production server"
 
 _UNQUEUED = 100  # calls beside those that wait or run: health checks, states, metadata
-_QUIET = 0.2  # seconds without a call, after which a server that stops refuses no more, and is gone;
-_LONGEST_REFUSAL = 2.0  # or in any case after these
+# A server that stops refuses further calls until none came for this time, or until the second one is over: seconds.
+_QUIET = 0.2
+_MAX_REFUSAL = 2.0
 
 
-class ServerError(ColorzooError):
-    """The server cannot start where or with what it was told to."""
+class ServerStartError(ColorzooError):
+    """The server cannot listen on its address."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `colorzoo serve` is told.
+    """The options of `colorzoo serve`.
 
     Attributes:
-        models: Folder of NAME/VERSION/; or where the relative paths of `config` begin.
+        models: Folder of NAME/VERSION/; with `config`, the folder at which its relative paths begin.
         config: A models.config as TF Serving reads it, or None.
-        port: Of gRPC; 0 takes a free one.
-        rest_port: Of REST and metrics; 0 takes a free one, None is without.
-        poll_seconds: Between two looks for new versions.
-        grace: Seconds that accepted requests have to end in when the server stops.
-        max_message: Bytes of a message, either way.
-        ssl_key: File of the private key of the server, and
-        ssl_cert: of its certificate, both PEM; None: without TLS.
-        ssl_ca: File of the certificates that clients have to be signed by; None: any client.
+        host: The address to listen on.
+        port: The port of gRPC; 0 takes a free one.
+        rest_port: The port of REST and metrics; 0 takes a free one, None turns both off.
+        limits: How much may wait, and how much is run at once.
+        poll_seconds: Interval at which new versions are looked for.
+        grace: Seconds within which accepted requests have to end when the server stops.
+        max_message: Maximum size of a message in bytes, in either direction.
+        ssl_key: PEM file of the server's private key; None, with `ssl_cert`, turns TLS off.
+        ssl_cert: PEM file of the server's certificate.
+        ssl_ca: PEM file of the certificates that must have signed those of clients; None accepts every client.
     """
 
     models: Path | None = None
@@ -86,11 +86,11 @@ def main(settings: Settings, announce: Callable[[str], object] = print) -> bool:
     """Serve until SIGTERM or SIGINT -> whether all accepted requests were answered.
 
     Args:
-        announce: Gets the line that says where the server listens, once it does.
+        announce: Called with a line that says where the server listens, once it does.
 
     Raises:
-        ArgumentError: no model, or none that can be served; certificates that cannot be used.
-        ServerError: a port is taken.
+        ArgumentError: There is no model, or none that can be served; or the certificates cannot be used.
+        ServerStartError: A port is taken.
     """
     return asyncio.run(_main(settings, announce))
 
@@ -110,8 +110,8 @@ class Server:
     """One embedded server, in the event loop that calls `start`.
 
     Attributes:
-        port: Of gRPC, after `start`.
-        rest_port: Of REST, likewise, or None.
+        port: The port of gRPC, after `start`.
+        rest_port: The port of REST, after `start`, or None.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -129,17 +129,17 @@ class Server:
         """Load the models, then listen.
 
         Raises:
-            ArgumentError, ServerError: as `main`.
+            ArgumentError, ServerStartError: As `main`.
         """
         settings = self.settings
         credentials = _credentials(settings)
-        self._models = Models(_source(settings), self._metrics)
-        # The ports first, since the models take long.
-        _bound(settings.host, settings.port).close()
+        self._models = ModelManager(_source(settings), self._metrics)
+        # The ports are tried first, since loading the models takes long.
+        _bind(settings.host, settings.port).close()
         with ExitStack() as undone:
             http_socket = None
             if settings.rest_port is not None:
-                http_socket = undone.enter_context(closing(_bound(settings.host, settings.rest_port)))
+                http_socket = undone.enter_context(closing(_bind(settings.host, settings.rest_port)))
             await asyncio.to_thread(self._models.start, settings.poll_seconds)
             undone.callback(self._models.close)
             self._batcher = Batcher(settings.limits, self._metrics)
@@ -153,18 +153,18 @@ class Server:
         logs.event("serving", port=self.port, rest_port=self.rest_port, models=sorted(self._served()))
 
     def address(self) -> str:
-        """Where it listens and what it serves, in words."""
+        """Where the server listens and what it serves, in words."""
         tls = "" if self.settings.ssl_cert is None else " with TLS"
-        rest = "" if self.rest_port is None else f", REST on {_joined(self.settings.host, self.rest_port)}"
+        rest = "" if self.rest_port is None else f", REST on {_join(self.settings.host, self.rest_port)}"
         models = ", ".join(f"{name} {numbers}" for name, numbers in self._served().items())
-        return f"{models} by gRPC on {_joined(self.settings.host, self.port)}{rest}{tls}"
+        return f"{models} by gRPC on {_join(self.settings.host, self.port)}{rest}{tls}"
 
     async def stop(self) -> bool:
-        """Accept nothing more, answer what was accepted -> whether all of it was, within the grace period."""
+        """Accept no more requests, and answer the accepted ones -> whether all were, within the grace period."""
         logs.event("stopping", requests=self._calls)
         await self._health.enter_graceful_shutdown()
-        # gRPC itself would cancel the calls that arrive while it stops, and CANCELLED is nothing that clients repeat.
-        # So the calls that come from now on are refused with UNAVAILABLE, until none comes any more.
+        # gRPC itself would cancel the calls that arrive while it stops, and clients do not retry after CANCELLED.
+        # So the calls that come from now on are refused with UNAVAILABLE, until no more come.
         self._stopping = True
         if self.rest_port is not None:
             self._http.should_exit = True
@@ -177,7 +177,7 @@ class Server:
         except TimeoutError:
             done = False
         self._refused = time.monotonic()
-        end = self._refused + _LONGEST_REFUSAL
+        end = self._refused + _MAX_REFUSAL
         while time.monotonic() < min(end, self._refused + _QUIET):
             await asyncio.sleep(0.01)
         await self._grpc.stop(0)
@@ -203,30 +203,28 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", settings.max_message),
                 ("grpc.max_send_message_length", settings.max_message),
-                # Otherwise a second server on the port would get a share of the calls, and no error.
+                # Otherwise a second server on the same port would get a share of the calls, and no error.
                 ("grpc.so_reuseport", 0),
             ],
-            # Refused before their messages are read, so that any number of clients needs a bounded memory.
+            # Further ones are refused before their messages are read: memory is bounded for any number of clients.
             maximum_concurrent_rpcs=limits.queue + limits.threads * limits.batch + _UNQUEUED,
         )
-        server.add_generic_rpc_handlers(tuple(_handlers(service, self._during)))
+        server.add_generic_rpc_handlers(tuple(method_handlers(service, self._accept)))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         for name in HEALTH_NAMES:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         messages.POOL.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
         names = (*messages.SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            ReflectionServicer(names, pool=messages.POOL), server
-        )
-        address = _joined(settings.host, settings.port)
+        reflection.enable_server_reflection(names, server, pool=messages.POOL)
+        address = _join(settings.host, settings.port)
         try:
             if credentials is None:
                 self.port = server.add_insecure_port(address)
             else:
                 self.port = server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            raise ServerError(f"{address}: cannot be listened on: {error}") from error
+            raise ServerStartError(f"{address}: cannot be listened on: {error}") from error
         await server.start()
         self._grpc = server
 
@@ -253,8 +251,8 @@ class Server:
         self.rest_port = bound.getsockname()[1]
 
     @contextmanager
-    def _during(self) -> Iterator[None]:
-        """A call is being answered; `stop` waits for its end. Raises RequestError if it came after `stop`."""
+    def _accept(self) -> Iterator[None]:
+        """Around the answer to a call, whose end `stop` waits for. Raises RequestError if it came after `stop`."""
         if self._stopping:
             self._refused = time.monotonic()
             raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
@@ -276,116 +274,10 @@ class _Http(uvicorn.Server):
         yield
 
 
-Answer = Callable[[Any, grpc.aio.ServicerContext], Awaitable[messages.Message]]
-
-
-def _handlers(service: Service, during: Callable[[], AbstractContextManager[None]]) -> list[grpc.GenericRpcHandler]:
-    """The methods of `messages.SERVICES`, which take and give bytes."""
-
-    async def predict(request: Any, context: grpc.aio.ServicerContext) -> messages.Message:
-        remaining = context.time_remaining()
-        deadline = None if remaining is None else time.monotonic() + remaining
-        inputs = decoded(request.inputs, service.most_bytes)
-        spec, outputs = await service.predict(request.model_spec, inputs, request.output_filter, deadline)
-        response = messages.PredictResponse(model_spec=spec)
-        for name, value in outputs.items():
-            response.outputs[name].CopyFrom(_tensor(name, value))
-        return response
-
-    async def metadata(request: Any, context: grpc.aio.ServicerContext) -> messages.Message:
-        spec, definitions = service.metadata(request.model_spec, request.metadata_field)
-        response = messages.GetModelMetadataResponse(model_spec=spec)
-        response.metadata[METADATA].type_url = f"type.googleapis.com/{definitions.DESCRIPTOR.full_name}"
-        response.metadata[METADATA].value = definitions.SerializeToString()
-        return response
-
-    async def states(request: Any, context: grpc.aio.ServicerContext) -> messages.Message:
-        return service.states(request.model_spec)
-
-    async def reload(request: Any, context: grpc.aio.ServicerContext) -> messages.Message:
-        await service.reload(request.config)
-        response = messages.ReloadConfigResponse()
-        response.status.SetInParent()
-        return response
-
-    answers: dict[str, Answer] = {
-        "Predict": predict,
-        "GetModelMetadata": metadata,
-        "GetModelStatus": states,
-        "HandleReloadConfigRequest": reload,
-    }
-    return [
-        grpc.method_handlers_generic_handler(
-            name,
-            {
-                method: grpc.unary_unary_rpc_method_handler(
-                    _method(service, during, method, messages.message_class(f"tensorflow.serving.{request}"), answers)
-                )
-                for method, (request, _) in methods.items()
-            },
-        )
-        for name, methods in messages.SERVICES.items()
-    ]
-
-
-def _method(
-    service: Service,
-    during: Callable[[], AbstractContextManager[None]],
-    method: str,
-    request_class: Any,
-    answers: dict[str, Answer],
-) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
-    """One method: every error is a status with one line, counted and logged."""
-
-    async def call(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
-        began = time.perf_counter()
-        spec = messages.ModelSpec()
-        error: RequestError | None = None
-        answer = b""
-        try:
-            with during():
-                # Here and not in gRPC, which answers INTERNAL where the bytes are wrong.
-                request = _parsed(request_class, data)
-                spec = getattr(request, "model_spec", spec)
-                answer = (await answers[method](request, context)).SerializeToString()
-        except asyncio.CancelledError:
-            error = RequestError(grpc.StatusCode.CANCELLED, "the client did not wait, or its deadline passed")
-            raise
-        except Exception as raised:  # whatever it is, the client gets a status
-            error = status(raised)
-            if error.code is grpc.StatusCode.INTERNAL:
-                logs.failure("internal error", method=method, trace=traceback.format_exc())
-        finally:
-            service.answered(method, "GRPC", spec, began, error)
-        if error is not None:
-            await context.abort(error.code, str(error))
-        return answer
-
-    return call
-
-
-def _parsed(request_class: Any, data: bytes) -> Any:
-    try:
-        return request_class.FromString(data)
-    except DecodeError as error:
-        raise invalid(f"the message is no {request_class.DESCRIPTOR.full_name}: {error}") from error
-
-
-def _tensor(name: str, value: np.ndarray) -> messages.Message:
-    if value.dtype != object:
-        return messages.tensor(value)
-    found = messages.tensor(list(value.flat))
-    if value.ndim != 1:
-        del found.tensor_shape.dim[:]
-        for size in value.shape:
-            found.tensor_shape.dim.add(size=size)
-    return found
-
-
 def _source(settings: Settings) -> Callable[[], messages.Message]:
     if settings.config is not None:
         file, root = settings.config, settings.models
-        return lambda: read_config(file, root)
+        return lambda: local_config(file, root)
     if settings.models is None:
         raise ArgumentError("give the folder of the models, or a models.config with --config")
     folder = settings.models
@@ -399,7 +291,7 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
     if key is None or certificate is None:
         raise ArgumentError("TLS needs both --ssl-key and --ssl-cert")
     try:
-        # gRPC would only say that it could not listen.
+        # Checked here, since gRPC would only say that it could not listen.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         if settings.ssl_ca is not None:
@@ -408,23 +300,23 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
         pair = (key.read_bytes(), certificate.read_bytes())
     except OSError as error:  # which ssl.SSLError is
         files = ", ".join(str(path) for path in (key, certificate, settings.ssl_ca) if path is not None)
-        raise ArgumentError(f"{files}: no key and certificates in PEM that fit together: {error}") from error
+        raise ArgumentError(f"{files}: not a key and certificates in PEM that belong together: {error}") from error
     return grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Otherwise a server that is started again at once would find its own old connections.
+        # Otherwise a server that is started again at once would be refused for its own old connections.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
     except OSError as error:
         found.close()
         reason = error.strerror or error
-        raise ServerError(f"{_joined(host, port)}: cannot be listened on: {reason}; choose another port") from error
+        raise ServerStartError(f"{_join(host, port)}: cannot be listened on: {reason}; choose another port") from error
     return found
 
 
-def _joined(host: str, port: int) -> str:
+def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf import text_format
 
-from serving.server.config import NAME, models_config, read_models_config, write_models_config
+from serving.models_config import NAME, models_config, read_models_config, write_models_config
 from tests.model_server import FLAGS
 from tests.paths import ROOT
 from tests.text_protos import parse
@@ -174,7 +174,7 @@ def test_stable_is_given_anew_below_canary(tmp_path: Path) -> None:
 
 def test_only_finished_versions_count(tmp_path: Path) -> None:
     export(tmp_path, "unet", 3)
-    for name in ("v4", "04", "4.5", ".5.part", "-6", "٧"):
+    for name in ("v4", "4.5", ".5.part", "-6", "٧"):
         (tmp_path / "unet" / name).mkdir()
         (tmp_path / "unet" / name / "saved_model.pb").touch()
     (tmp_path / "unet" / "8").mkdir()  # still being copied

@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 import colorzoo
 import zoo
-from serving.server.config import write_models_config
+from serving.models_config import write_models_config
 from tests.model_server import FLAGS
 from tests.paths import ROOT
 from tests.serving.deploy.test_config import export

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from serving.server.batching import Batcher, Limits
 from serving.server.errors import RequestError
-from serving.server.servable import Signature, TensorInfo, Tensors
+from serving.server.servable import SignatureFunction, TensorInfo, Tensors
 
 FLOAT, STRING = 1, 7
 
@@ -42,7 +42,7 @@ class Doubling:
         self.open.set()
         self.began = threading.Semaphore(0)
         info = TensorInfo(FLOAT, shape)
-        self.signature = Signature("double", {"x": info}, {"y": info}, by_rows=shape[0] is None, run=self.run)
+        self.signature = SignatureFunction("double", {"x": info}, {"y": info}, by_rows=shape[0] is None, run=self.run)
 
     def run(self, inputs: Tensors) -> Tensors:
         self.runs.append(inputs["x"].ravel().tolist())
@@ -76,7 +76,9 @@ async def held(batcher: Batcher, double: Doubling, number: float = 0) -> "asynci
     return task
 
 
-async def waiting(batcher: Batcher, signature: Signature, requests: list[Tensors]) -> "list[asyncio.Task[Tensors]]":
+async def waiting(
+    batcher: Batcher, signature: SignatureFunction, requests: list[Tensors]
+) -> "list[asyncio.Task[Tensors]]":
     tasks = [asyncio.create_task(batcher.run("m", signature, each)) for each in requests]
     await asyncio.sleep(0)
     return tasks
@@ -153,7 +155,7 @@ def test_inputs_with_different_rows_are_run_by_themselves():
         time.sleep(0.02)
         return {"y": inputs["x"][:1]}
 
-    signature = Signature("odd", {"x": info, "z": info}, {"y": info}, by_rows=True, run=run)
+    signature = SignatureFunction("odd", {"x": info, "z": info}, {"y": info}, by_rows=True, run=run)
 
     async def work(batcher):
         inputs = {"x": np.ones(2, np.float32), "z": np.ones(3, np.float32)}
@@ -170,7 +172,7 @@ def test_outputs_with_other_rows_than_the_inputs_are_never_split():
         time.sleep(0.02)
         return {"y": inputs["x"].sum(keepdims=True)}
 
-    signature = Signature("sum", {"x": info}, {"y": info}, by_rows=True, run=run)
+    signature = SignatureFunction("sum", {"x": info}, {"y": info}, by_rows=True, run=run)
 
     async def work(batcher):
         answers = await asyncio.gather(*await waiting(batcher, signature, [values(1, 2), values(3), values(4, 5)]))
@@ -231,7 +233,7 @@ def test_the_bytes_that_wait_or_are_run_are_bounded():
 
 def test_strings_count_with_their_bytes():
     info = TensorInfo(STRING, (None,))
-    signature = Signature("echo", {"s": info}, {"s": info}, by_rows=True, run=lambda inputs: inputs)
+    signature = SignatureFunction("echo", {"s": info}, {"s": info}, by_rows=True, run=lambda inputs: inputs)
 
     async def work(batcher):
         batcher.close()  # so that nothing is taken from the queue
@@ -326,7 +328,7 @@ def test_an_error_of_any_kind_is_an_answer():
     def run(inputs):
         raise KeyError("weights")
 
-    signature = Signature("broken", {"x": info}, {"y": info}, by_rows=True, run=run)
+    signature = SignatureFunction("broken", {"x": info}, {"y": info}, by_rows=True, run=run)
 
     async def work(batcher):
         for _ in range(3):  # the thread goes on

@@ -12,9 +12,10 @@ import pytest
 import tensorflow as tf
 
 from serving.client import messages
+from serving.server.config import folder_config, local_config
 from serving.server.errors import RequestError
 from serving.server.metrics import Metrics
-from serving.server.model_manager import Models, Version, folder_config, read_config
+from serving.server.model_manager import ModelManager, Version
 from serving.server.servable import SavedModel
 from tests import tiny_saved_model
 from tests.servers import wait_until
@@ -45,11 +46,11 @@ def place(exported: dict[int, Path], tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Models]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., ModelManager]]:
     running = []
 
-    def started(source: Callable[[], messages.Message] | None = None, poll_seconds: float = 3600.0) -> Models:
-        models = Models(source or (lambda: folder_config(tmp_path / "models")), Metrics())
+    def started(source: Callable[[], messages.Message] | None = None, poll_seconds: float = 3600.0) -> ModelManager:
+        models = ModelManager(source or (lambda: folder_config(tmp_path / "models")), Metrics())
         running.append(models)
         models.start(poll_seconds)
         return models
@@ -68,17 +69,17 @@ def spec(name: str = "tiny", version: int | None = None, label: str = "") -> mes
     return found
 
 
-def red(models: Models, **wanted: object) -> int:
+def red(models: ModelManager, **wanted: object) -> int:
     """What the version that answers adds to red."""
     with models.using(spec(**wanted)) as (_, model):
         return int(model.signature("rgb").run({"image": GRAY})["colorized"][0, 0, 0, 0]) - 100
 
 
-def states(models: Models) -> dict[int, str]:
+def states(models: ModelManager) -> dict[int, str]:
     return {version.number: version.state for version in models.all_versions()}
 
 
-def refresh(models: Models) -> None:
+def refresh(models: ModelManager) -> None:
     """What the watching thread does every now and then."""
     with models._refreshing:
         models._refresh(models._source())
@@ -90,7 +91,7 @@ def listed(models: Path, policy: str = "", labels: str = "", name: str = "tiny")
         f'model_config_list {{ config {{ name: "{name}" base_path: "{models}/tiny" model_platform: "tensorflow" '
         f"{policy} {labels} }} }}"
     )
-    return read_config(file)
+    return local_config(file)
 
 
 def test_the_highest_version_is_served(place, start):
@@ -251,7 +252,7 @@ def test_the_warm_up_runs_before_the_version_is_available(place, exported, monke
     ran = []
     metrics = Metrics()
     monkeypatch.setattr(metrics, "warmed_up", lambda path, seconds: ran.append((path.name, seconds > 0)))
-    models = Models(lambda: folder_config(exported[1].parent.parent), metrics)
+    models = ModelManager(lambda: folder_config(exported[1].parent.parent), metrics)
     models.start(3600)
     models.close()
     assert ran == [("2", True)]
@@ -266,7 +267,7 @@ def test_folders_whose_names_are_no_numbers_are_ignored_and_told_of_once(place, 
         models = start()
         refresh(models)
     assert states(models) == {1: "AVAILABLE"}
-    told = [text for text in caplog.messages if "is no version" in text]
+    told = [text for text in caplog.messages if "not a version" in text]
     assert sorted(text.split(":")[0].rsplit("/", 1)[1] for text in told) == ["0.3", "v2", "²"]
 
 
@@ -388,7 +389,7 @@ def test_a_folder_without_models_cannot_be_served(start, tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("model_config_list {", "is no list of models"),
+        ("model_config_list {", "not a list of models"),
         ("", "Only ModelConfigList"),
         ('model_config_list { config { base_path: "/x" } }', "name of its own"),
         ('model_config_list { config { name: "a" } }', "no base_path"),
@@ -400,16 +401,16 @@ def test_a_config_that_makes_no_sense_is_refused(text, problem, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(text)
     with pytest.raises(ArgumentError, match=problem):
-        read_config(file)
+        local_config(file)
 
 
 def test_paths_of_a_container_are_looked_for_beside_the_file(tmp_path):
     (tmp_path / "a").mkdir()
     file = tmp_path / "models.config"
     file.write_text('model_config_list { config { name: "x" base_path: "/models/a" } }')
-    assert read_config(file).model_config_list.config[0].base_path == str(tmp_path / "a")
+    assert local_config(file).model_config_list.config[0].base_path == str(tmp_path / "a")
     file.write_text('model_config_list { config { name: "x" base_path: "/models/b" } }')
-    assert read_config(file).model_config_list.config[0].base_path == "/models/b"
+    assert local_config(file).model_config_list.config[0].base_path == "/models/b"
 
 
 def test_a_folder_has_the_versions_and_labels_of_its_models_config(place, start, tmp_path):
@@ -434,7 +435,7 @@ def test_a_label_moves_when_its_version_is_loaded(place, start, tmp_path):
 
     place(1)
     write([1], 1)
-    models = start(lambda: read_config(tmp_path / "models.config"), poll_seconds=0.02)
+    models = start(lambda: local_config(tmp_path / "models.config"), poll_seconds=0.02)
     assert red(models, label="stable") == 10
     write([1, 2], 2)  # which is not there yet
     time.sleep(0.2)
@@ -448,7 +449,7 @@ def test_a_label_moves_when_its_version_is_loaded(place, start, tmp_path):
 def test_relative_paths_of_a_config_begin_beside_it_or_at_the_given_folder(tmp_path):
     file = tmp_path / "models.config"
     file.write_text('model_config_list { config { name: "a" base_path: "a" } }')
-    assert read_config(file).model_config_list.config[0].base_path == str(tmp_path / "a")
-    assert read_config(file, tmp_path / "root").model_config_list.config[0].base_path == str(tmp_path / "root" / "a")
+    assert local_config(file).model_config_list.config[0].base_path == str(tmp_path / "a")
+    assert local_config(file, tmp_path / "root").model_config_list.config[0].base_path == str(tmp_path / "root" / "a")
     with pytest.raises(ArgumentError, match="cannot be read"):
-        read_config(tmp_path / "absent")
+        local_config(tmp_path / "absent")

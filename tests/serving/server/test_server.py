@@ -30,7 +30,7 @@ from tensorflow_serving.apis import (
 
 from serving.client import messages
 from serving.server.batching import Limits
-from serving.server.server import ServerError
+from serving.server.server import ServerStartError
 from tests import tiny_saved_model
 from tests.servers import SECONDS, InThread, request, serve, stub, wait_until
 from tests.tiny_saved_model import RED, picture, red_of
@@ -459,7 +459,9 @@ def test_requests_that_take_longer_than_the_grace_period_are_cut_off(models):
 
 
 def test_a_port_in_use_is_one_line(server, models):
-    with pytest.raises(ServerError, match=f"127.0.0.1:{server.server.port}: cannot be listened on: .* another port"):
+    with pytest.raises(
+        ServerStartError, match=f"127.0.0.1:{server.server.port}: cannot be listened on: .* another port"
+    ):
         with serve(models, port=server.server.port, rest_port=None):
             pass
 
