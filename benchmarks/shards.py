@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from training.data import records
-from training.data.datasets import RESIZE_MODES, Photographs, center_crop, in_shards, pad
+from training.data.datasets import Photographs, of_shards
 from training.data.folder import decode
+from training.data.resize import RESIZE_MODES, center_crop, pad
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     sets = {
-        str(path): in_shards(records.load([(path, "train")]), arguments.size, arguments.resize_mode, (0, 0))
+        str(path): of_shards(records.load([(path, "train")]), arguments.size, arguments.resize_mode, (0, 0))
         for path in arguments.shards
     }
     first = next(iter(sets.values()))

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.data.datasets import GRAY_LIMIT
+from training.data.statistics import GRAY_LIMIT
 from training.recipes.recipe import Recipe
 from training.systems.color_unet import ColorUNetRecipe
 from training.systems.system import Statistics

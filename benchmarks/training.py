@@ -32,7 +32,8 @@ from PIL import Image
 from skimage import data as samples
 
 from training import recipes
-from training.data.datasets import Photographs, WorkerInfo, batches
+from training.data.batches import WorkerInfo, batches
+from training.data.datasets import Photographs
 from training.loop.strategies import distributed, make_strategy
 from training.loop.trainer import Inputs, make_trainer
 from training.recipes.recipe import Recipe

@@ -246,8 +246,8 @@ def test_shards_that_cannot_be_made(run: Callable[..., Any], tmp_path: Path) -> 
         ((photos, "-o", out, "--drop-near-duplicates", 9), "--drop-near-duplicates"),
         (("-o", out), "colorzoo: no source is given: name folders, archives or tfds:NAME\n"),
         ((photos, "-o", out, "--validation", 1), "colorzoo: validation is 1.0: it must be a share in [0, 1)\n"),
-        ((tmp_path / "gone.tar", "-o", out), "gone.tar: there is no such folder or archive"),
-        (("--verify", photos), "photos is no folder of shards"),
+        ((tmp_path / "gone.tar", "-o", out), "gone.tar: no such folder or archive"),
+        (("--verify", photos), "photos is not a folder of shards"),
     ):
         done = run("shards", *arguments)
         assert done.exit_code == 2, arguments

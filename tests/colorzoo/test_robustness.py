@@ -25,7 +25,7 @@ from tests.photographs import easy_field, write_fields
 from tests.training.loop.test_train import Killed, saved_weights
 from tests.two_layers import TwoLayers, without_tracing
 from training import recipes
-from training.data import datasets
+from training.data import cache, datasets
 from training.loop import train as train_module
 from training.loop.callbacks import BestModel, Panels
 from training.loop.checkpoints import State
@@ -144,7 +144,7 @@ def test_full_disk_at_every_kind_of_file(
     log = out / "log.csv"
     manager = tf.train.CheckpointManager
     places: list[tuple[Any, str, Callable[[], int], int]] = [
-        (datasets, "_decode_all", lambda: 5000, 1),  # the frames
+        (cache, "_decode_all", lambda: 5000, 1),  # the frames
         (run_folder, "claim", lambda: 100, 1),
         (State, "save", lambda: 100, 1),
         (State, "save", lambda: 1000, 2),
@@ -436,7 +436,7 @@ def test_sigterm_at_any_time(
 ) -> None:
     out = tmp_path / "run"
     handler = signal.getsignal(signal.SIGTERM)
-    before_the_first_step: list[tuple[Any, str]] = [(datasets, "_decode"), (run_folder, "claim"), (State, "_restore")]
+    before_the_first_step: list[tuple[Any, str]] = [(cache, "_decode"), (run_folder, "claim"), (State, "_restore")]
     for owner, name in before_the_first_step:
         original = getattr(owner, name)
 
@@ -514,7 +514,7 @@ def test_terminated_command(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_terminated_command_that_prepares_photographs(photos: Path, tmp_path: Path) -> None:
     slow = (
-        "import colorzoo; colorzoo._silence(); import time, training.data.datasets as d; f = d._decode; "
+        "import colorzoo; colorzoo._silence(); import time, training.data.cache as d; f = d._decode; "
         "d._decode = lambda *a: (time.sleep(10), f(*a))[1]"
     )
     with command(photos, tmp_path / "run", slow) as process:

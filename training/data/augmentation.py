@@ -35,48 +35,48 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class AugmentationParams:
-    """What happens to each picture of a batch: fraction of the crop, its place, mirror image, strength of noise."""
+    """What happens to each picture of a batch."""
 
-    fraction: tf.Tensor  # (B,) in (0, 1]
-    place: tf.Tensor  # (B, 2) in [0, 1]: down and across
+    fraction: tf.Tensor  # (B,) in (0, 1]: side of the crop
+    position: tf.Tensor  # (B, 2) in [0, 1]: of the crop, down and across
     flip: tf.Tensor  # (B,) bool
-    strength: tf.Tensor  # (B,) standard deviation on L
+    strength: tf.Tensor  # (B,) standard deviation of the noise on L
 
     def part(self, part: slice) -> "AugmentationParams":
         """Those of a part of the batch."""
-        return AugmentationParams(self.fraction[part], self.place[part], self.flip[part], self.strength[part])
+        return AugmentationParams(self.fraction[part], self.position[part], self.flip[part], self.strength[part])
 
 
-def drawn(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> AugmentationParams:
-    """The changes of a batch, from the variant (B,) of each picture and a seed (2,)."""
+def draw_params(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> AugmentationParams:
+    """The parameters of a batch, from the variant (B,) of each picture and a seed (2,)."""
     count = tf.shape(variant)[0]
     draws = tf.random.stateless_uniform((4, count), draw)
-    place, strengths = tf.transpose(draws[1:3]), tf.constant(augmentation.noise, tf.float32)
+    position, strengths = tf.transpose(draws[1:3]), tf.constant(augmentation.noise, tf.float32)
     if augmentation.sevenfold:
         return AugmentationParams(
             tf.where(variant >= 5, augmentation.crop, 1.0),
-            place,
+            position,
             variant == 1,
             tf.gather(tf.concat([[0.0, 0.0], strengths, [0.0, 0.0]], 0), variant),
         )
     which = tf.random.stateless_uniform((count,), draw + 1, 0, len(augmentation.noise), tf.int32)
     flip = draws[3] < 0.5 if augmentation.flip else tf.zeros((count,), tf.bool)
     fraction = augmentation.crop + (1 - augmentation.crop) * draws[0]
-    return AugmentationParams(fraction, place, flip, tf.gather(strengths, which))
+    return AugmentationParams(fraction, position, flip, tf.gather(strengths, which))
 
 
-def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: AugmentationParams) -> tf.Tensor:
+def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, params: AugmentationParams) -> tf.Tensor:
     """A crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
 
     The padding repeats the border of what came out, as it does for a picture that is not augmented.
     """
     size = rgb.shape[1]
     last = tf.cast(sizes, tf.float32) - 1
-    corner = (1 - changes.fraction)[:, None] * last * changes.place
+    corner = (1 - params.fraction)[:, None] * last * params.position
     here = tf.minimum(tf.range(size, dtype=tf.float32)[None, :, None], last[:, None, :])  # (B, S, 2)
-    here = corner[:, None] + changes.fraction[:, None, None] * here
+    here = corner[:, None] + params.fraction[:, None, None] * here
     rows, columns = here[..., 0], here[..., 1]
-    columns = tf.where(changes.flip[:, None], last[:, 1:] - columns, columns)
+    columns = tf.where(params.flip[:, None], last[:, 1:] - columns, columns)
 
     def read_at(positions: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(1 - tf.abs(positions[..., None] - tf.range(size, dtype=tf.float32)))[:, None]
@@ -85,6 +85,6 @@ def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, changes: AugmentationParams)
     return tf.transpose(planes, (0, 2, 3, 1))
 
 
-def noise(shape: tuple[Any, ...], changes: AugmentationParams, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
+def noise(shape: tuple[Any, ...], params: AugmentationParams, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
     """Gaussian noise for L of shape (B, S, S, 1), or for a part of that batch, of each picture's own strength."""
-    return changes.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]
+    return params.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]

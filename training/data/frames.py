@@ -11,7 +11,7 @@ score nor threshold. Here:
    The paper speaks of neighbors; against those, a slow pan would be dropped from its beginning to its end. Other
    scenes do not count, so that each has a frame whatever the threshold is.
 3. Dropped as well, which the paper does not say: frames of nearly one tone (fades, black leader), frames that are
-   gray or toned by the rule of `training.data.datasets.colorless`, and frames that the decoder had to make up in part.
+   gray or toned by `training.data.statistics.colorless`, and frames that the decoder had to make up in part.
 4. A new scene begins where two neighbors, kept or not, differ in this score and in the histogram of their colors.
    The paper does not look for cuts. Here the scene is part of a frame's name, for a split between the frames of
    one scene would put near-duplicates on both sides.
@@ -45,9 +45,9 @@ from rich.text import Text
 
 from media.films import SMALL, Entry, Film, find
 from media.sheets import contact_sheet
-from training.data.datasets import colorless
 from training.data.folder import FRAMES_REPORT as REPORT
 from training.data.folder import FRAMES_SHEET as SHEET
+from training.data.statistics import colorless
 from training.evaluation.protocol import spread
 from zoo.errors import ArgumentError, DataError, FilmError
 

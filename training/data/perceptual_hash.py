@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 BITS = 64
-FARTHEST = 8  # bits: beyond, unlike pictures are found alike, and so many must be compared that it takes hours
+FARTHEST = 8  # bits: beyond, pictures that differ are found alike, and comparing all candidates takes hours
 
 
-def look(thumbnail: np.ndarray) -> int:
+def perceptual_hash(thumbnail: np.ndarray) -> int:
     """The perceptual hash of a picture (S, S, 3) uint8: 64 bits of which few differ after saving anew or scaling."""
     return int.from_bytes(np.packbits(imagehash.phash(Image.fromarray(thumbnail)).hash).tobytes())
 
@@ -30,20 +30,20 @@ class HashIndex:
         # Of each band: its bits -> the hashes and numbers that were added, in turns.
         self._added: list[dict[int, array[int]]] = [defaultdict(lambda: array("Q")) for _ in self._bands]
 
-    def add(self, look: int, number: int) -> None:
+    def add(self, value: int, number: int) -> None:
         """Keeps a hash."""
         for (shift, mask), added in zip(self._bands, self._added, strict=True):
-            added[look >> shift & mask].extend((look, number))
+            added[value >> shift & mask].extend((value, number))
 
-    def near(self, look: int) -> dict[int, int]:
+    def near(self, value: int) -> dict[int, int]:
         """The numbers of the hashes that differ in at most `distance` bits -> the least number of bits."""
         found: dict[int, int] = {}
         for (shift, mask), added in zip(self._bands, self._added, strict=True):
-            bucket = added.get(look >> shift & mask)
+            bucket = added.get(value >> shift & mask)
             if bucket is None:
                 continue
             hashes, numbers = np.frombuffer(bucket, np.uint64).reshape(-1, 2).T
-            bits = np.bitwise_count(hashes ^ np.uint64(look))
+            bits = np.bitwise_count(hashes ^ np.uint64(value))
             for number in np.unique(numbers[bits <= self.distance]).tolist():
                 least = int(bits[(numbers == number)].min())
                 found[number] = min(found.get(number, BITS), least)

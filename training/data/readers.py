@@ -21,7 +21,7 @@ from zoo.errors import DataError
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ARCHIVES = (*TARS, ".zip")
 TFDS = "tfds:"
-LARGEST = 1 << 30  # bytes of one file; what is larger is no photograph, and is not taken into memory
+LARGEST = 1 << 30  # bytes of one file; what is larger is not a photograph, and is not taken into memory
 # What is raised where a file or a member of an archive cannot be read.
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
@@ -69,7 +69,7 @@ class Source:
         return {folder: "/".join(part[skip:]) for folder, part in parts.items()}
 
 
-def opened(name: str, tfds_dir: Path | None = None) -> Source:
+def open_source(name: str, tfds_dir: Path | None = None) -> Source:
     """The source that a name stands for: a folder, an archive or tfds:NAME[:SPLIT].
 
     Raises:
@@ -84,7 +84,7 @@ def opened(name: str, tfds_dir: Path | None = None) -> Source:
         except OSError as error:
             raise DataError(f"{name} cannot be read: {error}") from error
     if not path.exists():
-        raise DataError(f"{name}: there is no such folder or archive, and no tfds: before the name of a data set")
+        raise DataError(f"{name}: no such folder or archive (a data set of tensorflow-datasets is named tfds:NAME)")
     if not _is_archive(path.name):
         raise DataError(f"{name} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
     state = {"kind": "archive", "bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}
@@ -192,7 +192,7 @@ def _of_archive(path: Path) -> Iterator[Item]:
 def _members(file: IO[bytes], kind: str, name: str, folder: str) -> Iterator[Item]:
     listed = _in_zip if kind.lower().endswith(".zip") else _in_tar
     for member, size, opener in listed(file):
-        # Nothing is ever unpacked, so a name that leads out of the archive does no harm; but it is no class.
+        # Nothing is ever unpacked, so a name that leads out of the archive does no harm; it is not a class, though.
         parts = PurePosixPath(member.replace("\\", "/")).parts
         inside = PurePosixPath(folder, *(part for part in parts if part not in ("/", "..")))
         parent = "" if str(inside.parent) == "." else str(inside.parent)
@@ -258,14 +258,14 @@ def _of_tfds(name: str, data_dir: Path | None) -> Source:
     data_set, _, split = name.removeprefix(TFDS).partition(":")
     split = split or "train"
     if not data_set:
-        raise DataError(f"{name!r} names no data set: tfds:cifar10 or tfds:imagenet2012:validation are examples")
+        raise DataError(f"{name!r} does not name a data set: tfds:cifar10 or tfds:imagenet2012:validation are examples")
     where = {} if data_dir is None else {"data_dir": str(data_dir)}
     try:
         builder = tfds.builder(data_set, **where)
         builder.download_and_prepare()
     except Exception as error:  # of any kind: no such name, no network, no disk, a download to be made by hand
         raise DataError(
-            f"{name} cannot be had: {' '.join(str(error).split())[:600]}; prepare it where there is a network "
+            f"{name} cannot be prepared: {' '.join(str(error).split())[:600]}; prepare it where there is a network "
             f"(tfds build {data_set}), and name its folder with --tfds-dir"
         ) from error
     splits = builder.info.splits

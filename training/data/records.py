@@ -33,12 +33,12 @@ ROW = np.dtype(
         ("offset", "<u8"),  # of the encoded image in its shard, in bytes
         ("length", "<u4"),  # of the encoded image, in bytes
         ("after", "<u4"),  # bytes of the record after the image
-        ("class", "<u4"),  # place in the classes of index.json; of opened shards, in Shards.classes
+        ("class", "<u4"),  # index in the classes of index.json; of opened shards, in Shards.classes
         ("height", "<u4"),
         ("width", "<u4"),
         ("sha256", "V32"),  # of the file that the picture came from
         ("pixels", "<u8"),  # the first 8 bytes of the SHA-256 of its decoded pixels
-        ("look", "<u8"),  # perceptual hash; 0 if none was needed
+        ("look", "<u8"),  # perceptual hash; 0 if none was needed (named as in the first version of the format)
     ]
 )
 HEADER, FOOTER = 12, 4  # bytes around a record in a TFRecord file
@@ -66,8 +66,8 @@ class Shards:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def place(self, i: int) -> tuple[int, int]:
-        """The shard of a picture, and the place in it."""
+    def locate(self, i: int) -> tuple[int, int]:
+        """The index of a picture's shard, and its index in that shard."""
         shard = int(np.searchsorted(self.starts, i, side="right")) - 1
         return shard, i - int(self.starts[shard])
 
@@ -84,14 +84,14 @@ class Shards:
         return functools.lru_cache(OPEN_FILES)(_File)
 
     def _bytes(self, i: int, offset: int, length: int) -> bytes:
-        shard, place = self.place(i)
+        shard, k = self.locate(i)
         try:
             file = self._opened(self.files[shard])  # held, since another thread may push it out of the cache
             data = os.pread(file.descriptor, length, offset)
         except OSError as error:
             raise DataError(f"{self.files[shard]} cannot be read: {error}; try colorzoo shards --verify") from error
         if len(data) < length:
-            raise DataError(f"{self.files[shard]} ends within picture {place}: try colorzoo shards --verify")
+            raise DataError(f"{self.files[shard]} ends within picture {k}: try colorzoo shards --verify")
         return data
 
     def picture(self, i: int) -> Image.Image:
@@ -103,8 +103,8 @@ class Shards:
         try:
             return Image.fromarray(pixels_of(self.encoded(i)))
         except PhotographError as error:
-            shard, place = self.place(i)
-            raise DataError(f"picture {place} of {self.files[shard]} {error}: try colorzoo shards --verify") from error
+            shard, k = self.locate(i)
+            raise DataError(f"picture {k} of {self.files[shard]} {error}: try colorzoo shards --verify") from error
 
     def name(self, i: int) -> str:
         """Where a picture came from."""
@@ -135,7 +135,7 @@ class Shards:
 
 
 class Lazily(Sequence[str]):
-    """What is looked up when it is asked for: millions of names and hashes need not be in memory."""
+    """A sequence whose items are looked up when they are used, since millions of names need not be in memory."""
 
     def __init__(self, count: int, at: Callable[[int], str]) -> None:
         self._count, self._at = count, at
@@ -167,7 +167,7 @@ def find(path: Path, split: str) -> tuple[Path, str] | None:
         return path, split
     if not (path / "index.json").is_file():
         if (path / "progress.json").is_file():
-            raise DataError(f"the shards in {path} are not finished: give the command that began them again")
+            raise DataError(f"the shards in {path} are not finished: run the same command again")
         return None
     return path, split if split in read_index(path)["splits"] else "train"
 
@@ -183,7 +183,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         index = json.loads(path.read_text())
         version = index["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder} is no folder of shards: {path.name} cannot be read: {error}") from error
+        raise DataError(f"{folder} is not a folder of shards: {path.name} cannot be read: {error}") from error
     if version != VERSION:
         raise DataError(f"{folder} holds shards of version {version}: this program reads version {VERSION}")
     return dict(index)
@@ -196,12 +196,12 @@ def load(found: Sequence[tuple[Path, str]]) -> Shards:
         DataError: a file that is missing or is not as long as the index says.
     """
     files, rows, samples = [], [], []
-    places: dict[str, int] = {}  # of the classes of all folders
+    numbers: dict[str, int] = {}  # of the classes of all folders
     digest = hashlib.sha256()
     for folder, split in found:
         index = read_index(folder)
         digest.update((folder / "index.json").read_bytes() + split.encode())
-        merged = np.array([places.setdefault(name, len(places)) for name in index["classes"]], np.uint32)
+        merged = np.array([numbers.setdefault(name, len(numbers)) for name in index["classes"]], np.uint32)
         for shard in index["splits"][split]["shards"]:
             path = folder / shard["file"]
             size = path.stat().st_size if path.is_file() else None
@@ -215,7 +215,7 @@ def load(found: Sequence[tuple[Path, str]]) -> Shards:
     starts = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int64)
     folders = [(str(folder.resolve()), split) for folder, split in found]
     sample = np.concatenate(samples)
-    return Shards(files, starts, np.concatenate(rows), list(places), sample, folders, digest.hexdigest())
+    return Shards(files, starts, np.concatenate(rows), list(numbers), sample, folders, digest.hexdigest())
 
 
 def _array(folder: Path, path: Path, count: int | None = None) -> np.ndarray:
@@ -273,7 +273,7 @@ def file_sha256(path: Path) -> str:
 
 
 def verify(folder: Path) -> list[tuple[str, str]]:
-    """Everything that is wrong with a folder of shards: name of the file and what it is.
+    """Everything that is wrong with a folder of shards: names of files, each with what is wrong with it.
 
     Raises:
         DataError: the folder has no index that can be read.

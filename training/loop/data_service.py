@@ -18,6 +18,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,8 @@ import tensorflow as tf
 import typer
 from tensorflow.python.ops import script_ops
 
-from training.data import datasets, records
-from training.data.datasets import Photographs
+from training.data import records
+from training.data.datasets import Photographs, of_shards
 from zoo.errors import DataError
 
 FUNCTION = "colorzoo.training.service.read"
@@ -36,18 +37,32 @@ SECONDS = 10  # to connect, and to wait for a batch before it is read here
 END = object()
 
 
-def frames(address: str, photographs: Photographs, items: np.ndarray, seeds: Sequence[int] | None) -> tf.data.Dataset:
-    """What `photographs.read` gives for each row of items (steps, B), read by the workers of a service.
+@dataclass(frozen=True)
+class DataService:
+    """Reads the batches of `training.data.batches` through a service.
 
-    Args:
-        address: grpc://HOST:PORT of the dispatcher.
-        photographs: must be in shards.
-        items: positions of pictures.
-        seeds: of windows; None for middle ones.
-
-    Raises:
-        DataError: no service answers, or the photographs are not in shards.
+    address: grpc://HOST:PORT of the dispatcher.
     """
+
+    address: str
+
+    def read(self, photographs: Photographs, items: np.ndarray, seeds: Sequence[int] | None) -> tf.data.Dataset:
+        """What `photographs.read` gives for each row of items (steps, B), read by the workers of the service.
+
+        Args:
+            photographs: must be in shards.
+            items: positions of pictures.
+            seeds: of windows; None for middle ones.
+
+        Raises:
+            DataError: the service does not answer, or the photographs are not in shards.
+        """
+        return _read_remotely(self.address, photographs, items, seeds)
+
+
+def _read_remotely(
+    address: str, photographs: Photographs, items: np.ndarray, seeds: Sequence[int] | None
+) -> tf.data.Dataset:
     if not photographs.shards:
         raise DataError("a data service reads shards only: make some with colorzoo shards")
     _check_answers(address)
@@ -67,7 +82,7 @@ def frames(address: str, photographs: Photographs, items: np.ndarray, seeds: Seq
         remote = remote.apply(service.distribute(service.ShardingPolicy.DYNAMIC, address))
         early: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         turn = 0
-        for received in _fetched(remote, address):
+        for received in _fetch(remote, address):
             if received and received[0] >= turn:
                 early[int(received[0])] = received[1:]
             late = received is None
@@ -86,11 +101,11 @@ def frames(address: str, photographs: Photographs, items: np.ndarray, seeds: Seq
     return tf.data.Dataset.from_generator(in_order, output_signature=signature)
 
 
-def _fetched(remote: tf.data.Dataset, address: str) -> Iterator[tuple[Any, ...] | None]:
+def _fetch(remote: tf.data.Dataset, address: str) -> Iterator[tuple[Any, ...] | None]:
     """The elements of a dataset as they come, and None whenever none came for some seconds.
 
     Raises:
-        DataError: the service failed, or answers no more.
+        DataError: the service failed, or no longer answers.
     """
     arrived: queue.Queue[Any] = queue.Queue(1)
     closed = threading.Event()
@@ -100,7 +115,7 @@ def _fetched(remote: tf.data.Dataset, address: str) -> Iterator[tuple[Any, ...] 
             with suppress(queue.Full):
                 return arrived.put(element, timeout=1)
 
-    def fetch() -> None:
+    def run() -> None:
         try:
             for element in remote.as_numpy_iterator():
                 put(element)
@@ -111,7 +126,7 @@ def _fetched(remote: tf.data.Dataset, address: str) -> Iterator[tuple[Any, ...] 
             put(error)
 
     # In a thread that ends with the process, since TensorFlow waits for a service that died without end.
-    threading.Thread(target=fetch, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     try:
         while True:
             try:
@@ -155,25 +170,28 @@ def _task(photographs: Photographs, seeds: Sequence[int] | None) -> str:
         return json.dumps(
             task | {"resize_mode": "random_crop", "shortest": photographs.window.shortest, "seeds": seeds}
         )
-    assert photographs.resize_mode
-    return json.dumps(task | {"resize_mode": photographs.resize_mode.kind, "shortest": (0, 0), "seeds": seeds})
+    assert photographs.resize
+    resize = {"resize_mode": photographs.resize.mode, "enlarge": photographs.resize.enlarge}
+    return json.dumps(task | resize | {"shortest": (0, 0), "seeds": seeds})
 
 
 def _read(task: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The function that graphs name."""
     settings = json.loads(task.item() if isinstance(task, np.ndarray) else task)
     seeds = settings.pop("seeds")
-    return _opened(json.dumps(settings)).read(chosen, seeds)
+    return _open(json.dumps(settings)).read(chosen, seeds)
 
 
 @functools.lru_cache(4)
-def _opened(text: str) -> Photographs:
+def _open(text: str) -> Photographs:
     settings: dict[str, Any] = json.loads(text)
     folders = [(Path(folder), split) for folder, split in settings["folders"]]
     shards = records.load(folders)
     if shards.digest != settings["digest"]:
         raise DataError(f"the shards in {folders[0][0]} are others at the data service than at the run")
-    return datasets.in_shards(shards, settings["size"], settings["resize_mode"], settings["shortest"])
+    return of_shards(
+        shards, settings["size"], settings["resize_mode"], settings["shortest"], enlarge=settings.get("enlarge", True)
+    )
 
 
 # A graph holds the name of a function only, and TensorFlow looks it up in the process that runs the graph.

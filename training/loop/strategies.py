@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from training.data.datasets import ALONE, WorkerInfo
+from training.data.batches import ALONE, WorkerInfo
 from zoo.errors import ArgumentError
 
 STRATEGIES = ("one", "mirrored", "multiworker", "tpu")

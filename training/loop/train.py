@@ -19,10 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from training import recipes
-from training.data.datasets import Photographs, WorkerInfo, batches, check_apart
+from training.data.batches import WorkerInfo, batches
+from training.data.datasets import Photographs, check_apart
 from training.loop import warm_start
 from training.loop.callbacks import BestModel, Panels, Progress, Times
 from training.loop.checkpoints import State
+from training.loop.data_service import DataService
 from training.loop.optimizers import averaged, current_rate
 from training.loop.strategies import agreed, distributed, make_strategy, place_of, total
 from training.loop.trainer import Inputs, make_trainer, summed
@@ -178,7 +180,7 @@ def _train(
 
     def validate(held_out: Photographs) -> dict[str, float]:
         sums = []
-        for part in batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, place=place):
+        for part in batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, worker=place):
             sums.append(val_step(part))
             end_if_stopped(alone=True)
         found = {name: float(sum(part[name] for part in sums)) for name in sums[0]}
@@ -221,8 +223,8 @@ def _train(
                 def part(place: WorkerInfo) -> tf.data.Dataset:
                     return batches(
                         photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
-                        augmentation=augmentation, classes=photographs.classes, draws=system.draws, place=place,
-                        service=data_service,
+                        augmentation=augmentation, classes=photographs.classes, draws=system.draws, worker=place,
+                        reader=DataService(data_service) if data_service else None,
                     )  # fmt: skip
 
                 for together in _grouped(distributed(strategy, dealt, part), parts):

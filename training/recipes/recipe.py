@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from training.data.augmentation import SEVENFOLD, Augmentation
-from training.data.datasets import RESIZE_MODES, Photographs, prepare
+from training.data.datasets import Photographs, prepare
+from training.data.resize import RESIZE_MODES
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
 

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training.data.datasets import Photographs, frequent_uv_classes, uv_prior
+from training.data.datasets import Photographs
+from training.data.statistics import frequent_uv_classes, uv_prior
 from training.recipes.recipe import Recipe
 from training.systems.losses import cross_entropy
 from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised

@@ -9,7 +9,8 @@ import tensorflow as tf
 from keras import ops
 
 import zoo
-from training.data.datasets import CHECKED_TOGETHER, GRAY_LIMIT, Photographs
+from training.data.datasets import Photographs
+from training.data.statistics import CHECKED_TOGETHER, GRAY_LIMIT
 from training.recipes.recipe import Recipe
 from training.systems.losses import not_gray, pixel_weights, soft_cross_entropy
 from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -13,9 +14,12 @@ from keras import ops
 from PIL import Image
 
 from tests.photographs import color_field, write_fields
-from training.data import datasets, records, shards
-from training.data.augmentation import Augmentation, crop_and_flip, drawn
-from training.data.datasets import Photographs, WorkerInfo, batches, prepare
+from training.data import cache, datasets, records, shards
+from training.data.augmentation import Augmentation, crop_and_flip, draw_params
+from training.data.batches import WorkerInfo, batches
+from training.data.datasets import Photographs, check_apart, prepare
+from training.data.resize import THUMBNAIL, Resize, pad
+from training.data.statistics import frequent_uv_classes
 from zoo import color
 from zoo.errors import ArgumentError, DataError
 
@@ -25,7 +29,7 @@ ALL = Augmentation(flip=True, crop=0.6, noise=(0.0, 2.0))
 
 
 def photographs(*pictures: Image.Image) -> Photographs:
-    frames, sizes = zip(*(datasets.pad(picture, SIZE) for picture in pictures), strict=True)
+    frames, sizes = zip(*(pad(picture, SIZE) for picture in pictures), strict=True)
     names = [str(i) for i in range(len(pictures))]
     return Photographs(np.stack(frames), np.array(sizes, np.int32), names, names, [])
 
@@ -64,7 +68,7 @@ def test_left_out(tmp_path: Path) -> None:
     Image.fromarray(sepia.astype(np.uint8)).save(folder / "sepia.jpg", quality=95)
     (folder / "broken.jpg").write_bytes((folder / "coast" / "000.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
-    (folder / "text.png").write_text("this is no picture")
+    (folder / "text.png").write_text("this is not a picture")
     found = prepare([folder], SIZE, tmp_path / "cache")
     assert [Path(name).name for name in found.names] == ["000.jpg", "001.png"]
     reasons = {Path(name).name: reason for name, reason in found.left_out}
@@ -87,7 +91,7 @@ def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: 
         for place in rng.integers(0, min(len(bad), 200 if i % 2 else 10**6), 6):
             bad[place] = rng.integers(0, 256)
         path.write_bytes(bad)
-        frame, shape, _, reason = datasets._decode(path, datasets._Resize(SIZE, "pad"))
+        frame, shape, _, reason = cache._decode(path, Resize(SIZE, "pad"))
         assert frame.shape == (SIZE, SIZE, 3)
         assert bool(reason) == (shape == (0, 0))
         outcomes.add(bool(reason))
@@ -128,10 +132,10 @@ def test_only_gray_photographs(tmp_path: Path) -> None:
 def test_validation_apart_from_training(tmp_path: Path) -> None:
     train, val = write_fields(tmp_path / "train", 3), write_fields(tmp_path / "val", 3, seed=1)
     first = prepare([train], SIZE, tmp_path / "cache1")
-    datasets.check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
+    check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
     shutil.copy(train / "coast" / "000.jpg", val / "forest" / "another-name.jpg")
     with pytest.raises(DataError, match="1 of 4 validation pictures are also trained on, .*another-name.jpg"):
-        datasets.check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
+        check_apart(first, prepare([val], SIZE, tmp_path / "cache2"))
 
 
 # === How they are fitted ===
@@ -140,7 +144,7 @@ def test_validation_apart_from_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(80, 40), (40, 80), (64, 64), (10, 20), (33, 32), (300, 2)])
 def test_fit(width: int, height: int) -> None:
     picture = color_field(3, height, width)
-    frame, (h, w) = datasets.pad(picture, SIZE)
+    frame, (h, w) = pad(picture, SIZE)
     assert frame.shape == (SIZE, SIZE, 3)
     assert frame.dtype == np.uint8
     assert max(h, w) == SIZE
@@ -149,6 +153,65 @@ def test_fit(width: int, height: int) -> None:
     np.testing.assert_array_equal(frame[:h, :w], expected)
     np.testing.assert_array_equal(frame[h:, :w], np.broadcast_to(expected[-1:], (SIZE - h, w, 3)))
     np.testing.assert_array_equal(frame[:, w:], np.broadcast_to(frame[:, w - 1 : w], (SIZE, SIZE - w, 3)))
+
+
+def test_stretch(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    picture = color_field(3, 40, 80)
+    picture.save(folder / "a.png")
+    found = prepare([folder], SIZE, tmp_path / "cache", "stretch")
+    np.testing.assert_array_equal(found.frames[0], picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+    assert found.sizes.tolist() == [[SIZE, SIZE]]
+
+
+@pytest.mark.parametrize(
+    ("resize_mode", "box"), [("pad", (0, 0, 24, 16)), ("center_crop", (4, 0, 20, 16))], ids=["pad", "center_crop"]
+)
+def test_smaller_pictures_are_not_enlarged(resize_mode: str, box: tuple[int, int, int, int], tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    picture = color_field(3, 16, 24)
+    picture.save(folder / "a.png")
+    color_field(4, 64, 64).save(folder / "b.png")
+    shards.write([str(folder)], tmp_path / "shards")
+    wanted = picture.crop(box)
+    for source in (folder, tmp_path / "shards"):
+        found = prepare([source], SIZE, tmp_path / "cache", resize_mode, enlarge=False)
+        frames, sizes = found.read(np.arange(2), None)
+        assert sizes.tolist() == [[wanted.height, wanted.width], [SIZE, SIZE]]
+        np.testing.assert_array_equal(frames[0, : wanted.height, : wanted.width], wanted)
+        mask = epoch(found)[0][1]["mask"]
+        assert mask.sum((1, 2)).tolist() == [wanted.height * wanted.width, SIZE * SIZE]
+        large = prepare([source], SIZE, tmp_path / "cache", resize_mode)
+        np.testing.assert_array_equal(frames[1], large.read(np.array([1]), None)[0][0])
+
+
+def test_only_whole_pictures_can_stay_small(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="resize_mode is 'random_crop': without enlarge"):
+        prepare([tmp_path], SIZE, tmp_path / "cache", "random_crop", enlarge=False)
+
+
+def test_gray_pictures_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 2)
+    color_field(9, 40, 40).convert("L").save(folder / "gray.png")
+    kept = prepare([folder], SIZE, tmp_path / "cache", drop_gray=False)
+    assert (len(kept), kept.left_out) == (3, [])
+    dropped = prepare([folder], SIZE, tmp_path / "cache")  # not what was cached with the other setting
+    assert (len(dropped), dropped.left_out) == (2, [(str(folder / "gray.png"), "gray")])
+
+    with_gray, without = tmp_path / "with", tmp_path / "without"
+    index = shards.write([str(folder)], with_gray, keep_gray=True)
+    assert (index["splits"]["train"]["count"], index["left_out"]["count"]) == (3, 0)
+    assert "keep_gray" not in shards.write([str(folder)], without)["settings"]
+    assert len(prepare([with_gray], SIZE, tmp_path / "cache", drop_gray=False)) == 3
+    assert len(prepare([without], SIZE, tmp_path / "cache")) == 2
+    with pytest.raises(DataError, match="with may hold gray pictures, .* --keep-gray: set drop_gray to False"):
+        prepare([with_gray], SIZE, tmp_path / "cache")
+    with pytest.raises(DataError, match="without lack 1 gray or toned pictures that drop_gray=False keeps"):
+        prepare([without], SIZE, tmp_path / "cache", drop_gray=False)
+    with pytest.raises(DataError, match="the shards have keep_gray=True, the command keep_gray=False"):
+        shards.write([str(folder)], with_gray)
 
 
 def exif(orientation: int) -> Image.Exif:
@@ -176,7 +239,7 @@ def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 4)
     before = prepare([folder], SIZE, tmp_path / "cache")
     before = dataclasses.replace(before, frames=np.array(before.frames))
-    with mock.patch.object(datasets, "_decode", side_effect=AssertionError("decoded again")):
+    with mock.patch.object(cache, "_decode", side_effect=AssertionError("decoded again")):
         again = prepare([folder], SIZE, tmp_path / "cache")
     np.testing.assert_array_equal(again.frames, before.frames)
     np.testing.assert_array_equal(again.sizes, before.sizes)
@@ -187,7 +250,7 @@ def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
     color_field(77, 48, 40).save(changed, quality=95)
     after = prepare([folder], SIZE, tmp_path / "cache")
     assert after.hashes[0] != before.hashes[0]
-    np.testing.assert_array_equal(after.frames[0], datasets.pad(Image.open(changed), SIZE)[0])
+    np.testing.assert_array_equal(after.frames[0], pad(Image.open(changed), SIZE)[0])
     np.testing.assert_array_equal(after.frames[1:], before.frames[1:])
     del after
 
@@ -202,26 +265,26 @@ def test_cache_of_the_same_files_with_a_new_time(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 2)
     prepare([folder], SIZE, tmp_path / "cache")
     os.utime(folder / "coast" / "000.jpg", ns=(1, 1))
-    with mock.patch.object(datasets, "_decode", wraps=datasets._decode) as decode:
+    with mock.patch.object(cache, "_decode", wraps=cache._decode) as decode:
         prepare([folder], SIZE, tmp_path / "cache")
     assert decode.call_count == 2
 
 
 def test_cache_that_was_not_finished(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 3)
-    original = datasets._decode
+    original = cache._decode
 
-    def killed(path: Path, resize_mode: datasets._Resize) -> datasets.Decoded:
+    def killed(path: Path, resize: Resize) -> cache.Decoded:
         if path.name == "001.png":
             raise KeyboardInterrupt
-        return original(path, resize_mode)
+        return original(path, resize)
 
-    with mock.patch.object(datasets, "_decode", killed), pytest.raises(KeyboardInterrupt):
+    with mock.patch.object(cache, "_decode", killed), pytest.raises(KeyboardInterrupt):
         prepare([folder], SIZE, tmp_path / "cache")
     found = prepare([folder], SIZE, tmp_path / "cache")
     assert len(found) == 3
     for frame, name in zip(found.frames, found.names, strict=True):
-        np.testing.assert_array_equal(frame, datasets.pad(Image.open(name), SIZE)[0])
+        np.testing.assert_array_equal(frame, pad(Image.open(name), SIZE)[0])
 
 
 def test_cache_without_its_frames(tmp_path: Path) -> None:
@@ -235,12 +298,12 @@ def test_more_photographs_than_are_decoded_together(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 7)
     color_field(1, 20, 20).convert("L").save(folder / "coast" / "001-gray.png")
     (folder / "coast" / "005-text.png").write_text("no picture")
-    with mock.patch.object(datasets, "CHECKED_TOGETHER", 2):
+    with mock.patch.object(cache, "CHECKED_TOGETHER", 2):
         found = prepare([folder], SIZE, tmp_path / "cache")
     assert [Path(name).name for name, _ in found.left_out] == ["001-gray.png", "005-text.png"]
     assert len(found) == 7
     for frame, name in zip(found.frames, found.names, strict=True):
-        np.testing.assert_array_equal(frame, datasets.pad(Image.open(name), SIZE)[0])
+        np.testing.assert_array_equal(frame, pad(Image.open(name), SIZE)[0])
 
 
 # === Batches ===
@@ -338,7 +401,7 @@ def test_a_crop_shows_a_part_of_the_picture() -> None:
     source = photographs(Image.fromarray(ramp))
     rgb = tf.constant(source.frames.repeat(64, 0), tf.float32)
     sizes = tf.constant(source.sizes.repeat(64, 0))
-    changes = drawn(Augmentation(False, 0.5, (0.0,)), tf.zeros(64, tf.int32), tf.constant([1, 2]))
+    changes = draw_params(Augmentation(False, 0.5, (0.0,)), tf.zeros(64, tf.int32), tf.constant([1, 2]))
     crop = crop_and_flip(rgb, sizes, changes).numpy()
     across, down = crop[:, 0, :, 0], crop[:, :24, 0, 1]
     for values, whole in ((across, 248), (down, 230)):
@@ -405,14 +468,14 @@ def test_windows_of_shards_are_those_of_their_folder(sharded: Path, tmp_path: Pa
     for seeds in (None, [3, 1]):
         for one, other in zip(found.read(np.arange(20), seeds), wanted.read(np.arange(20), seeds), strict=True):
             np.testing.assert_array_equal(one, other)
-    drawn = [found.read(np.arange(20), seeds)[0].tobytes() for seeds in (None, [3, 1], [3, 2])]
-    assert len(set(drawn)) == 3
+    draw_params = [found.read(np.arange(20), seeds)[0].tobytes() for seeds in (None, [3, 1], [3, 2])]
+    assert len(set(draw_params)) == 3
     np.testing.assert_array_equal(found.frames, wanted.frames)
 
 
 def test_an_epoch_over_shards(sharded: Path, tmp_path: Path) -> None:
     found = prepare([sharded], SIZE, tmp_path / "cache")
-    shard = np.array([found.shards.place(i)[0] for i in range(20)])  # type: ignore[union-attr]
+    shard = np.array([found.shards.locate(i)[0] for i in range(20)])  # type: ignore[union-attr]
     with mock.patch.object(records, "GROUP", 2):
         orders = [found.shuffled(np.random.default_rng([5, epoch]), 3) for epoch in (0, 0, 1)]
     assert all(sorted(order) == list(range(60)) for order in orders)
@@ -451,7 +514,7 @@ def test_workers_read_their_parts_of_shards(sharded: Path, tmp_path: Path, worke
         object.__setattr__(part, "read", read)
     for arguments in ({"augmentation": ALL, "start": 1, "draws": 2, "classes": ["forest"]}, {}):
         whole = epoch(source, 7, seed=5, epoch=2, **arguments)
-        parts = [epoch(p, 7, seed=5, epoch=2, place=WorkerInfo(w, workers), **arguments) for w, p in enumerate(found)]
+        parts = [epoch(p, 7, seed=5, epoch=2, worker=WorkerInfo(w, workers), **arguments) for w, p in enumerate(found)]
         if arguments:
             joined = [tf.nest.map_structure(lambda *x: np.concatenate(x), *step) for step in zip(*parts, strict=True)]
             assert_equal_batches(joined, whole)
@@ -465,14 +528,12 @@ def test_workers_read_their_parts_of_shards(sharded: Path, tmp_path: Path, worke
 
 def test_statistics_of_shards_are_those_of_their_sample(sharded: Path, tmp_path: Path) -> None:
     found = prepare([sharded], SIZE, tmp_path / "cache")
-    assert found.frames.shape == (20, datasets.THUMBNAIL, datasets.THUMBNAIL, 3)
-    wanted = prepare([tmp_path / "photos"], datasets.THUMBNAIL, tmp_path / "cache", "center_crop")
-    for left, right in zip(
-        datasets.frequent_uv_classes(found, 8), datasets.frequent_uv_classes(wanted, 8), strict=True
-    ):
+    assert found.frames.shape == (20, THUMBNAIL, THUMBNAIL, 3)
+    wanted = prepare([tmp_path / "photos"], THUMBNAIL, tmp_path / "cache", "center_crop")
+    for left, right in zip(frequent_uv_classes(found, 8), frequent_uv_classes(wanted, 8), strict=True):
         np.testing.assert_allclose(left, right)
     few = dataclasses.replace(found, frames=found.frames[::4], sizes=found.sizes[::4])
-    assert datasets.frequent_uv_classes(few, 8)[2].sum() == pytest.approx(1)
+    assert frequent_uv_classes(few, 8)[2].sum() == pytest.approx(1)
 
 
 def test_which_split_a_path_names(tmp_path: Path) -> None:
@@ -494,13 +555,11 @@ def test_which_split_a_path_names(tmp_path: Path) -> None:
         prepare([whole / "validation"], SIZE, tmp_path / "cache")
     both = prepare([divided / "train", divided / "validation"], SIZE, tmp_path / "cache")
     assert len(both) == 12 and set(both.hashes) == train | val
-    with pytest.raises(DataError, match="photos is not in shards, and .*divided is: make shards of it, too"):
+    with pytest.raises(DataError, match="photos is not in shards, but .*divided is: write it into shards, too"):
         prepare([divided, folder], SIZE, tmp_path / "cache")
-    datasets.check_apart(
-        prepare([divided], SIZE, tmp_path / "cache"), prepare([divided], SIZE, tmp_path, split="validation")
-    )
+    check_apart(prepare([divided], SIZE, tmp_path / "cache"), prepare([divided], SIZE, tmp_path, split="validation"))
     with pytest.raises(DataError, match="12 of 12 validation pictures are also trained on, .*jpg for one"):
-        datasets.check_apart(prepare([folder], SIZE, tmp_path / "cache"), prepare([whole], SIZE, tmp_path / "cache"))
+        check_apart(prepare([folder], SIZE, tmp_path / "cache"), prepare([whole], SIZE, tmp_path / "cache"))
 
 
 def test_classes_of_several_folders_of_shards(sharded: Path, tmp_path: Path) -> None:
@@ -518,8 +577,8 @@ def test_classes_of_several_folders_of_shards(sharded: Path, tmp_path: Path) -> 
 
 def test_a_data_set_of_tfds_becomes_shards_once(tmp_path: Path) -> None:
     folder = write_fields(tmp_path / "photos", 3)
-    write = shards.write
-    with mock.patch.object(shards, "write", lambda names, out: write([str(folder)], out)):
+    written = partial(shards.write, [str(folder)])
+    with mock.patch.object(datasets, "write", lambda names, out, keep_gray: written(out, keep_gray=keep_gray)):
         found = prepare([Path("tfds:lsun/bedroom:train")], SIZE, tmp_path / "cache")
     assert len(found) == 3
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["tfds-lsun-bedroom-train"]
@@ -534,9 +593,9 @@ def test_frequent_classes_do_not_count_padding() -> None:
     bare = dataclasses.replace(source, frames=source.frames.copy())
     for frame, (h, w) in zip(bare.frames, source.sizes, strict=True):
         frame[h:], frame[:, w:] = (255, 0, 255), (255, 0, 255)
-    for left, right in zip(datasets.frequent_uv_classes(source, 8), datasets.frequent_uv_classes(bare, 8), strict=True):
+    for left, right in zip(frequent_uv_classes(source, 8), frequent_uv_classes(bare, 8), strict=True):
         np.testing.assert_array_equal(left, right)
-    classes, centers, prior = datasets.frequent_uv_classes(source, 8)
+    classes, centers, prior = frequent_uv_classes(source, 8)
     assert (classes.shape, centers.shape, prior.shape) == ((100,), (8, 2), (8,))
     assert prior.sum() == pytest.approx(1)
     # Together the classes have the mean color of the pixels that were counted.
@@ -547,4 +606,4 @@ def test_frequent_classes_do_not_count_padding() -> None:
 
 def test_more_classes_than_colors() -> None:
     with pytest.raises(ArgumentError, match="bins is 90: it must lie between 2 and"):
-        datasets.frequent_uv_classes(photographs(color_field(1, 32, 32)), 90)
+        frequent_uv_classes(photographs(color_field(1, 32, 32)), 90)

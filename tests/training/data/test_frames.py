@@ -17,8 +17,10 @@ from tests.photographs import color_field
 from training import recipes
 from training.data import frames
 from training.data.augmentation import Augmentation
-from training.data.datasets import Photographs, Window, batches
+from training.data.batches import batches
+from training.data.datasets import Photographs
 from training.data.frames import DROPPED, FilmReport, FrameFilter, SceneDetector, Settings, extract, is_cut, main
+from training.data.resize import Window
 from zoo.errors import ArgumentError, DataError, FilmError
 
 PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))

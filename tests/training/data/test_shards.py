@@ -19,11 +19,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from training.data import readers, records, shards
-from training.data.datasets import THUMBNAIL, center_crop
+from training.data import encoding, readers, records, shards
 from training.data.folder import decode, image_files
-from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, look
+from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, perceptual_hash
 from training.data.records import load, pixels_of, verify
+from training.data.resize import THUMBNAIL, center_crop
+from training.data.shard_file import ShardFile
 from training.data.shards import write
 from zoo.errors import ArgumentError, DataError
 
@@ -60,7 +61,7 @@ def write_pictures(folder: Path, seeds: Iterable[int]) -> Path:
     return folder
 
 
-def opened(out: Path, split: str = "train") -> records.Shards:
+def open_shards(out: Path, split: str = "train") -> records.Shards:
     return load([(out, split)])
 
 
@@ -91,7 +92,7 @@ def test_round_trip(photos: Path, tmp_path: Path) -> None:
     (photos / "alpha.png").write_bytes(encoded(Image.merge("RGBA", [*field(7).split(), field(8).convert("L")]), "PNG"))
     (photos / "progressive.jpg").write_bytes(encoded(field(9), progressive=True, subsampling=1))
     index = write([str(photos)], tmp_path / "out")
-    found = opened(tmp_path / "out")
+    found = open_shards(tmp_path / "out")
     files = image_files([photos])
     assert len(found) == len(files) == index["splits"]["train"]["count"] == 20
     assert index["left_out"]["count"] == 0
@@ -134,13 +135,13 @@ def test_several_shards(photos: Path, tmp_path: Path) -> None:
         index = write([str(photos)], tmp_path / "out")
     counts = [shard["count"] for shard in index["splits"]["train"]["shards"]]
     assert len(counts) > 2 and sum(counts) == 12
-    found = opened(tmp_path / "out")
-    assert [found.place(i) for i in range(12)] == [(s, k) for s, count in enumerate(counts) for k in range(count)]
+    found = open_shards(tmp_path / "out")
+    assert [found.locate(i) for i in range(12)] == [(s, k) for s, count in enumerate(counts) for k in range(count)]
     for name, pixels in pictures(found).items():
         np.testing.assert_array_equal(pixels, np.asarray(decode(Path(name).read_bytes())))
     with mock.patch.object(shards, "SAMPLE", 5):
         write([str(photos)], tmp_path / "few")
-    few = opened(tmp_path / "few").sample
+    few = open_shards(tmp_path / "few").sample
     np.testing.assert_array_equal(few[[0, -1]], found.sample[[0, -1]])
     assert len(few) == 5
 
@@ -167,7 +168,7 @@ def test_side(tmp_path: Path) -> None:
     field(1, 90, 60).save(folder / "large.png")
     field(2, 30, 80).save(folder / "small.png")
     write([str(folder)], tmp_path / "out", side=32)
-    found = opened(tmp_path / "out")
+    found = open_shards(tmp_path / "out")
     large, small = (found.encoded(i) for i in range(2))
     assert small == (folder / "small.png").read_bytes()
     with Image.open(io.BytesIO(large)) as image:
@@ -242,7 +243,7 @@ def test_an_interruption_is_gone_on_from(photos: Path, tmp_path: Path, after: in
         with mock.patch.object(shards._Writing, "_decide", interrupted), pytest.raises(KeyboardInterrupt):
             write([str(photos)], out)
         assert not [path.name for path in out.iterdir() if path.suffix == ".part"]
-        with pytest.raises(DataError, match="out are not finished: give the command that began them again"):
+        with pytest.raises(DataError, match="out are not finished: run the same command again"):
             records.find(out, "train")
         again: list[str] = []
 
@@ -268,16 +269,16 @@ def test_other_settings_or_sources_are_refused(photos: Path, tmp_path: Path) -> 
     other = write_pictures(tmp_path / "other", range(2))
     write([str(photos)], tmp_path / "out", side=32)
     for arguments, words in (
-        ({"side": 64}, "side is 32 there and 64 here"),
-        ({"side": 32, "validation": 0.1}, "validation is 0.0 there and 0.1 here"),
-        ({"side": 32, "near_duplicates": 4}, "near duplicates is None there and 4 here"),
+        ({"side": 64}, "the shards have side=32, the command side=64"),
+        ({"side": 32, "validation": 0.1}, "the shards have validation=0.0, the command validation=0.1"),
+        ({"side": 32, "near_duplicates": 4}, "the shards have near_duplicates=None, the command near_duplicates=4"),
     ):
         with pytest.raises(DataError, match=f"out holds the shards of another command: {words}; name another folder"):
             write([str(photos)], tmp_path / "out", **arguments)
-    with pytest.raises(DataError, match="the sources are .*photos there and .*photos, .*other here"):
+    with pytest.raises(DataError, match="the shards are of .*photos, the command names .*photos, .*other"):
         write([str(photos), str(other)], tmp_path / "out", side=32)
     field(3).save(photos / "new.png")
-    with pytest.raises(DataError, match="photos has changed: files 12 there and 13 here, sha256"):
+    with pytest.raises(DataError, match="photos has changed: files was 12 and is 13, sha256"):
         write([str(photos)], tmp_path / "out", side=32)
 
 
@@ -289,7 +290,7 @@ def test_a_folder_of_something_else_is_refused(photos: Path, tmp_path: Path) -> 
 
 def test_no_space_left(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    original = shards._Part.add
+    original = ShardFile.add
 
     def full(self: Any, checked: Any, sourced: Any, number: int) -> None:
         if self.path.name == "train-00002.tfrecord":
@@ -298,7 +299,7 @@ def test_no_space_left(photos: Path, tmp_path: Path) -> None:
 
     with mock.patch.object(shards, "SHARD_BYTES", 8000):
         words = "out cannot be written: No space left on device; the shards that are finished stay valid"
-        with mock.patch.object(shards._Part, "add", full), pytest.raises(DataError, match=words):
+        with mock.patch.object(ShardFile, "add", full), pytest.raises(DataError, match=words):
             write([str(photos)], out)
         assert sorted(path.name for path in out.glob("*.tfrecord")) == ["train-00000.tfrecord", "train-00001.tfrecord"]
         write([str(photos)], out)
@@ -345,7 +346,7 @@ def test_verify_finds_whatever_is_not_as_it_was(finished: Path) -> None:
 
 
 def test_verify_of_no_shards(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no folder of shards: index.json cannot be read"):
+    with pytest.raises(DataError, match="is not a folder of shards: index.json cannot be read"):
         verify(tmp_path)
     (tmp_path / "index.json").write_text('{"version": 99}')
     with pytest.raises(DataError, match="holds shards of version 99: this program reads version 1"):
@@ -357,21 +358,21 @@ def test_damaged_shards_are_not_opened(finished: Path) -> None:
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
     with pytest.raises(DataError, match=rf"train-00001.tfrecord has {len(whole) - 1} bytes instead of {len(whole)}"):
-        opened(finished)
+        open_shards(finished)
     shard.unlink()
     with pytest.raises(DataError, match="train-00001.tfrecord is missing: colorzoo shards --verify .*out lists"):
-        opened(finished)
+        open_shards(finished)
     shard.write_bytes(whole)
     (finished / "train-00001.npy").write_bytes(b"nothing")
     with pytest.raises(DataError, match="train-00001.npy cannot be read"):
-        opened(finished)
+        open_shards(finished)
 
 
 def test_shards_that_change_while_they_are_read(finished: Path) -> None:
-    found = opened(finished)
+    found = open_shards(finished)
     last = len(found) - 1
     offset, length = (int(found.rows[last][key]) for key in ("offset", "length"))
-    path = found.files[found.place(last)[0]]
+    path = found.files[found.locate(last)[0]]
     data = path.read_bytes()
     path.write_bytes(data[:offset] + bytes(length) + data[offset + length :])
     with pytest.raises(DataError, match=r"picture \d of .*tfrecord cannot be read: .*: try colorzoo shards --verify"):
@@ -398,7 +399,7 @@ def test_copies_are_never_divided(tmp_path: Path) -> None:
             encoded(picture.resize((108, 90), Image.Resampling.BICUBIC), "PNG")
         )
     index = write([str(folder)], tmp_path / "out", validation=0.4)
-    found = {split: set(pictures(opened(tmp_path / "out", split))) for split in ("train", "validation")}
+    found = {split: set(pictures(open_shards(tmp_path / "out", split))) for split in ("train", "validation")}
     numbers = {
         split: {
             29 - int(stem[:2]) if "large" in stem else int(stem.lstrip("z")) for stem in (Path(n).stem for n in names)
@@ -420,7 +421,7 @@ def test_division_does_not_depend_on_order_names_or_a_pixel(tmp_path: Path) -> N
             pixels[0, 0, 0] ^= folder == "b"
             Image.fromarray(pixels).save(tmp_path / folder / f"{i if folder == 'a' else 99 - i:02}.png")
         write([str(tmp_path / folder)], tmp_path / f"{folder}-out", validation=0.3)
-        numbers = [int(Path(name).stem) for name in pictures(opened(tmp_path / f"{folder}-out", "validation"))]
+        numbers = [int(Path(name).stem) for name in pictures(open_shards(tmp_path / f"{folder}-out", "validation"))]
         found.append({i if folder == "a" else 99 - i for i in numbers})
     assert found[0] == found[1]
     assert 0 < len(found[0]) < 20
@@ -431,18 +432,18 @@ def test_a_picture_goes_where_one_like_it_is(tmp_path: Path, split: str) -> None
     first = next(v for v in range(256) if shards._split(v, 0.5) == split)
     like = next(v for v in range(256) if shards._split(v, 0.5) != split and (v ^ first).bit_count() == shards.SAME)
     far = 0xFF << 32
-    index = written_with_looks(tmp_path, [first, like, far])
-    where = {kind: {Path(n).name for n in pictures(opened(tmp_path / "out", kind))} for kind in index["splits"]}
+    index = write_with_hashes(tmp_path, [first, like, far])
+    where = {kind: {Path(n).name for n in pictures(open_shards(tmp_path / "out", kind))} for kind in index["splits"]}
     assert {"0.png", "1.png"} <= where[split]
     assert index["left_out"]["count"] == 0
 
 
-def written_with_looks(folder: Path, looks: list[int]) -> dict[str, Any]:
+def write_with_hashes(folder: Path, hashes: list[int]) -> dict[str, Any]:
     """Shards of pictures that have these perceptual hashes, divided."""
     (folder / "photos").mkdir()
-    for i in range(len(looks)):
+    for i in range(len(hashes)):
         field(i).save(folder / "photos" / f"{i}.png")
-    with mock.patch.object(shards, "look", side_effect=looks), mock.patch("os.cpu_count", return_value=1):
+    with mock.patch.object(encoding, "perceptual_hash", side_effect=hashes), mock.patch("os.cpu_count", return_value=1):
         return write([str(folder / "photos")], folder / "out", validation=0.5)
 
 
@@ -455,7 +456,7 @@ def test_a_picture_between_the_splits_is_left_out(tmp_path: Path) -> None:
         if apart >> bit & 1 and (between ^ first).bit_count() < 4:
             between ^= 1 << bit
     assert (between ^ second).bit_count() <= 4
-    index = written_with_looks(tmp_path, [first, second, between])
+    index = write_with_hashes(tmp_path, [first, second, between])
     assert left_out(tmp_path / "out") == {"2.png": "looks like pictures of both splits"}
     assert {split: part["count"] for split, part in index["splits"].items()} == {"train": 1, "validation": 1}
 
@@ -473,7 +474,7 @@ def test_near_duplicates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("distance", [0, 1, 4, 7, FARTHEST])
-def test_looks_are_found_within_a_distance(distance: int) -> None:
+def test_hashes_are_found_within_a_distance(distance: int) -> None:
     rng = np.random.default_rng(distance)
     base = [int(v) for v in rng.integers(0, 2**64, 200, np.uint64)]
     # Bits flipped together and apart, so that some fall into one band and some into all.
@@ -491,11 +492,11 @@ def test_looks_are_found_within_a_distance(distance: int) -> None:
         assert known.near(value) == wanted
 
 
-def test_look_of_copies_and_of_others() -> None:
-    looks = [look(center_crop(field(i, 60, 72), THUMBNAIL)[0]) for i in range(20)]
-    saved = [look(center_crop(decode(encoded(field(i, 60, 72))), THUMBNAIL)[0]) for i in range(20)]
-    assert all((a ^ b).bit_count() <= shards.SAME for a, b in zip(looks, saved, strict=True))
-    assert min((looks[i] ^ looks[k]).bit_count() for i in range(20) for k in range(i)) > FARTHEST
+def test_perceptual_hash_of_copies_and_of_others() -> None:
+    hashes = [perceptual_hash(center_crop(field(i, 60, 72), THUMBNAIL)[0]) for i in range(20)]
+    saved = [perceptual_hash(center_crop(decode(encoded(field(i, 60, 72))), THUMBNAIL)[0]) for i in range(20)]
+    assert all((a ^ b).bit_count() <= shards.SAME for a, b in zip(hashes, saved, strict=True))
+    assert min((hashes[i] ^ hashes[k]).bit_count() for i in range(20) for k in range(i)) > FARTHEST
 
 
 # === Sources ===
@@ -518,7 +519,7 @@ def zip_of(path: Path, members: dict[str, bytes]) -> Path:
 
 
 def classes_of(out: Path) -> dict[str, str]:
-    found = opened(out)
+    found = open_shards(out)
     return {found.name(i): found.class_name(i) for i in range(len(found))}
 
 
@@ -533,7 +534,7 @@ def test_archives(photos: Path, tmp_path: Path, kind: str) -> None:
         tar_of(path, members, "w" if kind == "tar" else "w:gz")
     index = write([str(path)], tmp_path / "out")
     assert index["left_out"]["count"] == 0
-    found = pictures(opened(tmp_path / "out"))
+    found = pictures(open_shards(tmp_path / "out"))
     assert len(found) == 12
     for name, pixels in found.items():
         original = photos / name.removeprefix(f"{path}/all/")
@@ -633,7 +634,7 @@ def test_sources_that_cannot_be(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "bad.zip").write_text("no zip")
     for name, words in (
-        ("gone", "gone: there is no such folder or archive"),
+        ("gone", "gone: no such folder or archive"),
         ("empty", "empty holds nothing: photographs .*jpg.* are needed"),
         ("notes.txt", r"notes.txt is neither a folder nor an archive \(.tar, "),
         ("bad.zip", "bad.zip cannot be read: File is not a zip file"),
@@ -749,7 +750,7 @@ def tfds(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
 def test_data_sets_of_tfds(tfds: Any, tmp_path: Path, name: str, wanted: dict[str, str]) -> None:
     write([name], tmp_path / "out", tfds_dir=tmp_path)
     assert classes_of(tmp_path / "out") == {f"{name}/{key}": found for key, found in wanted.items()}
-    for i, (_, pixels) in enumerate(sorted(pictures(opened(tmp_path / "out")).items())):
+    for i, (_, pixels) in enumerate(sorted(pictures(open_shards(tmp_path / "out")).items())):
         np.testing.assert_array_equal(pixels, np.asarray(field(i)))
     assert tfds.data_dir == str(tmp_path)
 
@@ -760,9 +761,9 @@ def test_data_sets_of_tfds(tfds: Any, tmp_path: Path, name: str, wanted: dict[st
         ("tfds:cifar10:dev", "tfds:cifar10:dev: cifar10 has no split 'dev': there are test, train"),
         (
             "tfds:nothing",
-            r"tfds:nothing cannot be had: Dataset nothing not found.; prepare it .*\(tfds build nothing\)",
+            r"tfds:nothing cannot be prepared: Dataset nothing not found.; prepare it .*\(tfds build nothing\)",
         ),
-        ("tfds:", "'tfds:' names no data set: tfds:cifar10"),
+        ("tfds:", "'tfds:' does not name a data set: tfds:cifar10"),
         ("tfds:glue", "tfds:glue: its examples have no image, but sentence"),
     ],
 )
@@ -774,7 +775,7 @@ def test_data_sets_that_tfds_does_not_have(tfds: Any, tmp_path: Path, name: str,
 
 def test_tfds_without_a_network(tfds: Any, tmp_path: Path) -> None:
     tfds.error = ConnectionError("Max retries exceeded:\nName or service not known")
-    words = "tfds:cifar10 cannot be had: Max retries exceeded: Name or .*where there is a network .*--tfds-dir"
+    words = "tfds:cifar10 cannot be prepared: Max retries exceeded: Name or .*where there is a network .*--tfds-dir"
     with pytest.raises(DataError, match=words):
         write(["tfds:cifar10"], tmp_path / "out")
 
@@ -782,4 +783,4 @@ def test_tfds_without_a_network(tfds: Any, tmp_path: Path) -> None:
 def test_tfds_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(DataError, match="tfds:cifar10 needs tensorflow-datasets: pip install tensorflow-datasets"):
-        readers.opened("tfds:cifar10")
+        readers.open_source("tfds:cifar10")

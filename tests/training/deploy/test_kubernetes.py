@@ -17,7 +17,7 @@ import colorzoo
 from tests.paths import ROOT
 from tests.serving.deploy.test_images import DOCKERFILE, STAGES, commands
 from training import recipes
-from training.data.datasets import WorkerInfo
+from training.data.batches import WorkerInfo
 from training.loop.strategies import check_cluster
 
 MANIFEST = ROOT / "training" / "deploy" / "kubernetes" / "train.yaml"

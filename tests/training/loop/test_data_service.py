@@ -20,9 +20,11 @@ from tests.paths import ROOT
 from tests.photographs import write_fields
 from training.data import shards
 from training.data.augmentation import Augmentation
-from training.data.datasets import Photographs, WorkerInfo, batches, prepare
+from training.data.batches import WorkerInfo, batches
+from training.data.datasets import Photographs, prepare
 from training.data.folder import image_files
 from training.loop import data_service
+from training.loop.data_service import DataService
 from training.loop.train import main
 from zoo.errors import DataError
 
@@ -87,8 +89,8 @@ def test_the_same_batches(sharded: Path, tmp_path: Path, address: str, resize_mo
     expected = epoch(source)
     assert len(expected) == 6
     here = watched(source)
-    assert_equal_batches(epoch(source, service=address), expected)
-    assert_equal_batches(epoch(source, service=address, start=4), expected[4:])
+    assert_equal_batches(epoch(source, reader=DataService(address)), expected)
+    assert_equal_batches(epoch(source, reader=DataService(address), start=4), expected[4:])
     here.assert_not_called()
 
 
@@ -96,7 +98,7 @@ def test_workers_of_a_run_are_served_their_parts(sharded: Path, tmp_path: Path, 
     source = prepare([sharded], SIZE, tmp_path, "random_crop")
     whole = epoch(source, start=3)
     here = watched(source)
-    parts = [epoch(source, service=address, start=3, place=WorkerInfo(worker, 2)) for worker in range(2)]
+    parts = [epoch(source, reader=DataService(address), start=3, worker=WorkerInfo(worker, 2)) for worker in range(2)]
     joined = [tf.nest.map_structure(lambda *x: np.concatenate(x), *step) for step in zip(*parts, strict=True)]
     assert_equal_batches(joined, whole)
     here.assert_not_called()
@@ -109,7 +111,7 @@ def test_several_workers_and_the_end_of_them(sharded: Path, tmp_path: Path) -> N
     here = watched(source)
     port = free_port()
     with served(port) as first, served(free_port(), "--dispatcher", f"localhost:{port}"):
-        assert_equal_batches(epoch(source, service=f"grpc://localhost:{port}"), expected)
+        assert_equal_batches(epoch(source, reader=DataService(f"grpc://localhost:{port}")), expected)
         here.assert_not_called()
         first.send_signal(signal.SIGINT)
         assert first.wait(5) == -signal.SIGINT
@@ -123,7 +125,7 @@ def test_a_run_on_shards_with_a_service_and_without(sharded: Path, tmp_path: Pat
     held_out = tmp_path / "held_out"
     shards.write([str(write_fields(tmp_path / "more", 5, seed=1))], held_out)
     for out, service_of in ((tmp_path / "here", None), (tmp_path / "there", address)):
-        with mock.patch.object(data_service, "frames", wraps=data_service.frames) as used:
+        with mock.patch.object(data_service, "_read_remotely", wraps=data_service._read_remotely) as used:
             main("color_unet_scenes_v1", [sharded], held_out, out, "one", tiny, service_of)
         assert used.call_count == (2 if service_of else 0)
     assert (tmp_path / "here" / "log.csv").read_bytes() == (tmp_path / "there" / "log.csv").read_bytes()
@@ -153,7 +155,7 @@ def test_what_is_lost_or_late_is_read_here(sharded: Path, tmp_path: Path, addres
         mock.patch.object(tf.data.experimental.service, "distribute", careless),
         mock.patch.object(data_service, "AHEAD", ahead),
     ):
-        assert_equal_batches(epoch(source, service=address), expected)
+        assert_equal_batches(epoch(source, reader=DataService(address)), expected)
     # Two were lost; how many more come too late for the shorter wait depends on the order in which they arrive.
     assert here.call_count == 2 if ahead == 16 else here.call_count > 2
 
@@ -168,13 +170,13 @@ def test_a_service_that_is_silent() -> None:
 
     remote = tf.data.Dataset.from_generator(slowly, output_signature=tf.TensorSpec((), tf.int32)).map(lambda x: (x,))
     with mock.patch.object(data_service, "SECONDS", 0.2), socket.create_server(("localhost", 0)) as alive:
-        parts = data_service._fetched(remote, f"grpc://localhost:{alive.getsockname()[1]}")
+        parts = data_service._fetch(remote, f"grpc://localhost:{alive.getsockname()[1]}")
         assert next(parts) == (0,)
         assert next(parts) is None
         go.set()
         assert [part for part in parts if part] == [(1,)]
         go.clear()
-        parts = data_service._fetched(remote, f"grpc://localhost:{free_port()}")
+        parts = data_service._fetch(remote, f"grpc://localhost:{free_port()}")
         assert next(parts) == (0,)
         with pytest.raises(DataError, match="no data service answers at"):
             next(parts)
@@ -186,7 +188,7 @@ def test_a_service_that_dies(sharded: Path, tmp_path: Path) -> None:
     source = prepare([sharded], SIZE, tmp_path)
     port = free_port()
     with served(port) as server, mock.patch.object(data_service, "AHEAD", 0):
-        remote = data_service.frames(f"grpc://localhost:{port}", source, np.arange(2000).reshape(-1, 4) % 26, [3, 1])
+        remote = DataService(f"grpc://localhost:{port}").read(source, np.arange(2000).reshape(-1, 4) % 26, [3, 1])
         parts = iter(remote)
         next(parts)
         server.kill()
@@ -203,13 +205,13 @@ def test_addresses_where_nothing_answers(sharded: Path, tmp_path: Path) -> None:
         ("grpc://localhost", "the address of a data service is"),
     ):
         with pytest.raises(DataError, match=words):
-            epoch(source, service=address)
+            epoch(source, reader=DataService(address))
 
 
 def test_folders_are_read_where_the_run_is(sharded: Path, tmp_path: Path, address: str) -> None:
     source = prepare([sharded.parent / "photos"], SIZE, tmp_path)
     with pytest.raises(DataError, match="a data service reads shards only: make some with colorzoo shards"):
-        epoch(source, service=address)
+        epoch(source, reader=DataService(address))
 
 
 def replaced(folder: Path, copy: Path) -> Photographs:
@@ -230,4 +232,4 @@ def test_a_service_that_fails(sharded: Path, tmp_path: Path, address: str) -> No
     source = replaced(sharded, tmp_path / "shards")
     words = "DataError: the data service at .* are others at the data service than"
     with pytest.raises(tf.errors.OpError, match=words):
-        epoch(source, service=address)
+        epoch(source, reader=DataService(address))

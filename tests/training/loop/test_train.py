@@ -26,7 +26,7 @@ from tests.paths import ROOT
 from tests.photographs import write_fields
 from tests.two_layers import without_tracing
 from training import recipes
-from training.data.datasets import WorkerInfo
+from training.data.batches import WorkerInfo
 from training.loop import checkpoints
 from training.loop.callbacks import Progress
 from training.loop.strategies import make_strategy

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.photographs import write_fields
 from training import recipes
-from training.data.datasets import batches
+from training.data.batches import batches
 from training.loop import trainer
 from training.loop.strategies import make_strategy
 from training.loop.trainer import emulates_bfloat16, make_trainer

@@ -19,7 +19,7 @@ from keras import ops
 
 from tests.photographs import write_fields
 from training.data import shards
-from training.data.datasets import WorkerInfo
+from training.data.batches import WorkerInfo
 from training.loop.strategies import check_cluster
 from training.loop.train import main
 from zoo.colorizer import network_of

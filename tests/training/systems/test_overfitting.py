@@ -13,7 +13,10 @@ from sklearn.datasets import load_sample_image
 
 import zoo
 from training import recipes
-from training.data.datasets import Photographs, batches, center_crop, frequent_uv_classes
+from training.data.batches import batches
+from training.data.datasets import Photographs
+from training.data.resize import center_crop
+from training.data.statistics import frequent_uv_classes
 from training.loop.strategies import make_strategy
 from training.loop.trainer import make_trainer
 from zoo import bins, color

@@ -18,7 +18,8 @@ from tests.photographs import write_fields
 from tests.two_layers import without_tracing
 from training import recipes
 from training.data.augmentation import Augmentation
-from training.data.datasets import Photographs, batches, prepare
+from training.data.batches import batches
+from training.data.datasets import Photographs, prepare
 from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
 from training.loop.strategies import distributed, make_strategy

@@ -1,0 +1,73 @@
+"""What the colors of photographs are like: whether there are any, and how often each class of them comes."""
+
+from typing import Protocol
+
+import numpy as np
+from keras import ops
+
+from zoo import bins, color
+
+# A photograph is gray if no color is further than this from gray, in Lab units (as in Zhang's code)...
+GRAY_LIMIT = 5.0
+# ...and toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
+TONED_LIMIT = 1.0
+CHECKED_TOGETHER = 128  # photographs in one color check
+
+
+class Frames(Protocol):
+    """Pictures in frames, such as `training.data.datasets.Photographs`."""
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(N, S, S, 3) uint8 sRGB, each picture in the upper left."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(N, 2), height and width of the picture in its frame."""
+
+
+def colorless(frames: np.ndarray) -> list[str]:
+    """Frames (B, S, S, 3) uint8 -> for each "gray", "toned" or, for a color photograph, ""."""
+    sampled = frames[:, ::4, ::4].reshape(len(frames), -1, 3).astype(np.float32) / 255
+    lab = ops.convert_to_numpy(color.rgb_to_lab(sampled))
+    reasons = []
+    for picture in lab:
+        light, ab = picture[:, :1] / 100, picture[:, 1:]
+        parabola = np.concatenate([np.ones_like(light), light, light**2], axis=1)
+        rest = ab - parabola @ np.linalg.lstsq(parabola, ab, rcond=None)[0]
+        if np.abs(ab).max() <= GRAY_LIMIT:
+            reasons.append("gray")
+        else:
+            reasons.append("toned" if np.sqrt((rest**2).mean()) < TONED_LIMIT else "")
+    return reasons
+
+
+def frequent_uv_classes(photographs: Frames, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
+    counts, ab_sums = _uv_counts(photographs)
+    classes = bins.frequent_classes(counts, n)
+    return classes, *bins.class_statistics(classes, counts, ab_sums)
+
+
+def uv_prior(photographs: Frames, classes: np.ndarray) -> np.ndarray:
+    """Class of each UV cell (100,) -> the prior (n,) float32 of the classes in the photographs."""
+    count = np.bincount(classes, _uv_counts(photographs)[0])
+    return (count / count.sum()).astype(np.float32)
+
+
+def _uv_counts(photographs: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Every second pixel each way -> how many lie in each UV cell (100,), and the sums of their ab (100, 2)."""
+    counts = np.zeros(bins.UV_CELLS**2)
+    ab_sums = np.zeros((bins.UV_CELLS**2, 2))
+    for start in range(0, len(photographs.frames), CHECKED_TOGETHER):
+        frames = photographs.frames[start : start + CHECKED_TOGETHER, ::2, ::2]
+        sizes = photographs.sizes[start : start + CHECKED_TOGETHER]
+        pixels = np.concatenate(
+            [f[: (h + 1) // 2, : (w + 1) // 2].reshape(-1, 3) for f, (h, w) in zip(frames, sizes, strict=True)]
+        )
+        rgb = pixels.astype(np.float32) / 255
+        cells = ops.convert_to_numpy(bins.uv_cell(color.rgb_to_yuv(rgb)[:, 1:]))
+        ab = ops.convert_to_numpy(color.rgb_to_lab(rgb)[:, 1:])
+        counts += np.bincount(cells, minlength=len(counts))
+        ab_sums += np.stack([np.bincount(cells, ab[:, i], len(counts)) for i in range(2)], axis=-1)
+    return counts, ab_sums
