@@ -163,7 +163,7 @@ def make_step(recipe: Recipe, statistics: Statistics, network: keras.Model, ligh
         recipe: of zhang2016 or color_unet, with Adam; the learning rate stays as it is at the beginning.
         statistics: see `Recipe.statistics`.
         network: the same network in Keras.
-        lightness, truth: the batch; see `training.data.datasets.batches`.
+        lightness, truth: the batch; see `training.data.batches.batches`.
 
     Raises:
         ArgumentError: a recipe of which there is no step here.

@@ -141,10 +141,10 @@ def endless(recipe: Recipe, photographs: Photographs, strategy: tf.distribute.St
     size, changes = recipe.batch // strategy.num_replicas_in_sync, recipe.changes()
     for epoch in itertools.count():
 
-        def part(place: WorkerInfo, epoch: int = epoch) -> tf.data.Dataset:
+        def part(worker: WorkerInfo, epoch: int = epoch) -> tf.data.Dataset:
             return batches(
                 photographs, recipe.batch, seed=recipe.seed, epoch=epoch, augmentation=changes,
-                classes=photographs.classes, draws=draws, place=place,
+                classes=photographs.classes, draws=draws, worker=worker,
             )  # fmt: skip
 
         yield from distributed(strategy, size, part)

@@ -15,7 +15,7 @@ from training.recipes.recipe import Recipe
 from training.systems.system import Statistics, System, Update
 from zoo.errors import ArgumentError
 
-Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.datasets.batches
+Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches.batches
 Step = Callable[[Inputs], dict[str, tf.Tensor]]
 CPU_FLAGS = Path("/proc/cpuinfo")  # on Linux
 

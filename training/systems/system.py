@@ -18,7 +18,7 @@ Update = Callable[[str, tf.GradientTape, tf.Tensor], None]
 
 @dataclass(frozen=True)
 class System:
-    """A network and how it is trained. For lightness and truth see `training.data.datasets.batches`.
+    """A network and how it is trained. For lightness and truth see `training.data.batches.batches`.
 
     network: lightness (B, H, W, 1) -> ab (B, H, W, 2).
     trained: what has an optimizer of its own, by name; the first is the one that schedules and callbacks act on.

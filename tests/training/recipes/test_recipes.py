@@ -84,7 +84,7 @@ def test_value_of_another_type(field: str, text: str) -> None:
         ("crop", "0"), ("crop", "1.1"), ("noise", "()"), ("noise", "(-1,)"),
         ("size", "15"), ("filters", "(16,)"), ("filters", "()"), ("filters", "(16, 0)"),
         ("precision", "float16"), ("schedule", "linear"), ("schedule", "step"), ("lr_milestones", "(1, 2)"),
-        ("optimizer", "lion"), ("resize_mode", "stretch"), ("augmentation", "none"), ("shortest", "(1,)"),
+        ("optimizer", "lion"), ("resize_mode", "squeeze"), ("augmentation", "none"), ("shortest", "(1,)"),
         ("shortest", "(70, 80)"), ("beta_1", "1"), ("weight_decay", "-1"), ("lr_gamma", "1"),
     ],
 )  # fmt: skip
