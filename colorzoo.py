@@ -156,14 +156,15 @@ def colorize(
         entries = _found(paths, output, format, compare)
 
         import zoo
-        from serving.local.tiled import Painter
+        from serving.local.tiled import TiledColorizer
+        from zoo.presets.loading import load_parts
 
-        model = zoo.load(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
+        parts = load_parts(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
         with _colorizing(len(entries)) as advance:
             results = colorize_files(
                 entries,
                 output,
-                Painter(model),
+                TiledColorizer(parts),
                 batch=batch,
                 jobs=jobs,
                 quality=quality,

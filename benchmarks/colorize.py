@@ -25,7 +25,8 @@ from skimage import data
 import zoo
 from media import photographs
 from serving.local.pipeline import colorize_files, find
-from serving.local.tiled import Painter
+from serving.local.tiled import TiledColorizer
+from zoo.presets.loading import load_parts
 
 TURNS = 3
 SMALL, SMALL_COUNT = (256, 256), 128
@@ -50,36 +51,37 @@ def make(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def command_and_network(painter: Painter, files: list[Path], out: Path, batch: int) -> tuple[float, float]:
+def command_and_network(colorizer: TiledColorizer, files: list[Path], out: Path, batch: int) -> tuple[float, float]:
     """Images/s of the whole pipeline, and of the network alone on as many frames; the best of some turns each."""
-    frames = np.stack([painter.shrink(photographs.read(files[0]).pixels)] * batch)
+    frames = np.stack([colorizer.prepare(photographs.read(files[0]).pixels).frame] * batch)
     entries = find([str(path) for path in files], output=out)
     whole, bare = [], []
     for _ in range(TURNS):
-        whole.append(seconds(lambda: colorize_files(entries, out, painter, batch=batch, overwrite=True)))
+        whole.append(seconds(lambda: colorize_files(entries, out, colorizer, batch=batch, overwrite=True)))
         runs = max(1, len(files) // batch)
-        bare.append(seconds(lambda runs=runs: [painter.predict(frames) for _ in range(runs)]) / (runs * batch))
+        bare.append(seconds(lambda runs=runs: [colorizer.predict(frames) for _ in range(runs)]) / (runs * batch))
     return len(files) / min(whole), 1 / min(bare)
 
 
-def stages(painter: Painter, path: Path) -> dict[str, float]:
+def stages(colorizer: TiledColorizer, path: Path) -> dict[str, float]:
     """Seconds of each stage of one photograph, one after the other; the best of some turns."""
     best: dict[str, float] = {}
     for _ in range(TURNS):
         photograph = photographs.read(path)
         pixels = photograph.pixels
-        frame = painter.shrink(pixels)[None]
-        ab = painter.predict(frame)[0]
-        painted = painter.paint(pixels, ab)
+        prepared = colorizer.prepare(pixels)
+        frame = prepared.frame[None]
+        ab = colorizer.predict(frame)[0]
+        painted = colorizer.paint(prepared, ab)
 
         def encode(painted: np.ndarray = painted) -> None:
             Image.fromarray(painted).save(io.BytesIO(), "JPEG", quality=95, subsampling=0)
 
         turn = {
             "decode": seconds(lambda: photographs.read(path)),
-            "color in": seconds(lambda pixels=pixels: painter.shrink(pixels)),
-            "network": seconds(lambda frame=frame: painter.predict(frame)),
-            "color out": seconds(lambda pixels=pixels, ab=ab: painter.paint(pixels, ab)),
+            "color in": seconds(lambda pixels=pixels: colorizer.prepare(pixels)),
+            "network": seconds(lambda frame=frame: colorizer.predict(frame)),
+            "color out": seconds(lambda prepared=prepared, ab=ab: colorizer.paint(prepared, ab)),
             "encode": seconds(encode),
         }
         best = {name: min(value, best.get(name, value)) for name, value in turn.items()}
@@ -91,16 +93,16 @@ def main(
     batch: Annotated[int, typer.Option(min=1)] = 16,
 ) -> None:
     """Prints both comparisons."""
-    painter = Painter(zoo.load(preset))
+    colorizer = TiledColorizer(load_parts(preset))
     with tempfile.TemporaryDirectory() as folder:
         for name, size, count in (("256 px", SMALL, SMALL_COUNT), ("12 megapixels", LARGE, LARGE_COUNT)):
             files = make(Path(folder, name.replace(" ", "-")), size, count)
-            whole, bare = command_and_network(painter, files, Path(folder, "out"), batch)
+            whole, bare = command_and_network(colorizer, files, Path(folder, "out"), batch)
             print(
                 f"{name}: {whole:.1f} images/s whole, {bare:.1f} bare network, ratio {whole / bare:.2f}",
                 flush=True,
             )
-        table = stages(painter, files[0])
+        table = stages(colorizer, files[0])
     total = sum(table.values())
     print(f"one photograph of 12 megapixels, {total:.2f} s:")
     for stage, value in table.items():

@@ -35,7 +35,7 @@ import zoo
 from serving.client.client import ColorizeClient
 from serving.export import signatures
 from serving.export.saved_model import MAX_PIXELS, export, versions
-from zoo.colorizer import frame_colors, frame_size
+from zoo.colorizer import parts_of
 
 BATCHES = (1, 2, 4, 8, 16)
 CLIENTS = (1, 8, 32)
@@ -151,24 +151,27 @@ def served(folder: Path) -> Iterator[str]:
 def take_apart(name: str, rounds: int) -> None:
     """Prints the seconds that each stage of one large request takes, each timed by itself."""
     model = zoo.load(name)
-    size = frame_size(model)
+    parts = parts_of(model)
     image = tf.constant(photograph(*LARGE, 0))
     data = tf.io.encode_jpeg(image, quality=90)
-    network = signatures._network(frame_colors(model), size)
+    network = tf.function(parts.colors)
     functions = {
         name: tf.function(f, i, autograph=False) for name, (f, i) in signatures.signatures(model, MAX_PIXELS).items()
     }
     decode = tf.function(lambda data: signatures._decoded(data, MAX_PIXELS), autograph=False)
-    shrink = tf.function(lambda pixels: signatures._frame(pixels, size), autograph=False)
+    lightness = tf.function(signatures._lightness, autograph=False)
+    shrink = tf.function(lambda plane: signatures._frames(plane, parts.size), autograph=False)
     paint = tf.function(signatures._painted, autograph=False)
-    frame = shrink(image)
+    plane = lightness(image)
+    frame = shrink(plane)
     ab = network(frame[None])[0]
-    painted = paint(image, ab)
+    painted = paint(plane, ab)
     stages: dict[str, Callable[[], object]] = {
-        "decode, twice": lambda: (decode(data), decode(data)),
-        "lightness, shrinking": lambda: shrink(image),
+        "decode": lambda: decode(data),
+        "lightness": lambda: lightness(image),
+        "shrinking": lambda: shrink(plane),
         "network": lambda: network(frame[None]),
-        "enlarging, gamut, sRGB": lambda: paint(image, ab),
+        "enlarging, gamut, sRGB": lambda: paint(plane, ab),
         "encode PNG": lambda: tf.io.encode_png(painted, signatures.PNG_COMPRESSION),
         "all of serving_default": lambda: functions["serving_default"](data[None]),
         "encode JPEG": lambda: tf.io.encode_jpeg(painted, quality=signatures.JPEG_QUALITY, chroma_downsampling=False),

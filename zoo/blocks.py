@@ -63,7 +63,17 @@ def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
 
 def resample(plane: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Plane (..., H, W) by matrices rows (..., M, H) and columns (..., N, W) -> (..., M, N)."""
-    return ops.matmul(rows, ops.matmul(plane, ops.swapaxes(columns, -1, -2)))
+    return resample_rows(resample_columns(plane, columns), rows)
+
+
+def resample_columns(plane: Tensor, columns: Tensor) -> Tensor:
+    """Plane (..., H, W) by a matrix (..., N, W) -> (..., H, N)."""
+    return ops.matmul(plane, ops.swapaxes(columns, -1, -2))
+
+
+def resample_rows(plane: Tensor, rows: Tensor) -> Tensor:
+    """Plane (..., H, W) by a matrix (..., M, H) -> (..., M, W)."""
+    return ops.matmul(rows, plane)
 
 
 def resize_to(x: keras.KerasTensor, size: int) -> keras.KerasTensor:

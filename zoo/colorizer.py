@@ -4,27 +4,57 @@ The network sees the photograph's lightness fitted into a square frame, its prop
 over the rest. Its ab is brought back to the photograph's size and joined with the lightness at full resolution.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from zoo import color
-from zoo.blocks import positions, resample, resize_to, sampling_matrix
+from zoo.blocks import positions, resample, resize_to
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
+from zoo.pipeline import from_frame, recompose, to_frame, to_levels
 
 SMALLEST_FRAME = 16
 VIEW = "view_"  # begins the names of the layers that hold the views
 
 
-def recompose(lightness: Tensor, ab: Tensor) -> Tensor:
-    """L (..., 1) in [0, 100] and ab (..., 2) in Lab units -> RGB (..., 3) in [0, 1] of exactly that lightness.
+@dataclass(frozen=True)
+class Parts:
+    """What a colorizer is made of; the arguments are those of `create_colorizer`.
 
-    Colors that sRGB lacks lose chroma and keep lightness and hue.
+    For those who take the steps of `zoo.pipeline` themselves: no graph of whole photographs is built.
+
+    Raises:
+        ArgumentError: size, saturation or tta_scales outside their range.
     """
-    return color.lab_to_rgb(color.fit_gamut(ops.concatenate([lightness, ab], axis=-1)))
+
+    network: keras.Model
+    size: int
+    saturation: float = 1.0
+    tta_scales: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        # Comparisons that hold: those with a NaN never do.
+        if not SMALLEST_FRAME <= self.size < math.inf or self.size != int(self.size):
+            raise ArgumentError(
+                f"size is {self.size}: the frame needs a whole number of pixels, at least {SMALLEST_FRAME}"
+            )
+        if not 0 < self.saturation < math.inf:
+            raise ArgumentError(f"saturation is {self.saturation}: it must be above 0 and finite")
+        if not all(0 < share <= 1 for share in self.tta_scales):
+            raise ArgumentError(f"tta_scales is {self.tta_scales}: shares of the frame's side in (0, 1] are needed")
+
+    @property
+    def view_sides(self) -> list[int]:
+        """The sides in pixels of the views; none where the network sees the frame once, as it is."""
+        return list(dict.fromkeys(max(SMALLEST_FRAME, round(share * self.size)) for share in self.tta_scales))
+
+    def colors(self, frames: Tensor) -> Tensor:
+        """L (B, size, size, 1) in [0, 100] -> ab (B, size, size, 2) in Lab units, views and saturation included."""
+        return _frame_colors(self, lambda view: self.network(view, training=False), frames)
 
 
 def create_colorizer(
@@ -44,60 +74,43 @@ def create_colorizer(
             the frame once, as it is.
 
     Raises:
-        ArgumentError: size, saturation or views outside their range.
+        ArgumentError: size, saturation or tta_scales outside their range.
     """
-    if size < SMALLEST_FRAME:
-        raise ArgumentError(f"size is {size}: the frame needs at least {SMALLEST_FRAME} pixels")
-    if saturation <= 0:
-        raise ArgumentError(f"saturation is {saturation}: it must be above 0")
-    if not all(0 < share <= 1 for share in tta_scales):
-        raise ArgumentError(f"tta_scales is {tta_scales}: shares of the frame's side in (0, 1] are needed")
+    parts = Parts(network, size, saturation, tta_scales)
     image = keras.Input((None, None, 3), name="image")
     lightness = color.lightness(ops.clip(image, 0.0, 255.0) * (1 / 255))
-    frame_positions = np.arange(size, dtype=np.float32)
 
     rows, columns = positions(image[:, :, 0, :]), positions(image[:, 0, :, :])
     longest = ops.maximum(ops.max(rows, axis=1, keepdims=True), ops.max(columns, axis=1, keepdims=True)) + 1.0
-    step = longest * (1 / size)  # photograph pixels per pixel of the frame, (B, 1, 1)
-
-    def shrink(here: Tensor) -> Tensor:
-        return sampling_matrix(ops.expand_dims(frame_positions, -1), ops.transpose(here, (0, 2, 1)), step)
-
-    def enlarge(here: Tensor) -> Tensor:
-        matrix = sampling_matrix(here, frame_positions[None, None], 1 / step)
-        return ops.expand_dims(matrix, 1)
-
-    frame = ops.expand_dims(resample(lightness[..., 0], shrink(rows), shrink(columns)), -1)
-    frame = layers.Identity(dtype="float32", name="frame")(frame)
-    sides = dict.fromkeys(max(SMALLEST_FRAME, round(share * size)) for share in tta_scales)
-    ab = _seen(network, frame, size, list(sides))
-    ab = layers.Rescaling(saturation, dtype="float32", name="saturation")(ab)
-    ab = resample(ops.transpose(ab, (0, 3, 1, 2)), enlarge(rows), enlarge(columns))
-    rgb = recompose(lightness, ops.transpose(ab, (0, 2, 3, 1)))
-    colorized = ops.cast(ops.round(rgb * 255.0), "uint8")
+    frame = resample(lightness[..., 0], to_frame(rows, size, longest), to_frame(columns, size, longest))
+    frame = layers.Identity(dtype="float32", name="frame")(ops.expand_dims(frame, -1))
+    planes = ops.transpose(_frame_colors(parts, network, frame), (0, 3, 1, 2))
+    larger = (ops.expand_dims(from_frame(places, size, longest), 1) for places in (rows, columns))
+    ab = ops.transpose(resample(planes, *larger), (0, 2, 3, 1))
+    colorized = to_levels(recompose(lightness, ab), 255.0, "uint8")
     return keras.Model(image, colorized, name=f"{network.name}_colorizer")
 
 
-def _seen(network: keras.Model, frame: keras.KerasTensor, size: int, sides: Sequence[int]) -> keras.KerasTensor:
-    """Frame (B, size, size, 1) -> ab (B, size, size, 2): of the frame, or the mean over views with these sides."""
+def _frame_colors(parts: Parts, network: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
+    """Frame (B, size, size, 1) -> ab (B, size, size, 2) times the saturation: of the frame, or the mean over views."""
     found = []
-    for side in sides:
-        view = frame if side == size else resize_to(frame, side)
+    for side in parts.view_sides:
+        view = frame if side == parts.size else resize_to(frame, side)
         view = layers.Identity(dtype="float32", name=f"{VIEW}{side}")(view)
         for ab in (network(view), network(view[:, :, ::-1])[:, :, ::-1]):
-            found.append(ab if side == size else resize_to(ab, size))
-    return layers.Average(dtype="float32", name="views")(found) if found else network(frame)
+            found.append(ab if side == parts.size else resize_to(ab, parts.size))
+    mean = layers.Average(dtype="float32", name="views")(found) if found else network(frame)
+    return layers.Rescaling(parts.saturation, dtype="float32", name="saturation")(mean)
 
 
-def frame_colors(model: keras.Model) -> keras.Model:
-    """What a colorizer does with a frame: L (B, size, size, 1) in [0, 100] -> ab (B, size, size, 2) in Lab units.
+def parts_of(model: keras.Model) -> Parts:
+    """What a colorizer was made of.
 
-    Views and saturation included; the weights are the colorizer's own.
+    Raises:
+        ArgumentError: the model is not a colorizer.
     """
-    size = frame_size(model)
-    frame = keras.Input((size, size, 1), name="frame")
-    ab = _seen(network_of(model), frame, size, view_sides(model))
-    return keras.Model(frame, layers.Rescaling(saturation_of(model), dtype="float32", name="saturation")(ab))
+    network, size = network_of(model), frame_size(model)
+    return Parts(network, size, saturation_of(model), [side / size for side in view_sides(model)])
 
 
 def view_sides(model: keras.Model) -> list[int]:

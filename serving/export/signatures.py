@@ -1,39 +1,74 @@
 """A colorizer as the signatures of a SavedModel: picture bytes in, picture bytes out, in TensorFlow's graph alone.
 
 Pictures of one call may differ in size. Each is decoded and fitted into the network's frame, all frames go through the
-network in one batch, and each picture is joined with its colors at its own resolution. That is done a strip of rows at
-a time: what `zoo.create_colorizer` computes on whole maps takes gigabytes at twelve megapixels. A picture is decoded
-twice, once for either end, so that few of a large batch are in memory at once.
+network in one batch, and each picture is joined with its colors at its own resolution. These are the steps of
+`zoo.pipeline`, taken a strip of rows at a time: what `zoo.create_colorizer` computes on whole maps takes gigabytes at
+twelve megapixels.
 
 Nothing is compiled by XLA: TensorFlow Serving refuses such graphs on CPUs unless told otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from zoo import color
-from zoo.blocks import resample, sampling_matrix
-from zoo.colorizer import frame_colors, frame_size, network_of
+from zoo import color, pipeline
+from zoo.blocks import resample, resample_columns, resample_rows
+from zoo.colorizer import Parts, parts_of
 from zoo.confidence import confidence
 
 STRIP_PIXELS = 1 << 16  # a plane of them stays in a core's cache
 AT_ONCE = 4  # pictures of a batch that are decoded, joined and encoded side by side
+# Between the two ends of the graph the network waits for the whole batch. The lightness of so many pixels waits with
+# it, which is 200 MB; further pictures are decoded a second time, which costs a tenth of the time of one, where sixteen
+# pictures of 50 megapixels would take 3.2 GB.
+HELD_PIXELS = 50_000_000
 JPEG_QUALITY = 95
 PNG_COMPRESSION = 1  # of 9: a third of the time of the usual 6, for files a tenth larger
 READ = "JPEG, PNG, WebP or BMP"
 HEADER = 30  # bytes that hold the size of a picture in all formats but JPEG
 
-Signature = tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]
+
+@dataclass(frozen=True)
+class SignatureSpec:
+    """The tensors of one signature: name, type and shape, None standing for any size."""
+
+    input: tf.TensorSpec
+    outputs: tuple[tf.TensorSpec, ...]
+
+
+def _strings(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec((None,), tf.string, name)
+
+
+def _maps(channels: int, dtype: tf.DType, name: str) -> tf.TensorSpec:
+    return tf.TensorSpec((None, None, None, channels), dtype, name)
+
+
+# What `signatures` exports. Read the values in its docstring; `serving.client`, which needs nothing of ours, has the
+# names that it asks for once more.
+SIGNATURES = {
+    "serving_default": SignatureSpec(_strings("image_bytes"), (_strings("png_bytes"),)),
+    "jpeg": SignatureSpec(_strings("image_bytes"), (_strings("jpeg_bytes"),)),
+    "rgb": SignatureSpec(_maps(3, tf.uint8, "image"), (_maps(3, tf.uint8, "colorized"),)),
+    "lightness": SignatureSpec(_maps(1, tf.float32, "lightness"), (_maps(2, tf.float32, "ab"),)),
+    "confidence": SignatureSpec(
+        _strings("image_bytes"),
+        (_strings("confidence_bytes"), tf.TensorSpec((None,), tf.float32, "mean_confidence")),
+    ),
+}
+
+Signature = tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], list[tf.TensorSpec]]
 PIXELS = tf.TensorSpec((None, None, 3), tf.uint8)
+PLANE = tf.TensorSpec((None, None), tf.float32)
 TEXT = tf.TensorSpec((), tf.string)
-BYTES = [tf.TensorSpec((None,), tf.string, "image_bytes")]
 
 
 def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
-    """The signatures of a colorizer, each with the specifications of its inputs.
+    """Those of `SIGNATURES` that a colorizer has, each with the specification of its input.
 
     * serving_default: image_bytes (N) -> png_bytes (N), PNGs of the same sizes.
     * jpeg: image_bytes (N) -> jpeg_bytes (N), of quality 95, without chroma subsampling.
@@ -43,89 +78,141 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
       same sizes in which 65535 is a probability of 1 of the most probable class, and mean_confidence (N), their means.
 
     image_bytes are JPEG, PNG, WebP or BMP with 8 or 16 bits; transparency and the EXIF orientation are ignored. Bytes
-    that are no such picture, and pictures of more than `max_pixels`, are an InvalidArgumentError; the size is taken
+    that are not such a picture, and pictures of more than `max_pixels`, are an InvalidArgumentError; the size is taken
     from the header, before anything is decoded.
 
     Raises:
         ArgumentError: the model is not a colorizer.
     """
-    size = frame_size(model)
-    colors = _network(frame_colors(model), size)
+    parts = parts_of(model)
+    size = parts.size
+    frame_spec = tf.TensorSpec((size, size, 1), tf.float32)
 
+    # One graph of each step, which all signatures share: tracing takes most of the time of an export.
+    colors = _traced(_refusing_none(parts.colors), tf.TensorSpec((None, size, size, 1), tf.float32))
     decoded = _traced(lambda data: _decoded(data, max_pixels), TEXT)
-    frame = _traced(lambda pixels: _frame(pixels, size), PIXELS)
-    painted = _traced(_painted, PIXELS, tf.TensorSpec((size, size, 2), tf.float32))
+    lightness_of = _traced(_lightness, PIXELS)
+    frame_of = _traced(lambda plane: _frames(plane, size), PLANE)
+    painted = _traced(_painted, PLANE, tf.TensorSpec((size, size, 2), tf.float32))
 
     def frames_of_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
-        return _each(lambda data: frame(decoded(data)), image_bytes, _frame_spec(size))
+        return _each(lambda data: frame_of(lightness_of(decoded(data))), image_bytes, frame_spec)
+
+    def prepared(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.TensorArray]:
+        """Bytes (N) -> frames (N, size, size, 1), and of each picture the lightness (H, W), or (0, 0) if not held."""
+        count = tf.shape(image_bytes)[0]
+
+        def prepare(
+            index: tf.Tensor, held: tf.Tensor, frames: tf.TensorArray, planes: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
+            plane = lightness_of(decoded(image_bytes[index]))
+            total = held + tf.size(plane, tf.int64)
+            holds = total <= HELD_PIXELS
+            # Not a slice of no rows, which would keep all of it in memory.
+            kept = tf.cond(holds, lambda: plane, lambda: tf.zeros((0, 0)))
+            return (
+                index + 1,
+                tf.where(holds, total, held),
+                frames.write(index, frame_of(plane)),
+                planes.write(index, kept),
+            )
+
+        initial = (
+            0,
+            tf.constant(0, tf.int64),
+            tf.TensorArray(tf.float32, count, element_shape=frame_spec.shape),
+            tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=PLANE.shape),
+        )
+        _, _, frames, planes = tf.while_loop(
+            lambda index, *_: index < count, prepare, initial, parallel_iterations=AT_ONCE
+        )
+        return frames.stack(), planes
 
     def encoded(image_bytes: tf.Tensor, encode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        ab = colors(frames_of_bytes(image_bytes))
-        return _each(lambda data, own: encode(painted(decoded(data), own)), (image_bytes, ab), TEXT)
+        frames, planes = prepared(image_bytes)
 
-    def serving_default(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"png_bytes": encoded(image_bytes, lambda rgb: tf.io.encode_png(rgb, PNG_COMPRESSION))}
+        def finish(index: tf.Tensor, data: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+            held = planes.read(index)
+            plane = tf.cond(tf.size(held) > 0, lambda: held, lambda: lightness_of(decoded(data)))
+            return encode(painted(plane, ab))
 
-    def jpeg(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return _each(finish, (tf.range(tf.shape(image_bytes)[0]), image_bytes, colors(frames)), TEXT)
+
+    def serving_default(image_bytes: tf.Tensor) -> tuple[tf.Tensor]:
+        return (encoded(image_bytes, lambda rgb: tf.io.encode_png(rgb, PNG_COMPRESSION)),)
+
+    def jpeg(image_bytes: tf.Tensor) -> tuple[tf.Tensor]:
         def encode(rgb: tf.Tensor) -> tf.Tensor:
             return tf.io.encode_jpeg(rgb, quality=JPEG_QUALITY, chroma_downsampling=False)
 
-        return {"jpeg_bytes": encoded(image_bytes, encode)}
+        return (encoded(image_bytes, encode),)
 
-    def rgb(image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def rgb(image: tf.Tensor) -> tuple[tf.Tensor]:
         _refuse_large(tf.shape(image)[1], tf.shape(image)[2], max_pixels)
-        ab = colors(_each(frame, image, _frame_spec(size)))
-        return {"colorized": _each(painted, (image, ab), PIXELS)}
+        planes = _each(lightness_of, image, PLANE)
+        ab = colors(_frames(planes, size))
+        return (_each(painted, (planes, ab), PIXELS),)
 
-    def lightness(lightness: tf.Tensor) -> dict[str, tf.Tensor]:
+    def lightness(lightness: tf.Tensor) -> tuple[tf.Tensor]:
         height, width = tf.shape(lightness)[1], tf.shape(lightness)[2]
         _refuse_large(height, width, max_pixels)
-        smaller = _matrices((size, size), (height, width), _longest(height, width) / size)
-        ab = colors(resample(lightness[..., 0], *smaller)[..., None])
-        larger = _matrices((height, width), (size, size), size / _longest(height, width))
-        return {"ab": tf.stack([resample(ab[..., i], *larger) for i in range(2)], axis=-1)}
+        ab = colors(_frames(lightness[..., 0], size))
+        larger = _matrices(pipeline.from_frame, size, height, width)
+        return (tf.stack([resample(ab[..., i], *larger) for i in range(2)], axis=-1),)
 
-    found: dict[str, Signature] = {
-        "serving_default": (serving_default, BYTES),
-        "jpeg": (jpeg, BYTES),
-        "rgb": (rgb, [tf.TensorSpec((None, None, None, 3), tf.uint8, "image")]),
-        "lightness": (lightness, [tf.TensorSpec((None, None, None, 1), tf.float32, "lightness")]),
+    made: dict[str, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]] = {
+        "serving_default": serving_default,
+        "jpeg": jpeg,
+        "rgb": rgb,
+        "lightness": lightness,
     }
-    if "scores" in {layer.name for layer in network_of(model).layers}:
-        found["confidence"] = (_confidence(model, frames_of_bytes), BYTES)
-    return found
+    if "scores" in {layer.name for layer in parts.network.layers}:
+        made["confidence"] = _confidence(parts, frames_of_bytes)
+    return {
+        name: (_named(function, SIGNATURES[name].outputs), [SIGNATURES[name].input]) for name, function in made.items()
+    }
 
 
-def _network(network: keras.Model, size: int) -> Callable[[tf.Tensor], Any]:
-    """Frames (N, size, size, 1) -> what the network makes of them."""
+def _named(
+    function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]], outputs: Sequence[tf.TensorSpec]
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """The function with its outputs by name."""
+    return lambda value: {spec.name: found for spec, found in zip(outputs, function(value), strict=True)}
+
+
+def _refusing_none(network: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Any]:
+    """A network of frames (N, size, size, 1) that says so where there are none."""
 
     def run(frames: tf.Tensor) -> Any:
         # Of no pictures, some convolutions are an error that says nothing of that.
         tf.debugging.Assert(tf.shape(frames)[0] > 0, ["The batch is empty"])
-        return network(frames, training=False)
+        return network(frames)
 
-    return _traced(run, tf.TensorSpec((None, size, size, 1), tf.float32))
+    return run
 
 
 def _traced(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
-    """The function as a graph that all signatures share: tracing takes most of the time of an export."""
     return tf.function(function, inputs, autograph=False).get_concrete_function()
 
 
-def _confidence(model: keras.Model, frames_of_bytes: Callable[[tf.Tensor], tf.Tensor]) -> Callable[..., Any]:
-    size = frame_size(model)
-    certainty = _network(confidence(network_of(model)), size)
+def _confidence(
+    parts: Parts, frames_of_bytes: Callable[[tf.Tensor], tf.Tensor]
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    size, certainty = parts.size, confidence(parts.network)
+    run = _traced(
+        _refusing_none(lambda frames: certainty(frames, training=False)["top"]),
+        tf.TensorSpec((None, size, size, 1), tf.float32),
+    )
 
     def drawn(data: tf.Tensor, top: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        height, width = _size(data)
-        larger = _matrices((height, width), (size, size), size / _longest(height, width))
+        larger = _matrices(pipeline.from_frame, size, *_size(data))
         enlarged = resample(top[..., 0], *larger)
-        return tf.io.encode_png(tf.cast(tf.round(enlarged * 65535.0), tf.uint16)[..., None]), tf.reduce_mean(enlarged)
+        return tf.io.encode_png(pipeline.to_levels(enlarged, 65535.0, "uint16")[..., None]), tf.reduce_mean(enlarged)
 
-    def confidence_of(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        top = certainty(frames_of_bytes(image_bytes))["top"]
+    def confidence_of(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        top = run(frames_of_bytes(image_bytes))
         maps, means = _each(drawn, (image_bytes, top), (TEXT, tf.TensorSpec((), tf.float32)))
-        return {"confidence_bytes": maps, "mean_confidence": means}
+        return maps, means
 
     return confidence_of
 
@@ -139,10 +226,6 @@ def _each(function: Callable[..., Any], elements: Any, result: Any) -> Any:
         fn_output_signature=result,
         parallel_iterations=AT_ONCE,
     )
-
-
-def _frame_spec(size: int) -> tf.TensorSpec:
-    return tf.TensorSpec((size, size, 1), tf.float32)
 
 
 # === Bytes ===
@@ -202,7 +285,7 @@ def _size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     is_png, is_jpeg, is_bmp = begins(0, b"\x89PNG\r\n\x1a\n"), begins(0, b"\xff\xd8\xff"), begins(0, b"BM")
     known = tf.debugging.Assert(
         is_webp | is_png | is_jpeg | is_bmp,
-        [f"The bytes are no picture: {READ} is needed; bytes", tf.strings.length(data)],
+        [f"The bytes are not a picture: {READ} is needed; bytes", tf.strings.length(data)],
     )
     with tf.control_dependencies([known]):
         height, width = tf.case(
@@ -215,74 +298,64 @@ def _size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 # === Pixels ===
 
 
-def _frame(pixels: tf.Tensor, size: int) -> tf.Tensor:
-    """RGB (H, W, 3) uint8 -> the lightness that the network sees, (size, size, 1) in [0, 100]."""
-    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
-    rows, columns = _matrices((size, size), (height, width), _longest(height, width) / size)
+def _lightness(pixels: tf.Tensor) -> tf.Tensor:
+    """RGB (H, W, 3) uint8 -> L (H, W) in [0, 100]."""
+    table = pipeline.linear_table(255)  # TensorFlow keeps it as a constant
 
-    def add(start: tf.Tensor, frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        end = tf.minimum(start + _strip(width), height)
-        return end, frame + resample(_lightness(pixels[start:end]), rows[:, start:end], columns)
+    def of_strip(part: tf.Tensor) -> tf.Tensor:
+        return color.lightness_of_linear(tf.gather(table, tf.cast(part, tf.int32)))[..., 0]
 
-    zeros = tf.zeros((size, size))
-    _, frame = tf.while_loop(lambda start, _: start < height, add, (0, zeros), parallel_iterations=AT_ONCE)
-    return frame[..., None]
+    return _by_strips(lambda start, end: of_strip(pixels[start:end]), tf.shape(pixels), PLANE)
 
 
-def _painted(pixels: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """RGB (H, W, 3) uint8 and the ab (size, size, 2) of its frame -> the picture in these colors, (H, W, 3) uint8."""
-    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
-    size = ab.shape[0]
-    rows, columns = _matrices((height, width), (size, size), size / _longest(height, width))
-    wide = tf.concat([tf.matmul(ab[..., i], columns, transpose_b=True) for i in range(2)], axis=1)
-    strip = _strip(width)
+def _frames(planes: tf.Tensor, size: int) -> tf.Tensor:
+    """L (..., H, W) -> the lightness that the network sees, (..., size, size, 1)."""
+    height, width = tf.unstack(tf.shape(planes)[-2:])
+    return resample(planes, *_matrices(pipeline.to_frame, size, height, width))[..., None]
+
+
+def _painted(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+    """L (H, W) in [0, 100] and the ab (size, size, 2) of its frame -> the picture in these colors, (H, W, 3) uint8."""
+    height, width = tf.unstack(tf.shape(lightness))
+    rows, columns = _matrices(pipeline.from_frame, ab.shape[0], height, width)
+    planes = resample_columns(tf.transpose(ab, (2, 0, 1)), columns)
+
+    def paint(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        a, b = tf.unstack(resample_rows(planes, rows[start:end]))
+        lab = tf.reshape(tf.stack([lightness[start:end], a, b], axis=-1), (-1, 3))
+        return tf.reshape(_levels(lab), (end - start, width, 3))
+
+    return _by_strips(paint, tf.shape(lightness), PIXELS)
+
+
+def _levels(lab: tf.Tensor) -> tf.Tensor:
+    """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where sRGB lacks the color."""
+    rgb, inside = pipeline.recompose_inside(lab[:, :1], lab[:, 1:])
+    outside = tf.where(~inside[:, 0])
+    lacking = tf.gather_nd(lab, outside)
+    fitted = pipeline.to_levels(pipeline.recompose(lacking[:, :1], lacking[:, 1:]), 255.0, "uint8")
+    return tf.tensor_scatter_nd_update(pipeline.to_levels(rgb, 255.0, "uint8"), outside, fitted)
+
+
+def _by_strips(work: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], shape: tf.Tensor, result: tf.TensorSpec) -> tf.Tensor:
+    """What `work` makes of the rows from start to end of a picture of a shape (H, W, ...), one below the other."""
+    height, width = shape[0], shape[1]
+    strip = tf.maximum(1, STRIP_PIXELS // width)
     count = (height + strip - 1) // strip
 
-    def paint(index: tf.Tensor, strips: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+    def step(index: tf.Tensor, strips: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
         start = index * strip
-        end = tf.minimum(start + strip, height)
-        a, b = tf.split(rows[start:end] @ wide, 2, axis=1)
-        lab = tf.reshape(tf.stack([_lightness(pixels[start:end]), a, b], axis=-1), (-1, 3))
-        return index + 1, strips.write(index, tf.reshape(_rgb(lab), (end - start, width, 3)))
+        return index + 1, strips.write(index, work(start, tf.minimum(start + strip, height)))
 
-    strips = tf.TensorArray(tf.uint8, count, infer_shape=False, element_shape=(None, None, 3))
-    _, strips = tf.while_loop(lambda index, _: index < count, paint, (0, strips), parallel_iterations=AT_ONCE)
+    strips = tf.TensorArray(result.dtype, count, infer_shape=False, element_shape=result.shape)
+    _, strips = tf.while_loop(lambda index, _: index < count, step, (0, strips), parallel_iterations=AT_ONCE)
     return strips.concat()
 
 
-def _rgb(lab: tf.Tensor) -> tf.Tensor:
-    """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where sRGB lacks the color."""
-    rgb = _integers(color.lab_to_rgb(lab))
-    # Fitting costs as much as all the rest, and few colors of a photograph need it.
-    wild = tf.where(~color.in_gamut(lab)[:, 0])
-    fitted = color.lab_to_rgb(color.fit_gamut(tf.gather_nd(lab, wild)))
-    return tf.tensor_scatter_nd_update(rgb, wild, _integers(fitted))
-
-
-def _integers(rgb: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.round(rgb * 255.0), tf.uint8)
-
-
-def _lightness(pixels: tf.Tensor) -> tf.Tensor:
-    """RGB (h, W, 3) uint8 -> L (h, W) in [0, 100]. Integers allow a table in place of powers."""
-    table = color.srgb_to_linear(tf.range(256.0) / 255)  # TensorFlow keeps it as a constant
-    linear = tf.gather(table, tf.cast(pixels, tf.int32))
-    return color.lightness_of_linear(linear)[..., 0]
-
-
-def _strip(width: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(1, STRIP_PIXELS // width)
-
-
-def _longest(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.maximum(height, width), tf.float32)
-
-
-def _matrices(wanted: tuple[Any, Any], available: tuple[Any, Any], step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sampling matrices of rows and of columns between two sizes (height, width); see `zoo.blocks`."""
-
-    def axis(new: Any, old: Any) -> tf.Tensor:
-        there, here = (tf.range(tf.cast(count, tf.float32)) for count in (new, old))
-        return sampling_matrix(there[:, None], here[None], step)
-
-    return axis(wanted[0], available[0]), axis(wanted[1], available[1])
+def _matrices(
+    matrix: Callable[..., tf.Tensor], size: int, height: tf.Tensor, width: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`pipeline.to_frame` or `from_frame` -> its matrices of the rows and of the columns of a picture."""
+    longest = tf.cast(tf.maximum(height, width), tf.float32)
+    rows, columns = (matrix(tf.range(tf.cast(count, tf.float32))[:, None], size, longest) for count in (height, width))
+    return rows, columns

@@ -1,6 +1,6 @@
 """Colorizing many files at once: decoding, the network, and encoding overlap.
 
-    workers: read, shrink  ->  this thread: predict batches  ->  workers: paint, write
+    workers: read, prepare  ->  this thread: predict batches  ->  workers: paint, write
 
 Photographs in flight are bounded by their pixels: many small scans, or one very large one. One bad file is
 a result with a reason, and never the end of the run.
@@ -76,7 +76,7 @@ def find(
 def colorize_files(
     entries: Sequence["Entry"],
     output: str | os.PathLike[str],
-    painter: "Painter",
+    colorizer: "Colorizer",
     *,
     batch: int = 16,
     jobs: int | None = None,
@@ -91,7 +91,7 @@ def colorize_files(
     partial is left.
 
     Args:
-        painter: What shrinks, predicts and paints, all of it from several threads.
+        colorizer: What prepares, predicts and paints, such as a `serving.local.tiled.TiledColorizer`.
         batch: Most frames that the network gets at once; fewer if no more are ready.
         jobs: Threads for decoding, and as many for encoding; by default the number of cores.
         quality: 1 to 100, of JPEG and WebP.
@@ -100,7 +100,7 @@ def colorize_files(
     Returns:
         One result per entry, in their order.
     """
-    run = _Run(Path(output), painter, quality, overwrite)
+    run = _Run(Path(output), colorizer, quality, overwrite)
     jobs = jobs or os.cpu_count() or 1
     results: dict[int, FileResult] = {}
     readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
@@ -120,7 +120,7 @@ def colorize_files(
                     results[index] = result
                     if progress is not None:
                         progress(result)
-            for item, ab in zip(ready, _predicted(painter, [item.frame for item in ready]), strict=True):
+            for item, ab in zip(ready, _predicted(colorizer, [item.prepared.frame for item in ready]), strict=True):
                 writers.submit(run.write, item, ab)
             del ready
     finally:
@@ -194,17 +194,33 @@ class FileResult:
     reason: str = ""
 
 
-class Painter(Protocol):
-    """What `serving.local.tiled.Painter` offers; all methods may be called from several threads."""
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A photograph on its way through a colorizer.
 
-    def shrink(self, pixels: np.ndarray) -> np.ndarray:
-        """(H, W) or (H, W, 3) -> lightness frame (size, size, 1)."""
+    Attributes:
+        lightness: (H, W) float32 in [0, 100], which is joined with the colors. Kept, since computing it takes as long
+            as joining.
+        frame: What the network sees, (size, size, 1) float32 in [0, 100].
+        dtype: uint8 or uint16, as the photograph's pixels are.
+    """
+
+    lightness: np.ndarray
+    frame: np.ndarray
+    dtype: np.dtype
+
+
+class Colorizer(Protocol):
+    """What `serving.local.tiled.TiledColorizer` offers; all methods may be called from several threads."""
+
+    def prepare(self, pixels: np.ndarray) -> Prepared:
+        """(H, W) or (H, W, 3), uint8 or uint16 -> what `predict` and `paint` need of it."""
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """(B, size, size, 1) -> ab (B, size, size, 2)."""
 
-    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
-        """(H, W) or (H, W, 3) and ab (size, size, 2) -> (H, W, 3) of the same dtype."""
+    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+        """A photograph and ab (size, size, 2) -> (H, W, 3) of the photograph's dtype."""
 
 
 def _sources(paths: Sequence[str | os.PathLike[str]], output: Path) -> Iterator[Entry]:
@@ -297,16 +313,16 @@ def _pending(events: "SimpleQueue[_Event]") -> "Iterator[_Event]":
             yield events.get_nowait()
 
 
-def _predicted(painter: Painter, frames: list[np.ndarray]) -> "Sequence[np.ndarray | Exception]":
+def _predicted(colorizer: Colorizer, frames: list[np.ndarray]) -> "Sequence[np.ndarray | Exception]":
     """One ab plane per frame, or why there is none."""
     if not frames:
         return []
     try:
-        return list(painter.predict(np.stack(frames)))
+        return list(colorizer.predict(np.stack(frames)))
     except Exception as error:  # of whatever the network runs on; a batch may fail for lack of memory
         if len(frames) == 1:
             return [error]
-        return [result for frame in frames for result in _predicted(painter, [frame])]
+        return [result for frame in frames for result in _predicted(colorizer, [frame])]
 
 
 def _comparison(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -325,9 +341,9 @@ def _comparison(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 class _Run:
     """The two ends of the pipeline, as the worker threads see them."""
 
-    def __init__(self, output: Path, painter: Painter, quality: int, overwrite: bool) -> None:
+    def __init__(self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool) -> None:
         self.output = output
-        self.painter = painter
+        self.colorizer = colorizer
         self.quality = quality
         self.overwrite = overwrite
         self.budget = Budget(PIXELS_IN_FLIGHT)
@@ -341,7 +357,10 @@ class _Run:
                 width, height = photographs.size(entry.source)
                 cost = self.budget.take(width * height)
                 photograph = photographs.read(entry.source)
-                self.events.put(_Ready(index, entry, photograph, self.painter.shrink(photograph.pixels), cost))
+                prepared = self.colorizer.prepare(photograph.pixels)
+                if entry.sheet is None:  # which alone shows them once more
+                    photograph = replace(photograph, pixels=photograph.pixels[:0])
+                self.events.put(_Ready(index, entry, photograph, prepared, cost))
                 return
         except Exception as error:  # of one file; the others go on
             result = failure(entry, self.output, error)
@@ -352,7 +371,7 @@ class _Run:
         try:
             if isinstance(ab, Exception):
                 raise ab
-            pixels = self.painter.paint(item.photograph.pixels, ab)
+            pixels = self.colorizer.paint(item.prepared, ab)
             result = finish(item.entry, self.output, item.photograph, pixels, self.quality)
         except Exception as error:  # of one file; the others go on
             result = failure(item.entry, self.output, error)
@@ -400,7 +419,7 @@ class _Ready:
     index: int
     entry: Entry
     photograph: Photograph
-    frame: np.ndarray
+    prepared: Prepared
     cost: int
 
 

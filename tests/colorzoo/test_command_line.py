@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 
 import colorzoo
 import zoo
+from serving.local.pipeline import Prepared
 from tests.paths import ROOT
 from tests.photographs import write_fields
 from zoo.errors import DataError, FilmError, UnknownNameError
+from zoo.presets import loading
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
@@ -37,24 +39,25 @@ class Row:
     recipe: str = "stub_recipe"
 
 
-class Painter:
-    """Stands for serving.local.tiled.Painter."""
+class TiledColorizer:
+    """Stands for serving.local.tiled.TiledColorizer."""
 
     def __init__(self, model: object) -> None:
         self.model = model
 
-    def shrink(self, pixels: np.ndarray) -> np.ndarray:
-        return np.zeros((8, 8, 1), np.float32)
+    def prepare(self, pixels: np.ndarray) -> Prepared:
+        return Prepared(pixels, np.zeros((8, 8, 1), np.float32), pixels.dtype)
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         return np.zeros((len(frames), 8, 8, 2), np.float32)
 
-    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+        pixels = photograph.lightness
         return np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
 
 
-class Interrupted(Painter):
-    """A painter during whose work Ctrl-C is pressed."""
+class Interrupted(TiledColorizer):
+    """A colorizer during whose work Ctrl-C is pressed."""
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         raise KeyboardInterrupt
@@ -71,12 +74,12 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         calls.append((name, size, temperature))
         return object()
 
-    monkeypatch.setattr(zoo, "load", load)
+    monkeypatch.setattr(loading, "load_parts", load)
     monkeypatch.setattr(zoo, "DEFAULT_PRESET", "stub_v1")
     monkeypatch.setattr(zoo, "list_presets", lambda: ["stub_v1"])
     monkeypatch.setattr(zoo, "preset", lambda name: Row(name))
     strips = types.ModuleType("serving.local.tiled")
-    strips.Painter = Painter  # type: ignore[attr-defined]
+    strips.TiledColorizer = TiledColorizer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "serving.local.tiled", strips)
     yield calls
 
@@ -191,7 +194,7 @@ def test_no_photographs_and_no_room_for_results(run: Callable[..., Any], loaded:
 def test_an_interruption_exits_with_130(
     run: Callable[..., Any], loaded: list[Any], old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["serving.local.tiled"], "Painter", Interrupted)
+    monkeypatch.setattr(sys.modules["serving.local.tiled"], "TiledColorizer", Interrupted)
     done = run("colorize", old, "-o", old.parent / "new")
     assert done.exit_code == 130
     assert done.stderr == "colorzoo: interrupted; what is finished is kept\n"

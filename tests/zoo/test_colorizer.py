@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import zoo
 from tests.only_keras import in_fresh_process
 from zoo import color
 from zoo.blocks import positions, resize_to, sampling_matrix
-from zoo.colorizer import frame_colors, frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import frame_size, network_of, parts_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
 
 SIZES = [(1, 1), (33, 47), (64, 64), (300, 200)]
@@ -214,7 +216,16 @@ def test_what_a_colorizer_is_made_of(vivid):
 
 @pytest.mark.parametrize(
     ("size", "saturation", "message"),
-    [(15, 1.0, "size is 15: .* 16"), (32, 0, "saturation is 0"), (32, -1.0, "saturation is -1.0")],
+    [
+        (15, 1.0, "size is 15: .* 16"),
+        (32.5, 1.0, "size is 32.5: .* whole number"),
+        (math.nan, 1.0, "size is nan"),
+        (math.inf, 1.0, "size is inf"),
+        (32, 0, "saturation is 0"),
+        (32, -1.0, "saturation is -1.0"),
+        (32, math.nan, "saturation is nan"),
+        (32, math.inf, "saturation is inf"),
+    ],
 )
 def test_argument_errors(vivid, size, saturation, message):
     with pytest.raises(ArgumentError, match=message):
@@ -253,7 +264,7 @@ def test_views_are_averaged(vivid):
     found = [network(frames), network(frames[:, :, ::-1])[:, :, ::-1]]
     found += [enlarge(network(shrink(frames))), enlarge(network(shrink(frames)[:, :, ::-1])[:, :, ::-1])]
     expected = 1.5 * np.mean([numpy_of(ab) for ab in found], axis=0)
-    np.testing.assert_allclose(numpy_of(frame_colors(several)(frames)), expected, atol=1e-3)
+    np.testing.assert_allclose(numpy_of(parts_of(several).colors(frames)), expected, atol=1e-3)
     assert np.abs(expected - 1.5 * numpy_of(found[0])).max() > 1
 
 
@@ -261,7 +272,7 @@ def test_one_view_is_the_frame_alone(vivid):
     frames = np.random.default_rng(3).uniform(0, 100, (1, FRAME, FRAME, 1)).astype(np.float32)
     assert view_sides(vivid) == []
     expected = 1.5 * numpy_of(network_of(vivid)(frames))
-    np.testing.assert_allclose(numpy_of(frame_colors(vivid)(frames)), expected, atol=1e-4)
+    np.testing.assert_allclose(numpy_of(parts_of(vivid).colors(frames)), expected, atol=1e-4)
 
 
 def test_views_are_symmetric(vivid):
@@ -271,7 +282,7 @@ def test_views_are_symmetric(vivid):
     assert np.abs(mirrored.astype(int) - numpy_of(several(image)).astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize("tta_scales", [(0.0,), (1.1,), (1.0, -0.5)])
+@pytest.mark.parametrize("tta_scales", [(0.0,), (1.1,), (1.0, -0.5), (math.nan,), (math.inf,)])
 def test_views_out_of_range(vivid, tta_scales):
     with pytest.raises(ArgumentError, match="tta_scales is"):
         zoo.create_colorizer(network_of(vivid), 32, tta_scales=tta_scales)

@@ -278,7 +278,7 @@ def test_another_size_keeps_the_views(tmp_path):
     assert view_sides(zoo.load(tmp_path / "views.keras", size=16, temperature=0.5)) == [16]
 
 
-@pytest.mark.parametrize("temperature", [0, -0.5])
+@pytest.mark.parametrize("temperature", [0, -0.5, float("nan"), float("inf")])
 def test_wrong_temperatures(folder, temperature):
     with pytest.raises(ArgumentError, match=f"temperature is {temperature}: it must be above 0"):
         zoo.load("tiny_v1", temperature=temperature)

@@ -25,7 +25,8 @@ from training import recipes
 from training.data.datasets import Photographs, prepare
 from training.evaluation.metrics import colorfulness
 from zoo import bins, color
-from zoo.colorizer import network_of, recompose
+from zoo.colorizer import network_of
+from zoo.pipeline import recompose
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
 TEMPERATURES = (1.0, 0.8, 0.6, 0.38)

@@ -74,8 +74,8 @@ def color_unet(
     centers = uniform_uv_centers(bins) if isinstance(bins, int) else np.asarray(bins, np.float32)
     if centers.ndim != 2 or centers.shape[1] != 2:
         raise ArgumentError(f"bins has shape {centers.shape}: a number, or colors of shape (n, 2), is needed")
-    if not temperature > 0:
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if not 0 < temperature < float("inf"):
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
     if width <= 0 or len(filters) < 2:
         raise ArgumentError(f"width is {width} and filters {filters}: above 0, and two levels or more, are needed")
     down = [max(1, round(f * width)) for f in filters]

@@ -62,8 +62,8 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if not temperature > 0:
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if not 0 < temperature < float("inf"):
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
     if not width > 0:
         raise ArgumentError(f"width is {width}: it must be above 0")
     centers = ab_grid()

@@ -1,12 +1,14 @@
 """Loading presets, and other .keras files that hold a colorizer."""
 
 import json
+import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
-from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import Parts, create_colorizer, network_of, parts_of
 from zoo.errors import ArgumentError, PresetError
 from zoo.presets.metadata import find_file
 
@@ -27,12 +29,23 @@ def load(name: str | Path, *, size: int | None = None, temperature: float | None
     model = _read(find_file(name))
     if size is None and temperature is None:
         return model
-    network = network_of(model)
+    parts = _change(parts_of(model), size, temperature)
+    return create_colorizer(parts.network, parts.size, saturation=parts.saturation, tta_scales=parts.tta_scales)
+
+
+def load_parts(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> Parts:
+    """Load what a colorizer is made of, for `serving.local.tiled`: another size builds no second graph.
+
+    Arguments and errors are those of `load`.
+    """
+    return _change(parts_of(_read(find_file(name))), size, temperature)
+
+
+def _change(parts: Parts, size: int | None, temperature: float | None) -> Parts:
+    changed = parts if size is None else replace(parts, size=size)
     if temperature is not None:
-        _set_temperature(network, temperature)
-    frame = frame_size(model) if size is None else size
-    tta_scales = [side / frame_size(model) for side in view_sides(model)]
-    return create_colorizer(network, frame, saturation=saturation_of(model), tta_scales=tta_scales)
+        _set_temperature(changed.network, temperature)
+    return changed
 
 
 def _read(path: Path) -> keras.Model:
@@ -54,8 +67,8 @@ def _read(path: Path) -> keras.Model:
 
 
 def _set_temperature(network: keras.Model, temperature: float) -> None:
-    if not temperature > 0:
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0")
+    if not 0 < temperature < math.inf:
+        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
     if "temperature" not in {layer.name for layer in network.layers}:
         raise ArgumentError(f"{network.name} predicts colors directly: it has no temperature to set")
     network.get_layer("temperature").scale = 1 / temperature

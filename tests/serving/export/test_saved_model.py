@@ -27,9 +27,10 @@ from serving.export.signatures import signatures
 from tests.accept_golden import formula_network
 from tests.photographs import color_field
 from zoo import color
-from zoo.colorizer import network_of, recompose
+from zoo.colorizer import network_of
 from zoo.confidence import confidence
 from zoo.errors import ArgumentError, UnknownNameError
+from zoo.pipeline import recompose
 
 SIZES = [(1, 1), (33, 47), (256, 256), (64, 20)]
 TINY = {"color_unet": 48, "ibn_gan": 32}  # one that scores classes, one that does not
@@ -56,13 +57,17 @@ def tiny(name: str) -> keras.Model:
 
 
 @pytest.fixture(scope="module", params=["color_unet", pytest.param("ibn_gan", marks=pytest.mark.slow)])
-def functions(request: pytest.FixtureRequest) -> tuple[keras.Model, dict[str, Any]]:
+def functions(request: pytest.FixtureRequest) -> Iterator[tuple[keras.Model, dict[str, Any]]]:
     model = tiny(request.param)
     traced = {
         name: tf.function(function, input_signature=inputs, autograph=False)
         for name, (function, inputs) in signatures(model, max_pixels=70_000).items()
     }
-    return model, traced
+    # Read while a function is traced: large pictures wait for the network, and the largest are decoded again.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr("serving.export.signatures.HELD_PIXELS", 7_000)
+    yield model, traced
+    monkeypatch.undo()
 
 
 @pytest.fixture(scope="module")

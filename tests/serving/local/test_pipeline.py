@@ -12,7 +12,7 @@ from PIL import Image
 from media import photographs
 from media.photographs import Photograph
 from serving.local import pipeline
-from serving.local.pipeline import Entry, FileResult, colorize_files, find
+from serving.local.pipeline import Entry, FileResult, Prepared, colorize_files, find
 from zoo.errors import ArgumentError
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
@@ -24,15 +24,16 @@ class Stub:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def shrink(self, pixels: np.ndarray) -> np.ndarray:
-        return np.zeros((8, 8, 1), np.float32)
+    def prepare(self, pixels: np.ndarray) -> Prepared:
+        return Prepared(pixels, np.zeros((8, 8, 1), np.float32), pixels.dtype)
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         self.batches.append(len(frames))
         return np.ones((len(frames), 8, 8, 2), np.float32)
 
-    def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
         assert ab.shape == (8, 8, 2)
+        pixels = photograph.lightness
         gray = pixels if pixels.ndim == 2 else pixels[..., 0]
         return np.dstack([gray, gray // 2, gray // 2])
 
@@ -189,20 +190,20 @@ def test_sheets(tmp_path: Path) -> None:
 
 def test_unexpected_errors_stay_with_their_file(tmp_path: Path) -> None:
     class Fragile(Stub):
-        def shrink(self, pixels: np.ndarray) -> np.ndarray:
+        def prepare(self, pixels: np.ndarray) -> Prepared:
             if pixels.shape[0] == 7:
                 raise MemoryError
-            return np.full((8, 8, 1), pixels.shape[0], np.float32)
+            return Prepared(pixels, np.full((8, 8, 1), pixels.shape[0], np.float32), pixels.dtype)
 
         def predict(self, frames: np.ndarray) -> np.ndarray:
             if (frames == 9).any():
                 raise RuntimeError("out of\nmemory")
             return super().predict(frames)
 
-        def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
-            if pixels.shape[0] == 11:
+        def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+            if photograph.lightness.shape[0] == 11:
                 raise ZeroDivisionError
-            return super().paint(pixels, ab)
+            return super().paint(photograph, ab)
 
     for side in (7, 9, 11, 32, 33, 34):
         Image.fromarray(np.zeros((side, 20), np.uint8)).save(tmp_path / f"{side:02}.png")
@@ -220,18 +221,18 @@ def test_pixels_in_flight_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     lock, flight, most = threading.Lock(), 0, 0
 
     class Counting(Stub):
-        def shrink(self, pixels: np.ndarray) -> np.ndarray:
+        def prepare(self, pixels: np.ndarray) -> Prepared:
             nonlocal flight, most
             with lock:
                 flight += pixels.size
                 most = max(most, flight)
-            return super().shrink(pixels)
+            return super().prepare(pixels)
 
-        def paint(self, pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
+        def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
             nonlocal flight
             with lock:
-                flight -= pixels.size
-            return super().paint(pixels, ab)
+                flight -= photograph.lightness.size
+            return super().paint(photograph, ab)
 
     for index in range(12):
         save(tmp_path / "old" / f"{index}.png")

@@ -1,4 +1,4 @@
-"""The strip painter against the graph of the whole picture, which it must equal at any size and in little memory."""
+"""The tiled colorizer against the graph of the whole picture, which it must equal at any size and in little memory."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from serving.local import tiled
-from serving.local.tiled import Painter
+from serving.local.tiled import TiledColorizer
 from tests.paths import ROOT
 from zoo import color
 
@@ -44,12 +44,13 @@ def colorizer() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def painter(colorizer: keras.Model) -> Painter:
-    return Painter(colorizer)
+def tiles(colorizer: keras.Model) -> TiledColorizer:
+    return TiledColorizer(colorizer)
 
 
-def colorized(painter: Painter, pixels: np.ndarray) -> np.ndarray:
-    return painter.paint(pixels, painter.predict(painter.shrink(pixels)[None])[0])
+def colorized(tiles: TiledColorizer, pixels: np.ndarray) -> np.ndarray:
+    prepared = tiles.prepare(pixels)
+    return tiles.paint(prepared, tiles.predict(prepared.frame[None])[0])
 
 
 def levels(pixels: np.ndarray) -> np.ndarray:
@@ -60,42 +61,43 @@ def levels(pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (48, 48), (33, 47), (500, 301), (301, 700)])
-def test_equals_the_graph(colorizer: keras.Model, painter: Painter, size: tuple[int, int]) -> None:
+def test_equals_the_graph(colorizer: keras.Model, tiles: TiledColorizer, size: tuple[int, int]) -> None:
     pixels = fields(*size)
     expected = np.asarray(colorizer(pixels[None]))[0]
-    difference = np.abs(colorized(painter, pixels).astype(int) - expected)
+    difference = np.abs(colorized(tiles, pixels).astype(int) - expected)
     # Values half-way between two integers may be rounded either way.
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
 
 
-def test_colors_are_vivid_and_partly_outside_srgb(colorizer: keras.Model, painter: Painter) -> None:
+def test_colors_are_vivid_and_partly_outside_srgb(colorizer: keras.Model, tiles: TiledColorizer) -> None:
     pixels = fields(500, 301)
-    ab = painter.predict(painter.shrink(pixels)[None])[0]
-    assert np.ptp(colorized(painter, pixels), axis=-1).mean() > 10
-    lab = np.concatenate([painter.shrink(pixels), ab], axis=-1)
+    frame = tiles.prepare(pixels).frame
+    ab = tiles.predict(frame[None])[0]
+    assert np.ptp(colorized(tiles, pixels), axis=-1).mean() > 10
+    lab = np.concatenate([frame, ab], axis=-1)
     outside = ~np.asarray(color.in_gamut(lab))
     assert 0 < outside.mean() < 1
 
 
-def test_gray_photograph_equals_its_three_channels(painter: Painter) -> None:
+def test_gray_photograph_equals_its_three_channels(tiles: TiledColorizer) -> None:
     gray = fields(90, 70)[..., 0]
-    np.testing.assert_array_equal(colorized(painter, gray), colorized(painter, gray[..., None].repeat(3, -1)))
+    np.testing.assert_array_equal(colorized(tiles, gray), colorized(tiles, gray[..., None].repeat(3, -1)))
 
 
-def test_sixteen_bits(painter: Painter) -> None:
+def test_sixteen_bits(tiles: TiledColorizer) -> None:
     pixels = fields(90, 70)
-    deep = colorized(painter, pixels.astype(np.uint16) * 257)
+    deep = colorized(tiles, pixels.astype(np.uint16) * 257)
     assert deep.dtype == np.uint16
-    assert np.abs(deep / 257 - colorized(painter, pixels)).max() <= 0.51
+    assert np.abs(deep / 257 - colorized(tiles, pixels)).max() <= 0.51
     assert len(np.unique(deep)) > 300  # not 8 bits in disguise
 
 
-def test_strip_borders_do_not_show(painter: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strip_borders_do_not_show(tiles: TiledColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = fields(200, 64)
-    whole = colorized(painter, pixels)
+    whole = colorized(tiles, pixels)
     monkeypatch.setattr(tiled, "STRIP_PIXELS", 64 * 7)
-    np.testing.assert_allclose(colorized(painter, pixels).astype(int), whole, atol=1)
+    np.testing.assert_allclose(colorized(tiles, pixels).astype(int), whole, atol=1)
 
 
 @pytest.mark.slow
