@@ -1,13 +1,13 @@
 # make setup: .venv with everything for development    make setup PYTHON=python3.12: with this Python
 # make test: the tests                                 make test-slow: these and the long ones
 # make check: format, lint, types                      make demo PHOTOS="a.jpg b.jpg": colorize photographs
-# make lock: requirements.lock anew
+# make lock: requirements.lock anew                    make protos: regenerate the messages of serving/client
 
 READY := .venv/.installed
 PYTHON ?=
 PHOTOS ?=
 
-.PHONY: setup test test-slow check demo lock
+.PHONY: setup test test-slow check demo lock protos
 setup: $(READY)
 
 # Holds only after the whole installation, so that an interrupted one is done again.
@@ -31,3 +31,6 @@ demo: $(READY)
 lock: $(READY)
 	.venv/bin/python scripts/lock.py > requirements.lock.new || { rm requirements.lock.new; exit 1; }
 	mv requirements.lock.new requirements.lock
+
+protos: $(READY)
+	.venv/bin/python scripts/protos.py

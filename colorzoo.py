@@ -207,7 +207,7 @@ def remote(
     the server goes away, what is finished stays; the same command goes on with the rest.
     """
     with _reported(), _extra("serve"):
-        from serving.client.client import (
+        from serving.client import (
             TLS,
             ColorizeClient,
             InvalidRequestError,

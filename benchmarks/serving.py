@@ -32,7 +32,7 @@ import typer
 from skimage import data as samples
 
 import zoo
-from serving.client.client import ColorizeClient
+from serving.client import ColorizeClient
 from serving.export import signatures
 from serving.export.saved_model import MAX_PIXELS, export, versions
 from zoo.colorizer import parts_of

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from serving.client.client import AsyncColorizeClient, Outcome
+from serving.client import AsyncColorizeClient, Outcome
 
 
 class BlockingClient:

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from media import photographs
-from serving.client.client import (
+from serving.client import (
     ColorizeClient,
     ModelNotFoundError,
-    ServerError,
+    ServerFailedError,
     ServerUnavailableError,
     ServingClientError,
     SignatureError,
@@ -130,5 +130,7 @@ def _png(pixels: np.ndarray) -> bytes:
 def _decoded(answer: bytes, size: tuple[int, ...]) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(answer, np.uint8), cv2.IMREAD_COLOR)
     if picture is None or picture.shape[:2] != size:
-        raise ServerError(f"the server answered with something else than a picture of {size[1]} x {size[0]} pixels")
+        raise ServerFailedError(
+            f"the server answered with something else than a picture of {size[1]} x {size[0]} pixels"
+        )
     return np.asarray(picture[..., ::-1])

@@ -29,7 +29,7 @@ from serving.server.errors import RequestError, invalid, not_found, status, unme
 from serving.server.servable import SavedModel, warm_up
 from zoo.errors import ArgumentError
 
-STATES = messages.ENUMS["tensorflow.serving.ModelVersionStatus.State"]
+STATES = messages.STATES
 
 
 class Observer(Protocol):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client import messages
-from serving.client.client import (
+from serving.client import (
     TLS,
     AsyncColorizeClient,
     BadImageError,
     BusyError,
+    ClientClosedError,
     ColorizeClient,
     DeadlineError,
     InvalidRequestError,
     ModelNotFoundError,
     Outcome,
-    ServerError,
+    ServerFailedError,
     ServerUnavailableError,
     ServingClientError,
     Signature,
@@ -33,11 +34,12 @@ from serving.client.client import (
     TensorKind,
     TooLargeError,
     TooLargeOrBusyError,
+    messages,
 )
 from tests.blocking import BlockingClient
 from tests.certificates import Pair, issued
 from tests.paths import ROOT
-from tests.stand_in import MODEL, colorized, decoded, encoded, standing_in, tinted
+from tests.stand_in import MODEL, StandIn, colorized, decoded, encoded, standing_in, tinted
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
 IMAGE = encoded(RGB)
@@ -65,68 +67,12 @@ def failing(code: grpc.StatusCode, details: str = "", times: float = float("inf"
 
 def test_light_imports() -> None:
     code = (
-        "import sys, serving.client.client\n"
-        "heavy = {'tensorflow', 'keras', 'zoo', 'training', 'cv2', 'PIL'} & set(sys.modules)\n"
+        "import sys, serving.client\n"
+        "heavy = {'tensorflow', 'keras', 'training', 'media', 'cv2', 'PIL'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-
-
-# --- what is sent ---
-
-
-@pytest.mark.parametrize("choice", [{}, {"version": 1}, {"label": "stable"}])
-@pytest.mark.parametrize(
-    ("method", "value", "signature", "name"),
-    [
-        ("colorize", IMAGE, "serving_default", "image_bytes"),
-        ("confidence", IMAGE, "confidence", "image_bytes"),
-        ("rgb", RGB, "rgb", "image"),
-        ("rgb", RGB[:1, :1, :], "rgb", "image"),
-        ("ab", np.linspace(0, 100, 12, dtype=np.float32).reshape(3, 4), "lightness", "lightness"),
-        ("ab", np.full((1, 1), 50, np.float32), "lightness", "lightness"),
-    ],
-)
-@both
-def test_requests_are_byte_for_byte_those_of_tensorflow(
-    client: Any, method: str, value: Any, signature: str, name: str, choice: dict[str, Any]
-) -> None:
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
-
-    expected = predict_pb2.PredictRequest()
-    expected.model_spec.name = MODEL
-    expected.model_spec.signature_name = signature
-    if "version" in choice:
-        expected.model_spec.version.value = choice["version"]
-    if "label" in choice:
-        expected.model_spec.version_label = choice["label"]
-    batch = [value] if isinstance(value, bytes) else value.reshape(1, *value.shape[:2], -1)
-    expected.inputs[name].CopyFrom(tf.make_tensor_proto(batch))
-    with standing_in() as server, client(server.address, MODEL, **choice) as connected:
-        getattr(connected, method)(value)
-        ((called, sent),) = server.received
-    assert called == "Predict"
-    assert sent == expected.SerializeToString(deterministic=True)
-
-
-@both
-def test_other_requests_are_byte_for_byte_those_of_tensorflow(client: Any) -> None:
-    from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
-
-    metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-    status = get_model_status_pb2.GetModelStatusRequest()
-    for expected in (metadata, status):
-        expected.model_spec.name = MODEL
-        expected.model_spec.version.value = 1
-    with standing_in() as server, client(server.address, MODEL, version=1) as connected:
-        connected.signature()
-        connected.ready()
-        assert server.received == [
-            ("GetModelMetadata", metadata.SerializeToString()),
-            ("GetModelStatus", status.SerializeToString()),
-        ]
 
 
 # --- what comes back ---
@@ -211,8 +157,17 @@ def test_ready(client: Any) -> None:
     ("options", "named"),
     [
         ({"version": 1, "label": "stable"}, "version and label"),
+        ({"version": 1 << 63}, f"version: {1 << 63} is not between 0 and {(1 << 63) - 1}"),
+        ({"version": -1}, "version: -1"),
+        ({"label": "\udcff"}, "model or label: .* cannot be sent"),
+        ({"model": "\udcff"}, "model or label: .* cannot be sent"),
+        ({"max_message": 0}, "max_message: 0 .* -1 means unlimited"),
+        ({"max_message": -2}, "max_message: -2"),
+        ({"max_message": 1 << 31}, f"max_message: {1 << 31}"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": float("inf")}, "timeout: inf"),
+        ({"keepalive": 1e7}, "keepalive"),
         ({"retries": -1}, "retries"),
         ({"keepalive": 0}, "keepalive"),
         ({"model": ""}, "model"),
@@ -258,6 +213,8 @@ def test_wrong_arguments_of_a_call_are_not_sent(
             next(connected.colorize_many([IMAGE], concurrency=0))
         with pytest.raises(InvalidRequestError, match="^timeout"):
             connected.colorize(IMAGE, timeout=-1)
+        with pytest.raises(InvalidRequestError, match="^timeout"):
+            connected.colorize(IMAGE, timeout=float("inf"))
         assert not server.received
 
 
@@ -266,7 +223,7 @@ def test_wrong_arguments_of_a_call_are_not_sent(
     [
         ("UNAVAILABLE", "no connection", ServerUnavailableError),
         ("UNKNOWN", "Stream removed", ServerUnavailableError),
-        ("UNKNOWN", "Exception calling application", ServerError),
+        ("UNKNOWN", "Exception calling application", ServerFailedError),
         ("NOT_FOUND", "Servable not found for request: Latest(x)", ModelNotFoundError),
         ("INVALID_ARGUMENT", "Unrecognized servable version label: stable", ModelNotFoundError),
         ("INVALID_ARGUMENT", "input tensor alias not found in signature: image", SignatureError),
@@ -277,11 +234,11 @@ def test_wrong_arguments_of_a_call_are_not_sent(
         ("RESOURCE_EXHAUSTED", "the queue of 64 requests is full", BusyError),
         ("RESOURCE_EXHAUSTED", "OOM when allocating tensor", TooLargeOrBusyError),
         ("DEADLINE_EXCEEDED", "", DeadlineError),
-        ("CANCELLED", "", ServerError),
-        ("INTERNAL", "two\nlines", ServerError),
-        ("DATA_LOSS", "", ServerError),
-        ("PERMISSION_DENIED", "", ServerError),
-        ("UNAUTHENTICATED", "", ServerError),
+        ("CANCELLED", "", ServerFailedError),
+        ("INTERNAL", "two\nlines", ServerFailedError),
+        ("DATA_LOSS", "", ServerFailedError),
+        ("PERMISSION_DENIED", "", ServerFailedError),
+        ("UNAUTHENTICATED", "", ServerFailedError),
     ],
 )
 @both
@@ -390,6 +347,66 @@ def test_the_deadline_covers_all_retries(client: Any) -> None:
             connected.colorize(IMAGE)
         assert time.monotonic() - start < 1.5
         assert 2 <= server.predicted < 12
+
+
+# --- after close ---
+
+
+def calls(client: Any) -> list[Callable[[], Any]]:
+    return [
+        lambda: client.colorize(IMAGE),
+        lambda: client.confidence(IMAGE),
+        lambda: client.rgb(RGB),
+        lambda: client.ab(np.zeros((3, 4), np.float32)),
+        client.ready,
+        client.signature,
+        lambda: list(client.colorize_many([IMAGE])),
+    ]
+
+
+@both
+def test_calls_after_close(client: Any) -> None:
+    with standing_in() as server, client(server.address, MODEL) as connected:
+        assert connected.ready()
+        connected.close()
+        connected.close()
+        for call in calls(connected):
+            with pytest.raises(ClientClosedError, match=f"^{server.address}: {MODEL}: the client is closed") as raised:
+                call()
+            assert isinstance(raised.value, RuntimeError)
+        assert not server.predicted
+
+
+@pytest.mark.parametrize("predict", ["waiting for an answer", "waiting for a retry"])
+def test_close_while_a_call_waits(predict: str) -> None:
+    refuse = failing(grpc.StatusCode.UNAVAILABLE)
+    with standing_in(slow if predict == "waiting for an answer" else refuse) as server:
+        client = ColorizeClient(server.address, MODEL, timeout=60, retries=1000)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(client.colorize, IMAGE)
+            while not server.predicted:
+                time.sleep(0.01)
+            client.close()
+            with pytest.raises(ClientClosedError):
+                call.result(10)
+
+
+@pytest.mark.parametrize("predict", ["waiting for an answer", "waiting for a retry"])
+def test_close_while_an_asynchronous_call_waits(predict: str) -> None:
+    async def run(server: StandIn) -> None:
+        client = AsyncColorizeClient(server.address, MODEL, timeout=60, retries=1000)
+        calls = [asyncio.create_task(client.colorize(IMAGE)) for _ in range(2)]
+        while server.predicted < 2:
+            await asyncio.sleep(0.01)
+        calls[1].cancel()
+        await client.close()
+        closed, cancelled = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+        assert isinstance(closed, ClientClosedError), closed
+        assert isinstance(cancelled, asyncio.CancelledError), cancelled
+
+    refuse = failing(grpc.StatusCode.UNAVAILABLE)
+    with standing_in(slow if predict == "waiting for an answer" else refuse) as server:
+        asyncio.run(run(server))
 
 
 # --- many images ---
@@ -637,3 +654,10 @@ def test_an_answer_above_the_limit(client: Any) -> None:
         with client(server.address, MODEL, max_message=1000) as connected:
             with pytest.raises(TooLargeError, match="max_message"):
                 connected.colorize(IMAGE)
+
+
+@both
+def test_without_a_limit(client: Any) -> None:
+    above = np.zeros((1, 4096, 5462, 3), np.uint8)
+    with standing_in() as server, client(server.address, MODEL, timeout=60, max_message=-1) as connected:
+        assert connected.rgb(above).shape == above.shape

@@ -260,7 +260,7 @@ def without(installed: set[str], code: str) -> subprocess.CompletedProcess[str]:
 
 def test_app_has_what_the_client_imports() -> None:
     words = shlex.split(STAGES["app"].of("RUN")[0].split("&&")[0])
-    done = without(closure(words[words.index("requirements.lock") + 1 :]), "import serving.client.client")
+    done = without(closure(words[words.index("requirements.lock") + 1 :]), "import serving.client")
     assert done.returncode == 0, done.stderr
 
 

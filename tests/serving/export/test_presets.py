@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from serving.client.client import BadImageError, ColorizeClient, SignatureError
+from serving.client import BadImageError, ColorizeClient, SignatureError
 from serving.export.saved_model import export
 from tests.photographs import color_field
 from tests.servers import process

@@ -17,7 +17,7 @@ import colorzoo
 import zoo
 from media import photographs
 from media.photographs import Photograph
-from serving.client.client import ColorizeClient
+from serving.client import ColorizeClient
 from serving.local import pipeline
 from serving.local.pipeline import FileResult, find
 from serving.local.remote import colorize_remotely
@@ -281,7 +281,7 @@ def test_pixels_in_memory_are_bounded(old: Path, monkeypatch: pytest.MonkeyPatch
     [
         (("--model", "other"), 2, "other: the server has not loaded this model or version (NOT_FOUND: "),
         (("--version", 7), 2, f"{MODEL} version 7: the server has not loaded this model or version"),
-        (("--version", 1, "--label", "stable"), 2, "version and label: 1 and 'stable' are two answers"),
+        (("--version", 1, "--label", "stable"), 2, "version and label: got 1 and 'stable'; give only one"),
         (("--key", "client.key"), 2, "credentials: key and certificate go together"),
         (("--ca", "gone.crt"), 2, "credentials: ca gone.crt cannot be read: No such file"),
         (("--timeout", 0), 2, "--timeout"),

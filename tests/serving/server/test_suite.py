@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client.client import (
+from serving.client import (
     BadImageError,
     ColorizeClient,
     DeadlineError,
