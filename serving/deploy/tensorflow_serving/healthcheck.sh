@@ -1,8 +1,8 @@
 #!/bin/bash
 # Succeeds if every model of a models.config has a version that is AVAILABLE: healthcheck.sh [FILE [PORT]].
 #
-# TF Serving answers GET /v1/models/NAME with status 200 in whatever state the model is, so the state has to be read.
-# bash and coreutils are all that its image has: no curl, and no probe for gRPC.
+# TF Serving answers GET /v1/models/NAME with status 200 whatever the state of the model, so the body has to be read.
+# Its image has only bash and coreutils: no curl, and no gRPC probe.
 set -euo pipefail
 
 file=${1:-/models/models.config}
