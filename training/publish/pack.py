@@ -6,8 +6,10 @@ colorzoo pack runs/color_unet_wide_scenes_v1 -o color_unet_wide_scenes_v1.keras 
 import dataclasses
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -50,8 +52,8 @@ def pack(
         The file, and the part of its metadata that the run knows.
 
     Raises:
-        ArgumentError: a preset of this name is there already, and presets never change; or the network has no
-            classes to set lambda or temperature for.
+        ArgumentError: a preset of this name is there already, and presets never change; the run has no best network
+            yet; or the network has no classes to set lambda or temperature for.
     """
     path = folder / f"{name}.keras"
     if path.exists():
@@ -62,7 +64,7 @@ def pack(
         recipe = _with(recipe, "temperature", temperature)
     arguments = recipe.arguments(statistics)
     network = zoo.create_model(recipe.architecture, **arguments)
-    trained = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    trained = network_of(keras.models.load_model(run_folder.best(run), compile=False))
     _copy_rounded(trained, network)
     used = getattr(recipe, "rebalance_lambda", 1.0)
     if rebalance_lambda is not None and rebalance_lambda != used:
@@ -164,28 +166,66 @@ def main(
         ArgumentError: no run, no .keras file, a file that is there already, or settings that cannot be.
         DataError: photographs that cannot be measured.
     """
-    if out.suffix != ".keras":
-        raise ArgumentError(f"-o is {out}: the name of a .keras file is needed")
+    _check_output(out)
     recipe = recipes.of_run(run)
-    for written in (out, out.with_suffix(".json"), out.with_suffix(".md")):
-        if written.exists():
-            raise ArgumentError(f"{written} is there already, and presets never change: choose another name")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    path, row = pack(
-        run, out.stem, out.parent, saturation=saturation or recipe.saturation, size=size or recipe.frame_size,
-        tta_scales=tta_scales, rebalance_lambda=rebalance_lambda, temperature=temperature,
-    )  # fmt: skip
-    start = run_folder.last_start(run)
-    row |= {
-        "training_data": training_data or run_folder.training_data(run),
-        "license": license or "that of its photographs, which nobody stated",
-        "recipe": run.name,
-        "commit": start["commit"],
-        "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
-    }
-    preset = Preset(**row)
-    path.with_suffix(".md").write_text(model_card(preset, recipe, start), encoding="utf-8")
-    path.with_suffix(".json").write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
+    if data:
+        image_files([data])  # raises where there is nothing to measure, before the work and not after it
+    with TemporaryDirectory() as scratch:
+        # Measured first and written last: a preset that is there but was not measured could never be replaced.
+        path, row = pack(
+            run, out.stem, Path(scratch), saturation=saturation or recipe.saturation, size=size or recipe.frame_size,
+            tta_scales=tta_scales, rebalance_lambda=rebalance_lambda, temperature=temperature,
+        )  # fmt: skip
+        start = run_folder.last_start(run)
+        row |= {
+            "training_data": training_data or run_folder.training_data(run),
+            "license": license or "that of its photographs, which nobody stated",
+            "recipe": run.name,
+            "commit": start["commit"],
+            "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
+        }
+        preset = Preset(**row)
+        _write_all(
+            {
+                out.with_suffix(".md"): model_card(preset, recipe, start).encode(),
+                out.with_suffix(".json"): (json.dumps(row, indent=1) + "\n").encode(),
+                out: path.read_bytes(),
+            }
+        )
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
     for name, value in preset.metrics.items():
         print(f"  {name} {value:g}")
+
+
+def _check_output(out: Path) -> None:
+    """Raises ArgumentError if the three files cannot be written, or one of them is there."""
+    if out.suffix != ".keras":
+        raise ArgumentError(f"-o is {out}: the name of a .keras file is needed")
+    for path in (out, out.with_suffix(".json"), out.with_suffix(".md")):
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # a parent that is a file, or a name that is too long
+            raise ArgumentError(f"-o is {out}: {error.strerror}") from error
+        raise ArgumentError(f"{path} is there already, and presets never change: choose another name")
+
+
+def _write_all(contents: Mapping[Path, bytes]) -> None:
+    """Writes all of the files, or none of them."""
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            run_folder.replaced(path, partial(_write_bytes, content))
+            written.append(path)
+    except BaseException as error:
+        for done in written:
+            done.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ArgumentError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

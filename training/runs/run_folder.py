@@ -113,6 +113,18 @@ def read_statistics(folder: Path) -> Statistics:
         return dict(arrays)
 
 
+def best(folder: Path) -> Path:
+    """The colorizer of the best epoch.
+
+    Raises:
+        ArgumentError: no epoch of the run is done.
+    """
+    path = folder / "best.keras"
+    if not path.is_file():
+        raise ArgumentError(f"{folder} has no best.keras: no epoch of the run is done")
+    return path
+
+
 def starts(folder: Path) -> list[dict[str, Any]]:
     """Time, command, versions, commit and devices of each start of a run; none where it has no starts.jsonl."""
     path = folder / "starts.jsonl"

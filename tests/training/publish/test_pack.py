@@ -1,7 +1,9 @@
 """From a run's folder to a preset file: what is rounded, what lambda adds, what stays."""
 
 import json
+import shutil
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
@@ -9,11 +11,12 @@ import pytest
 from keras import ops
 
 import zoo
+from tests.photographs import color_field
 from training import recipes
-from training.publish.pack import KEPT_BITS, pack
+from training.publish.pack import KEPT_BITS, main, pack
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
-from zoo.errors import ArgumentError
+from zoo.errors import ArgumentError, DataError
 from zoo.presets.metadata import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
@@ -65,6 +68,52 @@ def test_never_over_a_preset(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="presets never change"):
         pack(run, "packed_v1", tmp_path, **SETTINGS | {"rebalance_lambda": 1.0})
     assert sha256(path) == row["sha256"]
+
+
+def test_measured_first_and_written_last(run: Path, tmp_path: Path) -> None:
+    """A command that fails leaves nothing that would be in the way of the corrected one."""
+    data, gray, out = tmp_path / "data", tmp_path / "gray", tmp_path / "presets" / "packed_v1.keras"
+    data.mkdir()
+    gray.mkdir()
+    color_field(1, 24, 24).save(data / "a.png")
+    color_field(1, 24, 24).convert("L").save(gray / "a.png")
+    with pytest.raises(DataError, match="missing is not a folder"):
+        main(run, out, tmp_path / "missing", evaluated_size=16)
+    with pytest.raises(DataError, match="all pictures are gray"):
+        main(run, out, gray, evaluated_size=16)
+    with (
+        mock.patch.object(Path, "write_bytes", side_effect=[1, OSError(28, "No space left on device")]),
+        mock.patch.object(Path, "replace", lambda path, target: target.touch()),
+        pytest.raises(ArgumentError, match="packed_v1.json cannot be written: No space left on device"),
+    ):
+        main(run, out, None)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [data / "a.png", gray / "a.png"]
+    main(run, out, data, evaluated_size=16)
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "packed_v1.json", "packed_v1.keras", "packed_v1.md",
+    ]  # fmt: skip
+    row = json.loads(out.with_suffix(".json").read_text())
+    assert (row["metrics"]["pictures"], row["sha256"]) == (1, sha256(out))
+    with pytest.raises(ArgumentError, match="packed_v1.keras is there already"):
+        main(run, out, data)
+
+
+def test_names_that_no_file_can_have(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out, words in (
+        (tmp_path / "file" / "a.keras", "a.keras: Not a directory"),
+        (tmp_path / f"{'a' * 300}.keras", "File name too long"),
+        (tmp_path / "a.h5", "the name of a .keras file is needed"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            main(run, out, None)
+
+
+def test_a_run_without_a_network(run: Path, tmp_path: Path) -> None:
+    for name in ("recipe.json", "statistics.npz"):
+        shutil.copy(run / name, tmp_path)
+    with pytest.raises(ArgumentError, match="has no best.keras: no epoch of the run is done"):
+        main(tmp_path, tmp_path / "packed_v1.keras", None)
 
 
 @pytest.mark.parametrize(
