@@ -1,7 +1,7 @@
 # Three images, built from the root of the repository:
 #
 #   docker build -t colorzoo-serving:0.1.0 .                  TF Serving with the presets in it: the default target
-#   docker build --target app -t colorzoo-app:0.1.0 .         Python with the client, without TensorFlow
+#   docker build --target app -t colorzoo-app:0.1.0 .         Python with colorzoo_client, without TensorFlow
 #   docker build --target train -t colorzoo-train:0.1.0 .     colorzoo train, with CUDA
 #
 # To pin the base images for production, give their digests: --build-arg TF_SERVING_IMAGE=tensorflow/serving@sha256:...
@@ -34,10 +34,10 @@ RUN colorzoo export ${PRESETS:-$(python -c "import zoo; print(*zoo.list_presets(
     && chmod -R a+rX /models
 
 
-FROM source AS app
-# What serving.client imports, and no more: TensorFlow alone is over a gigabyte. `colorzoo remote` does need it.
-RUN pip install --constraint requirements.lock grpcio protobuf numpy \
-    && pip install --no-deps .
+FROM python AS app
+# The client's own distribution, colorzoo_client, without TensorFlow, which alone takes over a gigabyte.
+COPY serving/client client
+RUN pip install --constraint requirements.lock ./client
 # The user has no home, and libraries cache files in theirs.
 ENV HOME=/tmp
 USER 65532:65532

@@ -258,9 +258,17 @@ def without(installed: set[str], code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_app_has_what_the_client_imports() -> None:
-    words = shlex.split(STAGES["app"].of("RUN")[0].split("&&")[0])
-    done = without(closure(words[words.index("requirements.lock") + 1 :]), "import serving.client")
+def test_app_has_the_client_and_what_it_imports() -> None:
+    assert list(copied(STAGES["app"])) == [(None, "serving/client", "client")]
+    (line,) = STAGES["app"].of("RUN")
+    assert line == "pip install --constraint requirements.lock ./client"
+    client = tomllib.loads((ROOT / "serving" / "client" / "pyproject.toml").read_text())["project"]
+    assert client["name"] == "colorzoo-client"
+    assert client["version"] == PROJECT["project"]["version"], "the image's tag names both"
+    needed = [Requirement(text) for text in client["dependencies"]]
+    lock = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines())
+    assert all(each.specifier.contains(lock[each.name]) for each in needed)
+    done = without(closure([each.name for each in needed]), "import serving.client")
     assert done.returncode == 0, done.stderr
 
 
