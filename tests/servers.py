@@ -147,3 +147,17 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+class Gate:
+    """Stands in for a function: its first call does not return before `release` is set."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.began, self.release = threading.Event(), threading.Event()
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self.began.is_set():
+            self.began.set()
+            assert self.release.wait(SECONDS)
+        return self.function(*arguments)

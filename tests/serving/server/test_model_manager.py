@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -303,6 +304,27 @@ def test_labels_name_versions(place, start, tmp_path):
     with pytest.raises(RequestError, match="Unrecognized servable version label: best") as caught:
         red(models, label="best")
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_label_and_its_version_are_looked_up_together(place, start, tmp_path, monkeypatch):
+    place(1), place(2)
+    configs = [listed(tmp_path / "models", ALL, LABELS)]
+    models = start(lambda: configs[-1])
+    only_2 = "model_version_policy { specific { versions: 2 } }"
+    configs.append(listed(tmp_path / "models", only_2, LABELS.replace("value: 1", "value: 2")))
+    refreshing = threading.Thread(target=refresh, args=(models,))
+    original = models._wanted_number
+
+    def number_before_it_changes(wanted: messages.Message) -> int | None:
+        number = original(wanted)
+        refreshing.start()
+        refreshing.join(0.1)
+        return number
+
+    monkeypatch.setattr(models, "_wanted_number", number_before_it_changes)
+    with models.using(spec(label="stable")) as (version, _):
+        assert version.number == 1
+    refreshing.join()
 
 
 def test_a_reload_is_total(place, start, tmp_path):

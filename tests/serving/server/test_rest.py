@@ -3,15 +3,22 @@
 import base64
 import json
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from serving.server import rest
 from serving.server.batching import Limits
+from serving.server.errors import RequestError
+from serving.server.servable import SignatureFunction, TensorInfo
 from tests import tiny_saved_model
-from tests.servers import SECONDS, InThread, serve
+from tests.servers import SECONDS, Gate, InThread, serve
 from tests.tiny_saved_model import RED, picture, red_of
 
 PICTURE = {"b64": base64.b64encode(picture(10)).decode()}
@@ -188,3 +195,98 @@ def test_the_answer_is_what_tf_serving_documents(client):
     """Of g3doc/api_rest.md: the keys, and nothing beside them."""
     answer = client.post("/v1/models/tiny:predict", content=json.dumps({"instances": [PICTURE]}))
     assert list(answer.json()) == ["predictions"]
+
+
+def test_a_request_is_answered_by_one_version_though_a_new_one_comes_in_between(tmp_path, monkeypatch):
+    tiny_saved_model.write(tmp_path / "models" / "tiny" / "1", 10, "rgb")
+    tiny_saved_model.write(tmp_path / "2", 20, "rgb")
+    with serve(tmp_path / "models", poll_seconds=3600) as running:
+        manager = running.server._models
+
+        def swap(*arguments: Any) -> Any:
+            monkeypatch.setattr(rest, "to_arrays", original)
+            (tmp_path / "2").rename(tmp_path / "models" / "tiny" / "2")
+            manager._refresh(manager._source())
+            assert [version.state for version in manager.all_versions()] == ["UNLOADING", "AVAILABLE"]
+            return original(*arguments)
+
+        original = rest.to_arrays
+        monkeypatch.setattr(rest, "to_arrays", swap)
+        request = {"signature_name": "rgb", "instances": [[[[0, 0, 0]]]]}
+        for red in (10, 20):
+            answer = httpx.post(f"{running.rest}/v1/models/tiny:predict", json=request, timeout=SECONDS)
+            assert answer.json() == {"predictions": [[[[red, 0, 0]]]]}
+
+
+@pytest.mark.parametrize("stage", ["parse", "to_arrays", "serialize"])
+def test_others_are_answered_while_a_large_body_is_converted(stage, client, monkeypatch):
+    gate = Gate(getattr(rest, stage))
+    monkeypatch.setattr(rest, stage, gate)
+    request = {"signature_name": "rgb", "instances": np.zeros((1, 150, 150, 3), int).tolist()}
+    with ThreadPoolExecutor(1) as other:
+        large = other.submit(client.post, "/v1/models/tiny:predict", json=request)
+        try:
+            assert gate.began.wait(SECONDS)
+            assert client.get("/v1/models/tiny", timeout=10).status_code == 200
+            assert not large.done()
+        finally:
+            gate.release.set()
+        assert large.result().json()["predictions"][0][0][0] == [RED, 0, 0]
+
+
+IMAGE, WORDS = TensorInfo(4, (None, None, None, 3)), TensorInfo(7, (None,))
+TAKES_IMAGE = SignatureFunction("", {"image": IMAGE}, {}, True, lambda inputs: inputs)
+TAKES_BYTES = SignatureFunction("", {"image_bytes": WORDS}, {}, True, lambda inputs: inputs)
+
+
+def python_calls(function: Callable[..., Any], *arguments: Any) -> tuple[int, Any]:
+    """How often Python code is called while a function runs, and what it returns."""
+    count = 0
+
+    def seen(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(seen)
+    try:
+        result = function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return count, result
+
+
+def test_large_numbers_are_converted_in_pieces_so_that_other_threads_get_their_turn():
+    """C functions such as those of json keep all other threads waiting until they return."""
+    image = np.random.default_rng(0).integers(0, 256, (1, 90, 200, 3), np.uint8)
+    body = json.dumps({"instances": image.tolist()}).encode()
+    calls, request = python_calls(rest.parse, body)
+    assert calls > image.size and request == json.loads(body)
+    calls, arrays = python_calls(rest.to_arrays, request, TAKES_IMAGE)
+    assert calls > 90
+    np.testing.assert_array_equal(arrays["image"], image)
+    for value in (image, image / 7, image.ravel(), image[:, :0]):
+        calls, answer = python_calls(rest.serialize, {"x": value}, False)
+        assert calls >= value.size // rest._PIECE_NUMBERS
+        assert answer == json.dumps({"outputs": value.tolist()}).encode()
+
+
+def test_large_bytes_are_converted_in_pieces():
+    size = rest._PIECE_BYTES
+    for extra in (0, 1, 2):
+        data = np.random.default_rng(extra).bytes(2 * size + extra)
+        text = base64.b64encode(data).decode()
+        calls, answer = python_calls(rest.serialize, {"png_bytes": np.array([data], object)}, True)
+        assert calls > 2
+        assert json.loads(answer) == {"predictions": [{"b64": text}]}
+        calls, arrays = python_calls(rest.to_arrays, {"inputs": [{"b64": text}]}, TAKES_BYTES)
+        assert calls > 2
+        assert arrays["image_bytes"].tolist() == [data]
+    for wrong in (text[: 4 * size // 3 - 1] + "=" + text[4 * size // 3 :], text[:-3], text + "*", text + "é"):
+        with pytest.raises(RequestError, match="Unable to base64 decode"):
+            rest.to_arrays({"inputs": [{"b64": wrong}]}, TAKES_BYTES)
+
+
+def test_lists_that_are_nested_as_deep_as_json_can_be_are_refused(client):
+    for depth in (5, 40, 900):
+        body = '{"signature_name": "rgb", "inputs": ' + "[[[0]], " * depth + "1" + "]" * depth + "}"
+        assert client.post("/v1/models/tiny:predict", content=body).status_code == 400

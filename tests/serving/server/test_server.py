@@ -29,10 +29,11 @@ from tensorflow_serving.apis import (
 )
 
 from serving.client import messages
+from serving.server import grpc_service
 from serving.server.batching import Limits
 from serving.server.server import ServerStartError
 from tests import tiny_saved_model
-from tests.servers import SECONDS, InThread, request, serve, stub, wait_until
+from tests.servers import SECONDS, Gate, InThread, request, serve, stub, wait_until
 from tests.tiny_saved_model import RED, picture, red_of
 
 Code = grpc.StatusCode
@@ -347,6 +348,35 @@ class held:
     def __exit__(self, *_: object) -> None:
         self.release.set()
         del self.batcher._run
+
+
+def test_an_empty_request_fails_alone_and_in_company(server, predict):
+    def refuse() -> None:
+        code, details = refusal(lambda: predict(request("tiny", image_bytes=[]), timeout=SECONDS))
+        assert (code, details) == (Code.INVALID_ARGUMENT, "the request is empty: at least one item is needed")
+
+    refuse()
+    with held(server) as (_, release):
+        others = [predict.future(request("tiny", image_bytes=[picture(n)]), timeout=SECONDS) for n in range(3)]
+        wait_until(lambda: server.server._batcher.bytes == sum(len(picture(n)) for n in range(3)))
+        refuse()
+        release.set()
+        assert [reds(future.result(SECONDS)) for future in others] == [[n + RED] for n in range(3)]
+
+
+@pytest.mark.parametrize("stage", ["parse", "to_arrays", "serialize"])
+def test_others_are_answered_while_a_large_message_is_converted(stage, server, predict, monkeypatch):
+    gate = Gate(getattr(grpc_service, stage))
+    monkeypatch.setattr(grpc_service, stage, gate)
+    image = np.zeros((1, 600, 600, 3), np.uint8)
+    large = predict.future(request("tiny", "rgb", image=image), timeout=SECONDS)
+    try:
+        assert gate.began.wait(SECONDS)
+        assert reds(predict(request("tiny", image_bytes=[picture(1)]), timeout=10)) == [1 + RED]
+        assert not large.done()
+    finally:
+        gate.release.set()
+    assert messages.array(large.result().outputs["colorized"])[0, 0, 0].tolist() == [RED, 0, 0]
 
 
 def test_a_new_version_under_load_costs_no_request(own):
