@@ -131,6 +131,6 @@ def test_certificates_that_cannot_be_used_are_named(models, authority, tmp_path)
         {"ssl_key": tmp_path / "absent", "ssl_cert": certificate},
     ]
     for files in wrong:
-        with pytest.raises(ArgumentError, match="--ssl-key and --ssl-cert|no key and certificates in PEM"):
+        with pytest.raises(ArgumentError, match="--ssl-key and --ssl-cert|not a key and certificates in PEM"):
             with serve(models, **files):
                 pass
