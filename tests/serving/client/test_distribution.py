@@ -66,8 +66,12 @@ def run(site: Path, code: str, folder: Path) -> subprocess.CompletedProcess[str]
 
 def test_what_the_wheel_holds(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        everything = archive.namelist()
+    names = {name for name in everything if ".dist-info/" not in name}
     assert names == {f"colorzoo_client/{path.name}" for path in (*CLIENT.glob("*.py"), CLIENT / "py.typed")}
+    assert any(name.endswith("/licenses/LICENSE") for name in everything)
+    # A copy and not a link, because the image for applications copies this folder alone.
+    assert (CLIENT / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 def test_what_it_needs() -> None:
