@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.data.statistics import GRAY_LIMIT
-from training.recipes.recipe import Recipe
 from training.systems.color_unet import ColorUNetRecipe
+from training.systems.recipe import Recipe
 from training.systems.system import Statistics
 from training.systems.zhang2016 import Zhang2016Recipe
 from zoo import bins
 from zoo.architectures.zhang2016 import BLOCKS, STRIDE, UP_FILTERS
+from zoo.color import GRAY_LIMIT
 from zoo.errors import ArgumentError
 
 Tensors = Mapping[str, torch.Tensor]

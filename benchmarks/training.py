@@ -34,10 +34,11 @@ from skimage import data as samples
 from training import recipes
 from training.data.batches import WorkerInfo, batches
 from training.data.datasets import Photographs
+from training.loop.inputs import augmentation_of, prepare_photographs
 from training.loop.strategies import distributed, make_strategy
 from training.loop.trainer import Inputs, make_trainer
-from training.recipes.recipe import Recipe
 from training.systems.color_unet import ColorUNetRecipe
+from training.systems.recipe import Recipe
 from training.systems.zhang2016 import Zhang2016Recipe
 
 SMALL = (
@@ -82,7 +83,7 @@ def main(
         print(header(), flush=True)
         for name, kind in itertools.product(names or SMALL, precision or AGREEMENT):
             recipe = recipes.load(name, {"precision": kind})
-            photographs = recipe.prepared(folders, Path(folder, name))
+            photographs = prepare_photographs(recipe, folders, Path(folder, name))
             print(line(measure(name, recipe, photographs, rounds, replicas)), flush=True)
 
 
@@ -138,7 +139,7 @@ def measure(name: str, recipe: Recipe, photographs: Photographs, rounds: int, re
 
 def endless(recipe: Recipe, photographs: Photographs, strategy: tf.distribute.Strategy, draws: int) -> Iterator[Inputs]:
     """Batches without end, as training reads and deals them."""
-    size, changes = recipe.batch // strategy.num_replicas_in_sync, recipe.changes()
+    size, changes = recipe.batch // strategy.num_replicas_in_sync, augmentation_of(recipe)
     for epoch in itertools.count():
 
         def part(worker: WorkerInfo, epoch: int = epoch) -> tf.data.Dataset:

@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import zoo
 from benchmarks import training as benchmark
 from benchmarks.training import WARM_UP, Row, check_same, header, line, make_samples, measure, medians
 from training import recipes
+from training.loop.inputs import prepare_photographs
 
 
 class Clock:
@@ -76,7 +78,7 @@ def test_samples_are_the_same_every_time_and_in_two_classes(tmp_path: Path) -> N
 def test_a_tiny_network_is_timed(replicas: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
     recipe = recipes.load("color_unet_scenes_v1", {"filters": "(4, 8)", "bins": "6", "size": "16", "batch": "4"})
-    photographs = recipe.prepared([make_samples(tmp_path / "photographs", 24)], tmp_path / "cache")
+    photographs = prepare_photographs(recipe, [make_samples(tmp_path / "photographs", 24)], tmp_path / "cache")
     row = measure("tiny", recipe, photographs, rounds=1, replicas=replicas)
     assert (row.recipe, row.precision, row.batch) == ("tiny", "float32", 4)
     assert row.kept > 0 and row.real > 0 and math.isnan(row.torch)
@@ -84,12 +86,12 @@ def test_a_tiny_network_is_timed(replicas: bool, tmp_path: Path, monkeypatch: py
 
 
 def test_the_small_recipes_are_of_all_systems() -> None:
-    assert {recipes.load(name).architecture for name in benchmark.SMALL} == set(recipes.SYSTEMS)
+    assert {recipes.load(name).architecture for name in benchmark.SMALL} == set(zoo.list_models())
 
 
 def test_batches_of_the_benchmark_go_on_behind_an_epoch(tmp_path: Path) -> None:
     recipe = recipes.load("color_unet_scenes_v1", {"size": "16", "batch": "4"})
-    photographs = recipe.prepared([make_samples(tmp_path / "photographs", 5)], tmp_path / "cache")
+    photographs = prepare_photographs(recipe, [make_samples(tmp_path / "photographs", 5)], tmp_path / "cache")
     batches = benchmark.endless(recipe, photographs, tf.distribute.get_strategy(), 0)
     lightness = [np.asarray(next(batches)[0]) for _ in range(3)]
     assert {part.shape for part in lightness} == {(4, 16, 16, 1)}

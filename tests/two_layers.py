@@ -10,9 +10,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from training.recipes.recipe import Recipe
 from training.systems.losses import squared_error
+from training.systems.recipe import Recipe
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from zoo.color import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,13 @@ class TwoLayers(Recipe):
         ab = layers.Conv2D(2, 3, padding="same", name="second")(x)
         network = keras.Model(lightness, layers.Rescaling(100.0, dtype="float32")(ab), name=self.architecture)
 
-        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
-            ab = network(lightness, training=training)
-            return {"loss": squared_error(ab / 100, truth["ab"] / 100, truth["mask"]), "ab": ab}
+        def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
+            return {"ab": network(lightness, training=training)}
 
-        return supervised(network, losses)
+        def losses(outputs: Tensors, truth: Tensors) -> Losses:
+            return {"loss": squared_error(outputs["ab"] / 100, truth["ab"] / 100, truth["mask"])}
+
+        return supervised(network, forward, losses)
 
 
 @contextmanager

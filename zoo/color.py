@@ -25,6 +25,9 @@ WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, 2 degree observer
 RGB_FROM_WHITENED_XYZ = np.linalg.inv(XYZ_FROM_RGB) * WHITE
 DELTA = 6 / 29  # where the cube root of Lab turns into a straight line
 
+# A photograph is gray if neither |a| nor |b| of any pixel is above this, in Lab units (as in the code of Zhang et al.).
+GRAY_LIMIT = 5.0
+
 # Linear light may leave [0, 1] by this much before a color counts as outside sRGB: above float32 noise, and below
 # a tenth of an 8-bit step.
 GAMUT_TOLERANCE = 1e-5

@@ -24,7 +24,6 @@ from tests.paths import ROOT
 from tests.photographs import easy_field, write_fields
 from tests.training.loop.test_train import Killed, saved_weights
 from tests.two_layers import TwoLayers, without_tracing
-from training import recipes
 from training.data import cache, datasets
 from training.loop import train as train_module
 from training.loop.callbacks import BestModel, Panels
@@ -394,7 +393,7 @@ def test_weights_that_are_not_finite_are_never_kept(
     assert all(np.isfinite(value).all() for value in found.values() if value.dtype.kind == "f")
 
     # What the message advises works.
-    monkeypatch.setitem(recipes.SYSTEMS, "two_layers", TwoLayers)
+    monkeypatch.setitem(sys.modules, "training.systems.two_layers", sys.modules[TwoLayers.__module__])
     calm = dataclasses.replace(RECIPE, init=str(kept), learning_rate=1e-5, min_learning_rate=1e-6, epochs=1)
     network = run(photos, tmp_path / "further", calm)
     began = [value for value in found.values() if value.shape == (3, 3, 1, 4)]

@@ -121,7 +121,7 @@ def test_row(name):
 @every_preset
 def test_recipe(name):
     row = zoo.preset(name)
-    assert row.recipe in recipes.RECIPES
+    assert row.recipe in recipes.list_recipes()
     recipe = recipes.load(row.recipe)
     assert recipe.architecture == row.architecture
     assert recipe.frame_size == row.size

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data import records
+from training.data import records, statistics
 from training.data.cache import load_frames
 from training.data.folder import decode, image_files
 from training.data.readers import TFDS
@@ -75,6 +75,18 @@ class Photographs:
             return np.array([index.get(name, -1) for name in self.shards.classes], np.int32)[self.shards.rows["class"]]
         names = self.class_names or [""] * len(self)
         return np.array([index.get(name, -1) for name in names], np.int32)
+
+    def frequent_uv_classes(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
+        return statistics.frequent_uv_classes(self, n)
+
+    def uv_prior(self, classes: np.ndarray) -> np.ndarray:
+        """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
+        return statistics.uv_prior(self, classes)
+
+    def ab_prior(self, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
+        """Centers (n, 2) -> the mean (n,) float32 of the colors, each softly encoded by its nearest centers."""
+        return statistics.ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
 
     def read(self, chosen: np.ndarray, seeds: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
         """Pictures (B, side, side, 3) uint8 and their heights and widths (B, 2); windows drawn from the seeds.

@@ -6,10 +6,9 @@ import numpy as np
 from keras import ops
 
 from zoo import bins, color
+from zoo.color import GRAY_LIMIT
 
-# A photograph is gray if no color is further than this from gray, in Lab units (as in Zhang's code)...
-GRAY_LIMIT = 5.0
-# ...and toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
+# A photograph is toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
 TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
 
@@ -53,6 +52,23 @@ def uv_prior(photographs: Frames, classes: np.ndarray) -> np.ndarray:
     """Class of each UV cell (100,) -> the prior (n,) float32 of the classes in the photographs."""
     count = np.bincount(classes, _uv_counts(photographs)[0])
     return (count / count.sum()).astype(np.float32)
+
+
+def ab_prior(photographs: Frames, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
+    """The mean (n,) float32 of the softly encoded colors of all photographs, of every fourth pixel each way.
+
+    Source: Zhang et al., section 2.2, where the prior is smoothed with the kernel of the soft encoding.
+    """
+    total = np.zeros(len(centers))
+    for start in range(0, len(photographs.frames), CHECKED_TOGETHER):
+        frames = photographs.frames[start : start + CHECKED_TOGETHER, ::4, ::4]
+        heights, widths = photographs.sizes[start : start + CHECKED_TOGETHER].T[..., None]
+        places = np.arange(0, photographs.frames.shape[1], 4)
+        inside = (places < heights)[:, :, None] & (places < widths)[:, None, :]
+        ab = color.rgb_to_lab(frames[inside].astype(np.float32) / 255)[..., 1:]
+        encoded = bins.soft_encode(ab, centers, neighbors=neighbors, sigma=sigma)
+        total += ops.convert_to_numpy(ops.sum(encoded, axis=0))
+    return (total / total.sum()).astype(np.float32)
 
 
 def _uv_counts(photographs: Frames) -> tuple[np.ndarray, np.ndarray]:

@@ -9,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from training.recipes.recipe import Recipe
+from training.systems.recipe import Recipe
 
 
 def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
-    """The optimizer of a recipe whose epochs have so many steps; with loss scaling, if it computes in float16."""
+    """The optimizer of a recipe whose epochs have `steps` steps; with loss scaling, if it computes in float16."""
     optimizer = _rule(recipe, _learning_rate(recipe, steps))
     if recipe.ema_momentum:
+        # Keras keeps the averages. `averaged` puts them in place, since SwapEMAWeights does not give the weights back
+        # bit for bit, and a resumed run would end in others.
         optimizer.use_ema, optimizer.ema_momentum = True, recipe.ema_momentum
     return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
 
@@ -40,13 +42,14 @@ def _rule(recipe: Recipe, rate: float | keras.optimizers.schedules.LearningRateS
 
 def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     schedules = keras.optimizers.schedules
+    # Counted in steps of the optimizer, which a checkpoint restores, so that a resumed run finds its rate.
     if recipe.schedule == "cosine":
         lowest = recipe.min_learning_rate / recipe.learning_rate
         return schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps, alpha=lowest)
     if recipe.schedule == "step":
         rates = [recipe.learning_rate * recipe.lr_gamma**i for i in range(len(recipe.lr_milestones) + 1)]
         return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.lr_milestones], rates)
-    return recipe.learning_rate
+    return recipe.learning_rate  # of "plateau", a callback lowers it
 
 
 def plain(optimizer: keras.Optimizer) -> keras.Optimizer:
@@ -68,13 +71,14 @@ def loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
 def overflowing_together(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """A replica's gradients, or with loss scaling NaN on all replicas if those of one are not finite.
 
-    Keras looks at the first replica alone when it decides whether to leave a step out.
+    Keras looks at the first replica alone when it decides whether to skip a step.
     """
     if not hasattr(optimizer, "dynamic_scale"):
         return list(gradients)
     context = tf.distribute.get_replica_context()
     finite = tf.cast(optimizer.check_finite(gradients), tf.float32)
     replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
+    # NaN on all replicas, whichever overflowed: all leave the step out, and stay equal.
     poison = tf.where(context.all_reduce("SUM", finite) < replicas, math.nan, 0.0)
     return [gradient + tf.cast(poison, gradient.dtype) for gradient in gradients]
 

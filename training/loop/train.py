@@ -25,11 +25,12 @@ from training.loop import warm_start
 from training.loop.callbacks import BestModel, Panels, Progress, Times
 from training.loop.checkpoints import State
 from training.loop.data_service import DataService
+from training.loop.inputs import augmentation_of, prepare_photographs
 from training.loop.optimizers import averaged, current_rate
 from training.loop.strategies import agreed, distributed, make_strategy, place_of, total
-from training.loop.trainer import Inputs, make_trainer, summed
-from training.recipes.recipe import Recipe
+from training.loop.trainer import Inputs, make_trainer
 from training.runs import report, run_folder
+from training.systems.recipe import Recipe
 from zoo.errors import ArgumentError, DataError, TrainingError
 
 PANEL_PICTURES = 6
@@ -133,12 +134,12 @@ def _train(
 
     # === Photographs ===
     cache = out / "cache" if place.chief else out / "cache" / f"worker{place.worker}"
-    photographs = recipe.prepared(data, cache / "train")
-    held_out = recipe.prepared([val], cache / "val", "validation") if val else None
+    photographs = prepare_photographs(recipe, data, cache / "train")
+    held_out = prepare_photographs(recipe, [val], cache / "val", "validation") if val else None
     if held_out:
         check_apart(photographs, held_out)
     run_folder.check_photographs(out, photographs, held_out)
-    augmentation = recipe.changes()
+    augmentation = augmentation_of(recipe)
     steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
@@ -168,11 +169,6 @@ def _train(
         )
 
     # === Validation ===
-    @tf.function(jit_compile=trainer.compiled or None)
-    def val_step(inputs: Inputs) -> dict[str, tf.Tensor]:
-        lightness, truth = inputs
-        return summed(system.validate(lightness, truth))
-
     def end_if_stopped(*, alone: bool = False) -> None:
         # Workers that are not at the same place have nobody to ask.
         if (not alone or place.workers == 1) and total(strategy, place, stop.came()) > 0:
@@ -181,14 +177,15 @@ def _train(
     def validate(held_out: Photographs) -> dict[str, float]:
         sums = []
         for part in batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, worker=place):
-            sums.append(val_step(part))
+            sums.append(trainer.validate(part))
             end_if_stopped(alone=True)
         found = {name: float(sum(part[name] for part in sums)) for name in sums[0]}
         return {f"val_{name}": total(strategy, place, value) / len(held_out) for name, value in found.items()}
 
     # === The loop ===
     plateau = keras.callbacks.ReduceLROnPlateau(
-        "val_loss" if held_out else "loss", recipe.plateau_factor, recipe.plateau_patience,
+        f"val_{recipe.plateau_monitor}" if held_out else recipe.plateau_monitor,
+        recipe.plateau_factor, recipe.plateau_patience, mode="max" if recipe.plateau_monitor == "accuracy" else "min",
         min_lr=recipe.min_learning_rate,
     )  # fmt: skip
     best = BestModel(

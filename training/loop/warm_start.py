@@ -15,8 +15,8 @@ from keras import ops
 import zoo
 from training import recipes
 from training.loop.checkpoints import restore_models
-from training.recipes.recipe import Recipe
 from training.runs import run_folder
+from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of

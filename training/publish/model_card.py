@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from training.recipes.recipe import Recipe
+from training.systems.recipe import Recipe
 from zoo.presets.metadata import Preset
 from zoo.registry import entry
 

@@ -20,8 +20,8 @@ from training import recipes
 from training.data.folder import image_files
 from training.evaluation.protocol import evaluate, read_picture
 from training.publish.model_card import model_card
-from training.recipes.recipe import Recipe
 from training.runs import run_folder
+from training.systems.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
@@ -180,7 +180,7 @@ def main(
         row |= {
             "training_data": training_data or run_folder.training_data(run),
             "license": license or "that of its photographs, which nobody stated",
-            "recipe": run.name,
+            "recipe": recipe.name or run.name,
             "commit": start["commit"],
             "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
         }

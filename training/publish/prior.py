@@ -8,6 +8,7 @@ import numpy as np
 
 from training import recipes
 from training.loop import warm_start
+from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError
 
 SHOWN = 5
@@ -25,7 +26,7 @@ def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, s
     settings = recipes.load(recipe, overrides)
     known = warm_start.read(settings.init).statistics if settings.init else None
     with TemporaryDirectory() as cache:
-        photographs = settings.prepared(data, Path(cache))
+        photographs = prepare_photographs(settings, data, Path(cache))
         statistics = settings.statistics(photographs, known)
     if "prior" not in statistics:
         raise ArgumentError(f"{recipe} trains a {settings.architecture}, which has no classes of color")

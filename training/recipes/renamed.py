@@ -18,7 +18,7 @@ FIELDS = {
 # Of fields whose values were renamed: value as it was -> value now.
 VALUES = {"resize_mode": {"fit": "pad", "fill": "center_crop", "window": "random_crop"}}
 # Fields that came later, with what runs did before.
-ADDED: dict[str, Any] = {}
+ADDED: dict[str, Any] = {"drop_gray": True, "enlarge": True, "plateau_monitor": "loss"}
 
 
 def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:

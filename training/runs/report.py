@@ -19,8 +19,8 @@ from PIL import Image
 
 from training import recipes
 from training.data.datasets import Photographs
-from training.recipes.recipe import Recipe
 from training.runs import curves, run_folder
+from training.systems.recipe import Recipe
 from zoo.registry import entry, list_models
 
 NAMED = 50  # most files that are named with the reason why they are left out
@@ -63,7 +63,7 @@ def write(
         panels: contact sheet (H, W, 3) uint8 of the last epoch.
     """
     log = curves.read_log(folder / "log.csv")
-    name = next((name for name, make in recipes.RECIPES.items() if make is type(recipe)), recipe.architecture)
+    name = recipe.name or recipe.architecture
     kind = "validation" if held_out else "training"
     body = [
         f"<h1>{_text(name)}</h1>",
@@ -148,17 +148,17 @@ def _duration(seconds: float) -> str:
 
 
 def _recipe(recipe: Recipe, name: str) -> list[str]:
-    fields = dataclasses.fields(recipe)
-    values = {field.name: str(getattr(recipe, field.name)) for field in fields}
-    changed = [
-        (field.name, values[field.name], str(field.default))
-        for field in fields
-        if getattr(recipe, field.name) != field.default
-    ]
+    values = dataclasses.asdict(recipe)
+    if recipe.name in recipes.list_recipes():
+        published = dataclasses.asdict(recipes.load(recipe.name))
+    else:  # one of a user's own
+        published = {field.name: field.default for field in dataclasses.fields(recipe)}
+    rows = [(field, str(value)) for field, value in values.items()]
+    changed = [(*row, str(published[row[0]])) for row in rows if values[row[0]] != published[row[0]]]
     return _section(
         "Recipe",
         _table(("field", "value", f"in {name}"), changed) if changed else _paragraph(f"All fields are as in {name}."),
-        _folded(f"all {len(values)} fields", _table(("field", "value"), list(values.items()))),
+        _folded(f"all {len(rows)} fields", _table(("field", "value"), rows)),
     )
 
 

@@ -32,8 +32,8 @@ import numpy as np
 import tensorflow as tf
 
 from training.data.datasets import Photographs
-from training.recipes.recipe import Recipe
 from training.recipes.renamed import with_current_names
+from training.systems.recipe import Recipe
 from training.systems.system import Statistics
 from zoo.errors import ArgumentError, TrainingError
 
@@ -66,7 +66,9 @@ def replaced(path: Path, write: Callable[[Path], object]) -> None:
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Raises TrainingError if the folder is that of a run with another recipe."""
-    _check_same(folder / "recipe.json", _settings(recipe), with_current_names)
+    settings = _settings(recipe)
+    del settings["name"]  # it decides nothing, and runs of earlier versions have none
+    _check_same(folder / "recipe.json", settings, with_current_names)
 
 
 def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:

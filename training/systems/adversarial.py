@@ -1,42 +1,39 @@
-"""A generator against discriminators: the step that all conditional GANs of the zoo share.
+"""A generator against discriminators: what all conditional GANs of the zoo share.
 
 The discriminators are updated first, then the generator against the new ones, from one run of the generator.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import keras
-import tensorflow as tf
 
-from training.recipes.recipe import Recipe
+from training.systems.constraints import AtLeast, Positive
 from training.systems.losses import absolute_error, adversarial
-from training.systems.system import Losses, System, Tensors, Update, ab_rmse
-from zoo.errors import ArgumentError
+from training.systems.recipe import Recipe
+from training.systems.system import Losses, System, Tensors, ab_rmse
+from zoo.color import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRecipe(Recipe):
     """What all conditional GANs add to a recipe."""
 
-    width: float = 1.0  # of generator and discriminators
-    adversarial_loss: str = "log"  # as the papers write it; or "least_squares"
-    l1_weight: float = 100.0
+    width: Positive = 1.0  # of generator and discriminators
+    adversarial_loss: Literal["log", "least_squares"] = "log"  # as the papers write it, or as code often has it
+    l1_weight: Annotated[float, AtLeast(0)] = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_positive("width")
-        self.check_choice("adversarial_loss", ("log", "least_squares"))
         self.check_unpadded()
-        if self.l1_weight < 0:
-            raise ArgumentError(f"l1_weight is {self.l1_weight}: it must be at least 0")
 
 
 def against(
     network: keras.Model,
     output: str,
     discriminators: Sequence[keras.Model],
-    target: Callable[[Tensors], tf.Tensor],
+    target: Callable[[Tensors], Tensor],
     *,
     kind: str,
     weight: float,
@@ -58,33 +55,33 @@ def against(
     outputs = [network.get_layer("condition").output, network.get_layer(output).output, network.output]
     generator = keras.Model(network.input, outputs)
 
-    def inside(x: tf.Tensor, truth: Tensors) -> tf.Tensor:
+    def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
+        condition, fake, ab = generator(lightness, training=training)
         side = truth["mask"].shape[1]  # maps are padded to the network's stride
-        return x[:, :side, :side]
+        return {"condition": condition[:, :side, :side], "fake": fake[:, :side, :side], "ab": ab}
 
-    def judged(condition: tf.Tensor, colors: tf.Tensor, real: bool) -> list[tf.Tensor]:
-        return [adversarial(model([condition, colors], training=True), real, kind) for model in discriminators]
+    def judged(condition: Tensor, colors: Tensor, real: bool) -> Tensor:
+        return sum(adversarial(model([condition, colors], training=True), real, kind) for model in discriminators)
 
-    def step(lightness: tf.Tensor, truth: Tensors, update: Update) -> Losses:
-        true = target(truth)
-        with tf.GradientTape() as generator_tape:
-            condition, fake, _ = generator(lightness, training=True)
-            condition, fake = inside(condition, truth), inside(fake, truth)
-            # Begun behind the generator, this tape does not reach it.
-            with tf.GradientTape() as discriminator_tape:
-                on_true = tf.add_n(judged(condition, true, True))
-                on_fake = tf.add_n(judged(condition, fake, False))
-                caught = (on_true + on_fake) / 2
-            update("discriminator", discriminator_tape, caught)
-            fooled = tf.add_n(judged(condition, fake, True))
-            distance = absolute_error(fake, true, truth["mask"])
-            total = fooled + weight * distance
-        update("generator", generator_tape, total)
-        return {"loss": distance, "adversarial": fooled, "discriminator": caught}
+    def play_discriminator(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
+        on_true = judged(outputs["condition"], target(truth), True)
+        on_fake = judged(outputs["condition"], outputs["fake"], False)
+        caught = (on_true + on_fake) / 2
+        return caught, {"discriminator": caught}
 
-    def validate(lightness: tf.Tensor, truth: Tensors) -> Losses:
-        _, fake, ab = generator(lightness, training=False)
-        distance = absolute_error(inside(fake, truth), target(truth), truth["mask"])
-        return {"loss": distance, "rmse": ab_rmse(ab, truth)}
+    def play_generator(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
+        fooled = judged(outputs["condition"], outputs["fake"], True)
+        distance = absolute_error(outputs["fake"], target(truth), truth["mask"])
+        return fooled + weight * distance, {"loss": distance, "adversarial": fooled}
 
-    return System(network, {"generator": [network], "discriminator": list(discriminators)}, step, validate)
+    def validate(outputs: Tensors, truth: Tensors) -> Losses:
+        distance = absolute_error(outputs["fake"], target(truth), truth["mask"])
+        return {"loss": distance, "rmse": ab_rmse(outputs["ab"], truth)}
+
+    return System(
+        network,
+        {"generator": [network], "discriminator": list(discriminators)},
+        forward,
+        {"generator": play_generator, "discriminator": play_discriminator},
+        validate,
+    )

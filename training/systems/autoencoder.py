@@ -1,17 +1,18 @@
 """The autoencoder: RGB in [0, 1], and one of three distances to the photograph."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 import zoo
-from training.recipes.recipe import Recipe
+from training.systems.constraints import AtLeast, MultipleOf, OneOf, Positive
 from training.systems.losses import binary_cross_entropy, smooth_absolute_error, squared_error
+from training.systems.recipe import Recipe
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 from zoo.architectures.autoencoder import REGULARIZATIONS, STRIDE
-from zoo.errors import ArgumentError
+from zoo.color import Tensor
 
 DISTANCES = {
     "squared": squared_error,
@@ -24,18 +25,13 @@ DISTANCES = {
 class AutoencoderRecipe(Recipe):
     """What the autoencoder adds to a recipe. The side of what it encodes is the recipe's size."""
 
-    architecture: str = "autoencoder"
-    regularization: str = "none"
-    width: float = 1.0
-    distance: str = "squared"  # or "smooth_absolute", "cross_entropy"
+    has_accuracy: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_positive("width")
-        self.check_choice("regularization", REGULARIZATIONS)
-        self.check_choice("distance", tuple(DISTANCES))
-        if self.size % STRIDE:
-            raise ArgumentError(f"size is {self.size}: it must be a multiple of {STRIDE}")
+    architecture: str = "autoencoder"
+    size: Annotated[int, AtLeast(16), MultipleOf(STRIDE)] = 256
+    regularization: Annotated[str, OneOf(REGULARIZATIONS)] = "none"
+    width: Positive = 1.0
+    distance: Annotated[str, OneOf(DISTANCES)] = "squared"
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""
@@ -44,11 +40,26 @@ class AutoencoderRecipe(Recipe):
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
-        painter = keras.Model(network.input, [network.get_layer("rgb").output, network.output])
+        painter = keras.Model(network.input, {"rgb": network.get_layer("rgb").output, "ab": network.output})
         distance = DISTANCES[self.distance]
 
-        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
-            rgb, ab = painter(lightness, training=training)
-            return {"loss": distance(rgb, truth["rgb"], truth["mask"]), "ab": ab}
+        def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
+            return painter(lightness, training=training)
 
-        return supervised(network, losses)
+        def losses(outputs: Tensors, truth: Tensors) -> Losses:
+            return {
+                "loss": distance(outputs["rgb"], truth["rgb"], truth["mask"]),
+                "accuracy": channel_accuracy(outputs["rgb"], truth["rgb"], truth["mask"]),
+            }
+
+        return supervised(network, forward, losses)
+
+
+def channel_accuracy(rgb: Tensor, true: Tensor, mask: Tensor) -> Tensor:
+    """Share (B,) of each picture's pixels whose strongest channel is that of the true RGB (B, H, W, 3).
+
+    This is what Keras computes as "accuracy" of a map of three channels. It says little of the colors: where two
+    channels are equal, as in gray, the first of them is the strongest. Padding does not count.
+    """
+    agrees = ops.cast(ops.equal(ops.argmax(rgb, axis=-1), ops.argmax(true, axis=-1)), "float32")
+    return ops.sum(agrees * mask, axis=(1, 2)) / ops.maximum(ops.sum(mask, axis=(1, 2)), 1.0)

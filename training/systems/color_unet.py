@@ -2,19 +2,28 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 import zoo
-from training.data.datasets import Photographs
-from training.data.statistics import frequent_uv_classes, uv_prior
-from training.recipes.recipe import Recipe
+from training.systems.constraints import AtLeast, AtMost, Items, Positive, PositiveInt
 from training.systems.losses import cross_entropy
-from training.systems.system import Losses, Statistics, System, Tensors, cut, given_prior, supervised
+from training.systems.recipe import Recipe
+from training.systems.system import (
+    Losses,
+    Photographs,
+    Statistics,
+    System,
+    Tensors,
+    cut,
+    given_prior,
+    supervised,
+)  # fmt: skip
 from zoo import bins, color
+from zoo.color import Tensor
 from zoo.errors import ArgumentError
 
 
@@ -23,19 +32,11 @@ class ColorUNetRecipe(Recipe):
     """What ColorUNet adds to a recipe. The classes are those of the training photographs."""
 
     architecture: str = "color_unet"
-    filters: tuple[int, ...] = (16, 32, 64)
-    bins: int = 32
-    rebalance_lambda: float = 0.5  # of class rebalancing; 1: none
-    temperature: float = 0.38
+    filters: Annotated[tuple[PositiveInt, ...], Items(2)] = (16, 32, 64)  # of each level
+    bins: PositiveInt = 32
+    rebalance_lambda: Annotated[float, AtLeast(0), AtMost(1)] = 0.5  # of class rebalancing; 1: none
+    temperature: Positive = 0.38
     prior: str = ""  # a .npy file of as many shares as classes, as `colorzoo prior` writes it
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_positive("bins", "temperature")
-        if len(self.filters) < 2 or min(self.filters) <= 0:
-            raise ArgumentError(f"filters is {self.filters}: two levels or more, each above 0, are needed")
-        if not 0 <= self.rebalance_lambda <= 1:
-            raise ArgumentError(f"rebalance_lambda is {self.rebalance_lambda}: it must lie in [0, 1]")
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The class of every UV cell, their mean ab, their prior. Known classes stay, unless scores are fresh.
@@ -44,10 +45,10 @@ class ColorUNetRecipe(Recipe):
             ArgumentError: classes that are not known, or of another number.
         """
         if known is None or any(fnmatchcase("scores", pattern) for pattern in self.fresh):
-            cell_classes, centers, prior = frequent_uv_classes(photographs, self.bins)
+            cell_classes, centers, prior = photographs.frequent_uv_classes(self.bins)
         else:
             cell_classes, centers = self._checked(known)
-            prior = uv_prior(photographs, cell_classes)
+            prior = photographs.uv_prior(cell_classes)
         if self.prior:
             prior = given_prior(self.prior, len(centers))
         return {"cell_classes": cell_classes, "centers": centers, "prior": prior}
@@ -71,14 +72,16 @@ class ColorUNetRecipe(Recipe):
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
-        scorer = keras.Model(network.input, [network.get_layer("scores").output, network.output])
+        scorer = keras.Model(network.input, {"scores": network.get_layer("scores").output, "ab": network.output})
         weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)
 
-        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
-            scores, ab = scorer(lightness, training=training)
+        def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
+            return scorer(lightness, training=training)
+
+        def losses(outputs: Tensors, truth: Tensors) -> Losses:
             side = truth["mask"].shape[1]  # the scores are padded to the network's stride
             cells = bins.uv_cell(color.rgb_to_yuv(truth["rgb"])[..., 1:])
-            classes = tf.gather(statistics["cell_classes"], cells)
-            return {"loss": cross_entropy(cut(scores, side, side), classes, weights, truth["mask"]), "ab": ab}
+            classes = ops.take(statistics["cell_classes"], cells, axis=0)
+            return {"loss": cross_entropy(cut(outputs["scores"], side, side), classes, weights, truth["mask"])}
 
-        return supervised(network, losses)
+        return supervised(network, forward, losses)

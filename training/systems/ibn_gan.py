@@ -1,10 +1,11 @@
 """The IBN conditional GAN: ab / 110, L1 and discriminators at several scales."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import zoo
 from training.systems.adversarial import AdversarialRecipe, against
+from training.systems.constraints import OneOf, PositiveInt
 from training.systems.system import Statistics, System
 from zoo.architectures.ibn_gan import AB_LIMIT, LEVELS, NORMS, SCALES, discriminators
 
@@ -14,15 +15,10 @@ class IbnGanRecipe(AdversarialRecipe):
     """What ibn_gan adds to a recipe. For the rows of the paper's table I see `zoo.architectures.ibn_gan.VARIANTS`."""
 
     architecture: str = "ibn_gan"
-    norm: str = "ibn"
+    norm: Annotated[str, OneOf(NORMS)] = "ibn"
     spectral: bool = True
-    scales: int = SCALES  # discriminators
+    scales: PositiveInt = SCALES  # discriminators
     levels: int = LEVELS
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_positive("scales")
-        self.check_choice("norm", tuple(NORMS))
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""

@@ -1,19 +1,19 @@
 """Let there be Color!: squared error of ab, and cross-entropy of the scene where the photographs have class folders."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 import zoo
-from training.data.datasets import Photographs
-from training.recipes.recipe import Recipe
+from training.systems.constraints import AtLeast, Positive, PositiveInt
 from training.systems.losses import label_cross_entropy, squared_error
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.recipe import Recipe
+from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised
 from zoo.architectures.iizuka2016 import LIMIT, classifier
-from zoo.errors import ArgumentError
+from zoo.color import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +21,9 @@ class Iizuka2016Recipe(Recipe):
     """What iizuka2016 adds to a recipe."""
 
     architecture: str = "iizuka2016"
-    width: float = 1.0
-    global_size: int = 224
-    alpha: float = 1 / 300  # of the classifier's cross-entropy; 0: no classifier
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_positive("width", "global_size")
-        if self.alpha < 0:
-            raise ArgumentError(f"alpha is {self.alpha}: it must be at least 0")
+    width: Positive = 1.0
+    global_size: PositiveInt = 224
+    alpha: Annotated[float, AtLeast(0)] = 1 / 300  # of the classifier's cross-entropy; 0: no classifier
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The names of the class folders, which the classifier tells apart if there are two or more."""
@@ -42,32 +36,31 @@ class Iizuka2016Recipe(Recipe):
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
-        painter = keras.Model(network.input, [network.get_layer("map").output, network.output])
-        classes = len(statistics["classes"])
-        if not self.alpha or classes < 2:
+        wanted = {"map": network.get_layer("map").output, "ab": network.output}
+        beside: tuple[keras.Model, ...] = ()
+        if self.alpha and len(statistics["classes"]) > 1:
+            labeler = classifier(network, len(statistics["classes"]))
+            beside, wanted = (labeler,), wanted | {"logits": labeler.output}
+        painter = keras.Model(network.input, wanted)
 
-            def colors(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
-                painted, ab = painter(lightness, training=training)
-                return _colors(painted, ab, truth)
+        def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
+            return painter(lightness, training=training)
 
-            return supervised(network, colors)
-        labeler = classifier(network, classes)
-        both = keras.Model(network.input, [*painter.outputs, labeler.output])
+        def losses(outputs: Tensors, truth: Tensors) -> Losses:
+            colors = _colors(outputs["map"], truth)
+            if "logits" not in outputs:
+                return {"loss": colors}
+            scene = label_cross_entropy(outputs["logits"], truth["labels"])
+            return {"loss": colors + self.alpha * scene, "color": colors, "scene": scene}
 
-        def losses(lightness: tf.Tensor, truth: Tensors, training: bool) -> Losses:
-            painted, ab, logits = both(lightness, training=training)
-            found = _colors(painted, ab, truth)
-            scene = label_cross_entropy(logits, truth["labels"])
-            return found | {"loss": found["loss"] + self.alpha * scene, "color": found["loss"], "scene": scene}
-
-        return supervised(network, losses, beside=(labeler,))
+        return supervised(network, forward, losses, beside=beside)
 
 
-def _colors(painted: tf.Tensor, ab: tf.Tensor, truth: Tensors) -> Losses:
+def _colors(painted: Tensor, truth: Tensors) -> Tensor:
     """The loss of a map of half the size, whose target is the mean of 2 x 2 pixels; padding is left out by halves."""
     weight = truth["mask"][..., None]
-    share = tf.nn.avg_pool2d(weight, 2, 2, "SAME")
-    wanted = tf.nn.avg_pool2d((truth["ab"] + LIMIT) / (2 * LIMIT) * weight, 2, 2, "SAME")
-    wanted = tf.math.divide_no_nan(wanted, share)
+    share = ops.average_pool(weight, 2, 2, "same")
+    wanted = ops.average_pool((truth["ab"] + LIMIT) / (2 * LIMIT) * weight, 2, 2, "same")
+    wanted = ops.divide_no_nan(wanted, share)
     height, width = wanted.shape[1:3]
-    return {"loss": squared_error(painted[:, :height, :width], wanted, share[..., 0]), "ab": ab}
+    return squared_error(painted[:, :height, :width], wanted, share[..., 0])

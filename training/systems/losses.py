@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from zoo.color import Tensor
+from zoo.color import GRAY_LIMIT, Tensor
 from zoo.errors import ArgumentError
 
 
@@ -54,7 +54,7 @@ def pixel_weights(targets: Tensor, weights: Tensor) -> Tensor:
     return ops.take(weights, ops.argmax(targets, axis=-1), axis=0)
 
 
-def not_gray(ab: Tensor, limit: float = 5.0) -> Tensor:
+def not_gray(ab: Tensor, limit: float = GRAY_LIMIT) -> Tensor:
     """Colors ab (B, H, W, 2) in Lab units -> (B,) float32: 1, or 0 where no |a| and no |b| is above the limit.
 
     A gray photograph teaches nothing of color, so its pixels weigh 0. Source: Zhang et al., training code.

@@ -1,13 +1,13 @@
 """pix2pix: RGB in [-1, 1], L1 and the non-saturating log loss of one discriminator of patches."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import zoo
 from training.systems.adversarial import AdversarialRecipe, against
+from training.systems.constraints import AtLeast, Below
 from training.systems.system import Statistics, System
 from zoo.architectures.pix2pix import FILTERS, discriminator
-from zoo.errors import ArgumentError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,14 +15,10 @@ class Pix2pixRecipe(AdversarialRecipe):
     """What pix2pix adds to a recipe."""
 
     architecture: str = "pix2pix"
+    size: Annotated[int, AtLeast(32)] = 256  # fewer pixels are too few for the discriminator
     filters: tuple[int, ...] = FILTERS
-    dropout: float = 0.5
+    dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     test_noise: bool = False  # dropout and batch statistics in the saved colorizer as well
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size < 32:
-            raise ArgumentError(f"size is {self.size}: the discriminator needs 32 pixels or more")
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""

@@ -1,19 +1,53 @@
-"""What the training loop needs to know of a system: its networks, one step, and one batch of validation."""
+"""What a training loop needs to know of a system: its networks, what they compute, and what that costs.
+
+Nothing here or in the systems belongs to one of Keras's backends: the loop takes the gradients. A loop trains on a
+batch in these steps:
+
+1. `truth |= targets(truth)`.
+2. `outputs = forward(lightness, truth, True)`, one run of the network.
+3. For each name of `losses`, the last first: the gradient of what it minimizes with respect to the variables of
+   `trained[name]`, and a step of its optimizer. A discriminator is thus updated before the generator, which meets the
+   new one; its gradient does not reach `forward`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from zoo.color import Tensor
 from zoo.errors import ArgumentError
 
-Tensors = Mapping[str, tf.Tensor]
-Losses = dict[str, tf.Tensor]  # (B,) each; "loss" is what a run is judged by
+Tensors = Mapping[str, Tensor]
+Losses = dict[str, Tensor]  # (B,) each, by the names of the log; "loss" is what a run is judged by
 Statistics = dict[str, np.ndarray]  # what a system learns from its photographs before training
-# Name of what is trained, the tape that saw its losses, and the losses (B,).
-Update = Callable[[str, tf.GradientTape, tf.Tensor], None]
+# Outputs of `System.forward`, truth -> what an optimizer minimizes, (B,), and what the log shows of it.
+Objective = Callable[[Tensors, Tensors], tuple[Tensor, Losses]]
+
+
+class Photographs(Protocol):
+    """What a system may ask of its training photographs, such as `training.data.datasets.Photographs`."""
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the class folders, sorted."""
+
+    def frequent_uv_classes(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
+
+    def uv_prior(self, classes: np.ndarray) -> np.ndarray:
+        """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
+
+    def ab_prior(self, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
+        """Centers (n, 2) -> the mean (n,) float32 of the colors, each softly encoded by its nearest centers."""
+
+
+def no_targets(truth: Tensors) -> Tensors:
+    """The targets of systems whose losses compare with the truth itself."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -22,17 +56,23 @@ class System:
 
     network: lightness (B, H, W, 1) -> ab (B, H, W, 2).
     trained: what has an optimizer of its own, by name; the first is the one that schedules and callbacks act on.
-    step: a training step: lightness, truth, update -> losses. It calls `update` once for each name of `trained`, the
-        last one first. A loss that has one of these names is that of its optimizer.
-    validate: lightness, truth -> losses, and the RMSE of ab as "rmse".
+    forward: lightness, truth, whether this is training -> outputs. It reads no colors of the truth. In validation "ab"
+        (B, H, W, 2) is among the outputs.
+    losses: the objective of each name of `trained`, in its order. What is logged under one of these names is that
+        optimizer's.
+    validate: outputs, truth -> losses, and the RMSE of ab as "rmse".
+    targets: truth -> what the objectives need of it beside itself, by further names. No gradient passes through it.
     draws: how many uniform random numbers a step needs for each picture.
-    compiled: whether XLA's steps are faster on CPUs in float32 too, as those with many small operations are.
+    compiled: whether compiled steps, and targets, are faster on CPUs in float32 too, as those of many small operations
+        are.
     """
 
     network: keras.Model
     trained: dict[str, list[keras.Model]]
-    step: Callable[[tf.Tensor, Tensors, Update], Losses]
-    validate: Callable[[tf.Tensor, Tensors], Losses]
+    forward: Callable[[Tensor, Tensors, bool], dict[str, Tensor]]
+    losses: dict[str, Objective]
+    validate: Callable[[Tensors, Tensors], Losses]
+    targets: Callable[[Tensors], Tensors] = no_targets
     draws: int = 0
     compiled: bool = False
 
@@ -52,46 +92,44 @@ def given_prior(path: str, count: int) -> np.ndarray:
     return prior
 
 
-def ab_rmse(ab: tf.Tensor, truth: Tensors) -> tf.Tensor:
+def ab_rmse(ab: Tensor, truth: Tensors) -> Tensor:
     """The RMSE (B,) of ab (B, S, S, 2) over both channels and the pixels that are not padding."""
-    squares = tf.reduce_sum(tf.reduce_mean((ab - truth["ab"]) ** 2, -1) * truth["mask"], (1, 2))
-    return tf.sqrt(squares / tf.reduce_sum(truth["mask"], (1, 2)))
+    squares = ops.sum(ops.mean((ab - truth["ab"]) ** 2, -1) * truth["mask"], (1, 2))
+    return ops.sqrt(squares / ops.sum(truth["mask"], (1, 2)))
 
 
-def cut(maps: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def cut(maps: Tensor, height: int, width: int) -> Tensor:
     """Maps (B, H, W, C) that may be padded to a stride -> their upper left part (B, height, width, C)."""
     # A slice that leaves out nothing would still be copied, and its gradient as well.
-    return maps if maps.shape[1:3] == (height, width) else maps[:, :height, :width]
+    return maps if tuple(maps.shape[1:3]) == (height, width) else maps[:, :height, :width]
 
 
 def supervised(
     network: keras.Model,
-    losses: Callable[[tf.Tensor, Tensors, bool], Losses],
+    forward: Callable[[Tensor, Tensors, bool], dict[str, Tensor]],
+    losses: Callable[[Tensors, Tensors], Losses],
     *,
     beside: tuple[keras.Model, ...] = (),
+    targets: Callable[[Tensors], Tensors] = no_targets,
     draws: int = 0,
     compiled: bool = False,
 ) -> System:
-    """A system of one optimizer.
+    """A system of one optimizer, "network".
 
     Args:
         network: lightness -> ab.
-        losses: lightness, truth, whether this is training -> losses, of which "loss" is minimized. In validation
-            "ab" may be among them, which saves another run of the network.
+        forward: see `System`.
+        losses: outputs, truth -> losses, of which "loss" is minimized.
         beside: models with trainable variables beyond the network's.
-        draws, compiled: see `System`.
+        targets, draws, compiled: see `System`.
     """
 
-    def step(lightness: tf.Tensor, truth: Tensors, update: Update) -> Losses:
-        with tf.GradientTape() as tape:
-            found = losses(lightness, truth, True)
-        update("network", tape, found["loss"])
-        found.pop("ab", None)
-        return found
+    def objective(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
+        found = losses(outputs, truth)
+        return found["loss"], found
 
-    def validate(lightness: tf.Tensor, truth: Tensors) -> Losses:
-        found = losses(lightness, truth, False)
-        ab = found.pop("ab") if "ab" in found else network(lightness, training=False)
-        return found | {"rmse": ab_rmse(ab, truth)}
+    def validate(outputs: Tensors, truth: Tensors) -> Losses:
+        return losses(outputs, truth) | {"rmse": ab_rmse(outputs["ab"], truth)}
 
-    return System(network, {"network": [network, *beside]}, step, validate, draws, compiled)
+    trained = {"network": [network, *beside]}
+    return System(network, trained, forward, {"network": objective}, validate, targets, draws, compiled)

@@ -21,6 +21,7 @@ from training.data.batches import batches
 from training.data.datasets import Photographs
 from training.data.frames import DROPPED, FilmReport, FrameFilter, SceneDetector, Settings, extract, is_cut, main
 from training.data.resize import Window
+from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError, DataError, FilmError
 
 PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))
@@ -562,7 +563,7 @@ def test_training_cuts_windows_out_of_the_frames(tmp_path: Path) -> None:
     main([str(write_film(tmp_path / "a.mkv", [picture]))], tmp_path / "frames", format="png")
     recipe = recipes.load("pix2pix_films")
     assert (recipe.resize_mode, recipe.size, recipe.shortest) == ("random_crop", 512, (0, 0))
-    photographs = recipe.prepared([tmp_path / "frames"], tmp_path / "cache")
+    photographs = prepare_photographs(recipe, [tmp_path / "frames"], tmp_path / "cache")
     assert [Path(name).parent.name for name in photographs.names] == ["a"], "with the sheet"
     assert photographs.left_out == []
     found = set()

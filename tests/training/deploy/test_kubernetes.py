@@ -78,7 +78,7 @@ def test_every_worker_finds_its_place(tmp_path: Path) -> None:
         values = context.params
     assert command == "train"
     assert values["strategy"] == "multiworker"
-    assert values["recipe"] in recipes.RECIPES
+    assert values["recipe"] in recipes.list_recipes()
     shared = Path(CONTAINER["volumeMounts"][0]["mountPath"])
     assert all(path.is_relative_to(shared) for path in (*values["data"], values["val"], values["out"]))
 

@@ -20,8 +20,8 @@ from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
 from training.loop.optimizers import averaged, current_rate, plain
 from training.loop.strategies import distributed, make_strategy
-from training.loop.trainer import Trainer, make_trainer
-from training.recipes.recipe import Recipe
+from training.loop.trainer import Trainer, make_trainer, train_step
+from training.systems.recipe import Recipe
 
 # Plain descent shows gradients as they are.
 PLAIN = {"optimizer": "sgd", "learning_rate": 0.5}
@@ -154,7 +154,7 @@ def test_adamw_is_that_of_keras(prepared: Photographs) -> None:
     def look(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
         seen.extend(np.asarray(g) for g in tape.gradient(losses, variables, output_gradients=tf.fill((4,), 0.25)))
 
-    trainer.system.step(*inputs, look)
+    train_step(trainer.system, *inputs, look)
     copies = [keras.Variable(value) for value in start]
     keras.optimizers.AdamW(0.01, weight_decay=0.1, beta_2=0.99).apply([tf.constant(g) for g in seen], copies)
     trainer.train([inputs])

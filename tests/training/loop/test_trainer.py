@@ -11,9 +11,10 @@ from tests.photographs import write_fields
 from training import recipes
 from training.data.batches import batches
 from training.loop import trainer
+from training.loop.inputs import prepare_photographs
 from training.loop.strategies import make_strategy
 from training.loop.trainer import emulates_bfloat16, make_trainer
-from training.recipes.recipe import Recipe
+from training.systems.recipe import Recipe
 from zoo import bins
 
 
@@ -69,7 +70,7 @@ def test_a_compiled_step_computes_the_same(
     precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     recipe = recipes.load("zhang2016_scenes_v1", {"width": "0.03", "size": "16", "batch": "4", "precision": precision})
-    photographs = recipe.prepared([write_fields(tmp_path / "photographs", 4)], tmp_path / "cache")
+    photographs = prepare_photographs(recipe, [write_fields(tmp_path / "photographs", 4)], tmp_path / "cache")
     inputs = next(iter(batches(photographs, 4, seed=0)))
     losses = []
     for compiled in (True, False):

@@ -16,11 +16,12 @@ from keras import ops
 import zoo
 from tests.photographs import write_fields
 from training import recipes
+from training.loop.inputs import prepare_photographs
 from training.loop.train import main as train
 from training.loop.warm_start import begin_with, read
 from training.publish.pack import main as pack
 from training.publish.prior import main as count_prior
-from training.recipes.recipe import Recipe
+from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
@@ -75,7 +76,8 @@ def recipe(**fields: Any) -> Recipe:
 def begun(settings: Recipe, photos: Path) -> tuple[System, Statistics]:
     """A new system as a run of the recipe begins with it."""
     start = read(settings.init)
-    statistics = settings.statistics(settings.prepared([photos / "new"], photos / "cache"), start.statistics)
+    photographs = prepare_photographs(settings, [photos / "new"], photos / "cache")
+    statistics = settings.statistics(photographs, start.statistics)
     keras.utils.set_random_seed(5)
     system = settings.system(statistics)
     begin_with(start, settings, system, statistics)

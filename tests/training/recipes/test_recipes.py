@@ -2,25 +2,28 @@
 
 import dataclasses
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from training import recipes
 from training.recipes import renamed
-from training.recipes.recipe import Recipe
 from training.runs import run_folder
 from training.systems.color_unet import ColorUNetRecipe
+from training.systems.recipe import Recipe
 from zoo.errors import ArgumentError, TrainingError, UnknownNameError
 
 NAME = "color_unet_scenes_v1"
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
+@pytest.mark.parametrize("name", recipes.list_recipes())
 def test_every_recipe_is_valid_and_documented(name: str) -> None:
     recipe = recipes.load(name)
     assert isinstance(recipe, Recipe)
-    assert type(recipe).__doc__
+    assert recipe.name == name
+    assert name.startswith(recipe.architecture)
+    assert f"    colorzoo train {name} --" in (import_module(f"training.recipes.{name}").__doc__ or "")
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.batch = 1  # type: ignore[misc]
 

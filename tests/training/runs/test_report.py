@@ -16,7 +16,6 @@ from PIL import Image
 
 from training import recipes
 from training.data.datasets import Photographs
-from training.recipes.color_unet_scenes_v1 import ColorUNetScenesV1
 from training.runs import report
 from training.runs.curves import draw, quantities, read_log
 
@@ -122,7 +121,7 @@ def test_figures(tmp_path: Path) -> None:
 def test_changed_fields_come_first_and_all_are_folded(tmp_path: Path) -> None:
     page = page_of(tmp_path, overrides={"batch": "7", "filters": "(4, 8)"})
     at = page.rows.index(["field", "value", f"in {NAME}"])
-    default = ColorUNetScenesV1()
+    default = recipes.load(NAME)
     assert page.rows[at + 1 : at + 3] == [
         ["batch", "7", str(default.batch)],
         ["filters", "(4, 8)", str(default.filters)],

@@ -16,7 +16,6 @@ from training import recipes
 from training.data.batches import batches
 from training.data.datasets import Photographs
 from training.data.resize import center_crop
-from training.data.statistics import frequent_uv_classes
 from training.loop.strategies import make_strategy
 from training.loop.trainer import make_trainer
 from zoo import bins, color
@@ -55,7 +54,7 @@ def test_every_architecture_is_here() -> None:
 
 def error_of_classes(photographs: Photographs, count: int) -> float:
     """The error that the classes of color_unet leave where every pixel is put into the right one."""
-    classes, centers, _ = frequent_uv_classes(photographs, count)
+    classes, centers, _ = photographs.frequent_uv_classes(count)
     rgb = photographs.frames.astype(np.float32) / 255
     cells = ops.convert_to_numpy(bins.uv_cell(color.rgb_to_yuv(rgb)[..., 1:]))
     ab = ops.convert_to_numpy(color.rgb_to_lab(rgb))[..., 1:]

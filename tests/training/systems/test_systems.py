@@ -24,10 +24,9 @@ from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
 from training.loop.strategies import distributed, make_strategy
 from training.loop.train import train
-from training.loop.trainer import Trainer, make_trainer
-from training.recipes.recipe import Recipe
+from training.loop.trainer import Trainer, make_trainer, train_step, validation_step
+from training.systems.recipe import Recipe
 from training.systems.system import System, Tensors, given_prior
-from training.systems.zhang2016 import soft_prior
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
@@ -93,7 +92,7 @@ def weights(model: keras.Model) -> list[np.ndarray]:
 
 
 def test_every_architecture_has_a_tiny_recipe() -> None:
-    assert set(recipes.SYSTEMS) == set(zoo.list_models()), "SYSTEMS in training/recipes/__init__.py"
+    assert {recipes.recipe_class(name).architecture for name in zoo.list_models()} == set(zoo.list_models())
     assert {recipes.load(name).architecture for name in TINY} == set(zoo.list_models()), "TINY in this file"
 
 
@@ -114,7 +113,7 @@ def test_every_trainable_variable_gets_a_gradient(name: str, prepared: Photograp
         updated.append(part)
 
     lightness, truth = batch_for(system, prepared)
-    losses = system.step(lightness, truth, update)
+    losses = train_step(system, lightness, truth, update)
     assert sorted(updated) == sorted(system.trained)
     assert {tuple(value.shape) for value in losses.values()} == {(4,)}
     assert "loss" in losses
@@ -265,7 +264,7 @@ def test_each_player_moves_for_itself(name: str, prepared: Photographs) -> None:
             generator = system.trained["generator"][0].trainable_variables
             assert {g is None for g in tape.gradient(losses, generator)} == {True}
 
-    system.step(*batch_for(system, prepared), update)
+    train_step(system, *batch_for(system, prepared), update)
     assert order == ["discriminator", "generator"]
 
 
@@ -275,7 +274,7 @@ def test_the_game(kind: str, prepared: Photographs) -> None:
     recipe = tiny("pix2pix_scenes_v1", adversarial_loss=kind, dropout="0.0", l1_weight="7.0")
     system = recipe.system(recipe.statistics(prepared))
     lightness, truth = batch_for(system, prepared)
-    losses = system.step(lightness, truth, lambda *_: None)
+    losses = train_step(system, lightness, truth, lambda *_: None)
     network, judge = system.network, system.trained["discriminator"][0]
     both = keras.Model(network.input, [network.get_layer("condition").output, network.get_layer("rgb").output])
     gray, fake = both(lightness, training=True)
@@ -308,10 +307,10 @@ def test_iizuka_labels_are_the_class_folders(photos: Path, prepared: Photographs
     system = recipe.system(recipe.statistics(prepared))
     lightness, truth = batch_for(system, prepared)
     assert set(truth["labels"].numpy()) <= {0, 1}
-    losses = system.step(lightness, truth, lambda *_: None)
+    losses = train_step(system, lightness, truth, lambda *_: None)
     np.testing.assert_allclose(losses["loss"], losses["color"] + losses["scene"] / 300, rtol=1e-5)
     unlabeled = truth | {"labels": tf.fill((4,), -1)}
-    assert not np.any(system.step(lightness, unlabeled, lambda *_: None)["scene"])
+    assert not np.any(train_step(system, lightness, unlabeled, lambda *_: None)["scene"])
 
     flat = tmp_path / "flat"
     flat.mkdir()
@@ -321,7 +320,7 @@ def test_iizuka_labels_are_the_class_folders(photos: Path, prepared: Photographs
     assert alone.classes == []
     system = recipe.system(recipe.statistics(alone))
     assert system.trained["network"] == [system.network]
-    assert "scene" not in system.step(lightness, truth, lambda *_: None)
+    assert "scene" not in train_step(system, lightness, truth, lambda *_: None)
 
 
 def test_iizuka_target_is_the_mean_of_four_pixels(prepared: Photographs) -> None:
@@ -331,13 +330,13 @@ def test_iizuka_target_is_the_mean_of_four_pixels(prepared: Photographs) -> None
     painter = keras.Model(system.network.input, system.network.get_layer("map").output)
     painted = painter(lightness, training=True).numpy()
     wanted = (truth["ab"].numpy().reshape(4, 16, 2, 16, 2, 2).mean((2, 4)) + 100) / 200
-    found = system.step(lightness, truth, lambda *_: None)["loss"]
+    found = train_step(system, lightness, truth, lambda *_: None)["loss"]
     np.testing.assert_allclose(found, ((painted - wanted) ** 2).mean((1, 2, 3)), rtol=1e-4)
 
 
 def test_zhang_prior_and_gray_pictures(prepared: Photographs, tmp_path: Path) -> None:
     centers = bins.ab_grid()
-    prior = soft_prior(prepared, centers, 5, 5.0)
+    prior = prepared.ab_prior(centers, neighbors=5, sigma=5.0)
     ab = color.rgb_to_lab(prepared.frames[:, ::4, ::4].astype(np.float32) / 255)[..., 1:]
     expected = ops.convert_to_numpy(bins.soft_encode(ab, centers)).reshape(-1, 313).mean(0)
     np.testing.assert_allclose(prior, expected, atol=1e-6)
@@ -353,7 +352,7 @@ def test_zhang_prior_and_gray_pictures(prepared: Photographs, tmp_path: Path) ->
     system = recipe.system(recipe.statistics(prepared))
     lightness, truth = batch_for(system, prepared)
     gray = truth | {"ab": tf.concat([truth["ab"][:2] * 0.001, truth["ab"][2:]], 0)}
-    losses = system.step(lightness, gray, lambda *_: None)["loss"].numpy()
+    losses = train_step(system, lightness, gray, lambda *_: None)["loss"].numpy()
     assert (losses[:2] == 0).all()
     assert (losses[2:] > 0).all()
 
@@ -365,10 +364,10 @@ def test_larsson_reads_picture_and_truth_at_the_same_places(prepared: Photograph
     kernel.assign(kernel * 1e4)
     lightness, truth = batch_for(system, prepared)
     places = tf.reshape(truth["draws"], (4, -1, 2))
-    found = system.validate(lightness, truth)["loss"]
+    found = validation_step(system, lightness, truth)["loss"]
     mixed = tf.gather(places, np.random.default_rng(0).permutation(places.shape[1]), axis=1)
     # Their order does not matter; which score meets which color does.
-    same = system.validate(lightness, truth | {"draws": tf.reshape(mixed, (4, -1))})["loss"]
+    same = validation_step(system, lightness, truth | {"draws": tf.reshape(mixed, (4, -1))})["loss"]
     np.testing.assert_allclose(found, same, rtol=1e-5)
 
 

@@ -1,0 +1,21 @@
+"""What a recipe says of its photographs, for the modules of `training.data`, which know no recipes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.data.augmentation import Augmentation
+from training.data.datasets import Photographs, prepare
+from training.systems.recipe import Recipe
+
+
+def prepare_photographs(recipe: Recipe, folders: Sequence[Path], cache: Path, split: str = "train") -> Photographs:
+    """The photographs of folders as a recipe resizes them; see `training.data.datasets.prepare`."""
+    return prepare(
+        folders, recipe.size, cache, recipe.resize_mode, recipe.shortest, split,
+        enlarge=recipe.enlarge, drop_gray=recipe.drop_gray,
+    )  # fmt: skip
+
+
+def augmentation_of(recipe: Recipe) -> Augmentation:
+    """How a recipe changes its training pictures."""
+    return Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
