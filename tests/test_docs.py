@@ -13,7 +13,7 @@ import colorzoo
 from tests.paths import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
-EXAMPLES = {"my_network"}  # what CONTRIBUTING.md calls the network that its reader adds
+EXAMPLES = {"my_network", "ARCHITECTURE_DATA_vN"}  # what CONTRIBUTING.md calls what its reader adds
 COMMANDS = typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
 page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
