@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from zoo.blocks import enlarge_like
 from zoo.errors import ArgumentError
+from zoo.registry import entry, list_models
 
 PROBED = 256  # side in pixels, a multiple of all strides
 LARGEST_LOG = 80.0  # the ratio ends at e ** 80, which float32 still holds
@@ -26,12 +27,21 @@ def confidence(network: keras.Model) -> keras.Model:
     histograms = len(probabilities.input) if isinstance(probabilities, layers.Concatenate) else 1
     stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
     # A model of its own: operations are named by counting, and those of a loaded network were counted elsewhere.
-    head = _head(keras.Input(scores.shape[1:]), keras.Input(network.input.shape[1:]), histograms, stride)
+    first = entry(network.name).first_center if network.name in list_models() else None
+    head = _head(keras.Input(scores.shape[1:]), keras.Input(network.input.shape[1:]), histograms, stride, first)
     return keras.Model(network.input, head([scores, network.input]), name=f"{network.name}_confidence")
 
 
-def _head(scores: keras.KerasTensor, lightness: keras.KerasTensor, histograms: int, stride: int) -> keras.Model:
-    """Scores (B, h, w, K) of stride `stride`, lightness (B, H, W, 1) -> the two maps (B, H, W, 1)."""
+def _head(
+    scores: keras.KerasTensor, lightness: keras.KerasTensor, histograms: int, stride: int, first: float | None
+) -> keras.Model:
+    """Scores (B, h, w, K) and lightness (B, H, W, 1) -> the two maps (B, H, W, 1).
+
+    Args:
+        histograms: that the K scores are made of, 1 or 2.
+        stride: pixels from one score to the next.
+        first: the pixel that the first score stands for; see `zoo.blocks.enlarge_like`.
+    """
     log_top, log_ratio = [], []
     for part in ops.split(scores, histograms, axis=-1):
         best = ops.top_k(part, 2)[0]
@@ -39,7 +49,8 @@ def _head(scores: keras.KerasTensor, lightness: keras.KerasTensor, histograms: i
         log_ratio.append(best[..., :1] - best[..., 1:])
     top = ops.exp(log_top[0] + log_top[1] if histograms == 2 else log_top[0])
     ratio = ops.minimum(log_ratio[0], log_ratio[1]) if histograms == 2 else log_ratio[0]
-    enlarged = enlarge_like(ops.concatenate([top, ops.minimum(ratio, LARGEST_LOG)], axis=-1), lightness, stride)
+    maps = ops.concatenate([top, ops.minimum(ratio, LARGEST_LOG)], axis=-1)
+    enlarged = enlarge_like(maps, lightness, stride, first)
     outputs = {
         "top": layers.Identity(dtype="float32", name="top")(enlarged[..., :1]),
         "ratio": layers.Identity(dtype="float32", name="ratio")(ops.exp(enlarged[..., 1:])),

@@ -36,6 +36,8 @@ class Entry:
     tiny: arguments that build it small enough for tests.
     parts: network -> the models that stand beside it in training (discriminators, a classifier) or within it
         (encoder, decoder), by name, whose parameters are counted on their own.
+    first_center: the pixel that the first score of a network with classes stands for, None where it is the middle of
+        the first cell of pixels. Colors and confidence are both enlarged from there.
     """
 
     build: Builder
@@ -48,6 +50,7 @@ class Entry:
     stride: int
     tiny: dict[str, Any] = field(default_factory=dict)
     parts: Parts = _no_parts
+    first_center: float | None = None
 
 
 _registered: dict[str, Entry] = {}
@@ -64,6 +67,7 @@ def register(
     stride: int,
     tiny: dict[str, Any],
     parts: Parts = _no_parts,
+    first_center: float | None = None,
 ) -> Callable[[Builder], Builder]:
     """Enters a builder under its function's name; see `Entry`.
 
@@ -75,7 +79,7 @@ def register(
         name = build.__name__
         if name in _registered:
             raise ValueError(f"two architectures are called {name}")
-        _registered[name] = Entry(build, title, paper, year, output, loss, size, stride, tiny, parts)
+        _registered[name] = Entry(build, title, paper, year, output, loss, size, stride, tiny, parts, first_center)
         return build
 
     return enter

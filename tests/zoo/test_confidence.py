@@ -62,6 +62,34 @@ def test_coarse_scores(name: str) -> None:
     assert joint[-1] == pytest.approx(cells[4], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["color_unet", "zhang2016", "larsson2016"])
+def test_it_lies_where_the_colors_lie(name: str) -> None:
+    """Between two cells, colors and confidence change at the same pixels."""
+    network = formula_network(name)
+    scores = network.get_layer("scores").output
+    coarse = keras.Model(network.input, scores)(np.full((1, 64, 64, 1), 50, np.float32)).shape
+    given = np.zeros(coarse, np.float32)
+    parts = 2 if name == "larsson2016" else 1
+    for start in range(0, coarse[-1], coarse[-1] // parts):
+        given[:, :, : coarse[2] // 2, start] = 9  # sure of one class on the left, of none on the right
+    half = np.full((1, 64, 64, 1), 50, np.float32)
+    ab = keras.Model([scores, network.input], network.output)([given, half])
+    top = network_confidence_of(network)([given, half])["top"]
+    assert changing(ops.convert_to_numpy(top)) == changing(ops.convert_to_numpy(ab))
+
+
+def changing(found: np.ndarray) -> list[int]:
+    """The columns of a map (1, H, W, C) that are neither as the first one nor as the last one."""
+    line = found[0, 32]
+    ends = [np.abs(line - line[end]).max(axis=-1) for end in (0, -1)]
+    return np.flatnonzero(np.minimum(*ends) > 1e-3 * np.ptp(line)).tolist()
+
+
+def network_confidence_of(network: keras.Model) -> keras.Model:
+    """The last part of `confidence`, which takes the scores themselves."""
+    return confidence(network).get_layer("confidence")
+
+
 def test_the_second_best_pair_differs_in_one_histogram() -> None:
     network = sharpened("larsson2016")
     model = confidence(network)

@@ -26,6 +26,7 @@ from zoo.errors import ArgumentError
 from zoo.registry import register
 
 STRIDE = 4  # of the scores; the map inside is half as large
+FIRST_CENTER = 0.0  # cell i stands for the pixel 4i
 BLOCKS = (  # filters, convolutions, stride of the last one, dilation
     (64, 2, 2, 1),
     (128, 2, 2, 1),
@@ -47,6 +48,7 @@ UP_FILTERS = 256
     size=256,
     stride=8,
     tiny={"width": 1 / 25},
+    first_center=FIRST_CENTER,
 )
 def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
@@ -85,5 +87,5 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
     sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
-    ab = enlarge_like(ops.matmul(probabilities, centers), lightness, STRIDE, first=0.0)
+    ab = enlarge_like(ops.matmul(probabilities, centers), lightness, STRIDE, first=FIRST_CENTER)
     return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="zhang2016")
