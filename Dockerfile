@@ -18,7 +18,8 @@ COPY requirements.lock ./
 
 
 FROM python AS source
-COPY pyproject.toml README.md LICENSE colorzoo.py ./
+COPY pyproject.toml README.md LICENSE ./
+COPY colorzoo colorzoo
 COPY zoo zoo
 COPY media media
 COPY training training

@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_images
 
-import colorzoo
+from colorzoo.app import app
 
 OUT = Path("demo")
 COLORED = ("astronaut", "coffee", "chelsea", "rocket")  # of scikit-image
@@ -37,7 +37,7 @@ def main(photographs: list[str]) -> int:
     for name, pixels in originals.items():
         Image.fromarray(pixels).convert("L").save(gray / f"{name}.png")
 
-    code = colorzoo.app(["colorize", str(gray), *photographs, "-o", str(colorized)], standalone_mode=False) or 0
+    code = app(["colorize", str(gray), *photographs, "-o", str(colorized)], standalone_mode=False) or 0
 
     from media.sheets import contact_sheet  # after the command has imported TensorFlow quietly
 

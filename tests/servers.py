@@ -104,7 +104,7 @@ class Process:
 def process(models: Path, log: Path, *options: str) -> Iterator[Process]:
     """`colorzoo serve` on a free port, without REST; its log goes to a file."""
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "colorzoo.py"), "serve", str(models), "--port", "0", "--rest-port", "0"]
+    command = [sys.executable, "-m", "colorzoo", "serve", str(models), "--port", "0", "--rest-port", "0"]
     with log.open("w") as errors:
         running = subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, stderr=errors, text=True, env=environment

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import typer
 
-import colorzoo
+from colorzoo.app import app
 from tests.paths import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
 EXAMPLES = {"my_network", "ARCHITECTURE_DATA_vN"}  # what CONTRIBUTING.md calls what its reader adds
-COMMANDS = typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tests.paths import ROOT
 
-PACKAGES = ("zoo", "media", "training", "serving")
+PACKAGES = ("colorzoo", "zoo", "media", "training", "serving")
 FOLDERS = (*PACKAGES, ".ci", "benchmarks", "docs", "examples", "scripts", "tests")
 
 # What the modules that a pattern matches must not import.
@@ -117,5 +117,5 @@ def test_lock_satisfies_every_declared_dependency():
 
 def test_console_script_exists():
     module, function = project()["project"]["scripts"]["colorzoo"].split(":")
-    tree = ast.parse((ROOT / f"{module}.py").read_text())
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
     assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-import colorzoo
 import zoo
+from colorzoo import options, quiet
+from colorzoo.app import app
 from serving.local.pipeline import Prepared
 from tests.paths import ROOT
 from tests.photographs import write_fields
@@ -23,6 +26,12 @@ from zoo.errors import DataError, FilmError, UnknownNameError
 from zoo.presets import loading
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+
+
+COMMANDS = (
+    "colorize", "remote", "presets", "models", "shards", "frames", "prior", "data-service", "train", "calibrate",
+    "evaluate", "pack", "export", "serve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(colorzoo, "_silence", lambda: None)
-    return lambda *arguments: CliRunner().invoke(colorzoo.app, [str(argument) for argument in arguments])
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: None)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -102,11 +111,12 @@ def old(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_nothing_heavy(option: str) -> None:
     code = (
-        "import sys, colorzoo\n"
-        "sys.argv[0] = 'colorzoo'\n"
-        f"try: colorzoo.app([{option!r}])\n"
+        "import sys\n"
+        "from colorzoo.__main__ import main\n"
+        f"sys.argv[1:] = [{option!r}]\n"
+        "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'cv2'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'cv2', 'grpc', 'media'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -114,7 +124,11 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
     assert "colorzoo" in done.stdout.lower()
 
 
-@pytest.mark.parametrize("command", ["colorize", "remote", "presets", "models", "train", "evaluate"])
+def test_the_commands() -> None:
+    assert set(typer.main.get_command(app).commands) == set(COMMANDS)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_an_example(run: Callable[..., Any], command: str) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0
@@ -337,7 +351,95 @@ def test_training_takes_the_faster_convolutions_unless_told_otherwise(
     if before is None:
         monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     seen = []
-    # TensorFlow reads it while it is imported, which is done here.
-    monkeypatch.setattr(colorzoo, "_silence", lambda: seen.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS")))
-    assert CliRunner().invoke(colorzoo.app, ["train", "no_such_recipe", "--data", "nowhere"]).exit_code == 2
+    # TensorFlow reads it while it is imported.
+    tensorflow = types.ModuleType("tensorflow")
+    tensorflow.config = types.SimpleNamespace(  # type: ignore[attr-defined]
+        list_physical_devices=lambda: seen.append(os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    replace_main(monkeypatch, "training.loop.train", lambda *_: None)
+    assert CliRunner().invoke(app, ["train", "unet", "--data", "x"]).exit_code == 0
     assert seen == [after]
+
+
+@pytest.mark.parametrize("command", ["presets", "remote"])
+def test_commands_that_start_without_tensorflow(command: str, tmp_path: Path) -> None:
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    arguments = {
+        "presets": ["presets"],
+        "remote": f"remote {tmp_path}/a.png -o {tmp_path}/new --server localhost:1 --retries 0".split(),
+    }[command]
+    code = (
+        "import atexit, sys\n"
+        "from colorzoo.__main__ import main\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "atexit.register(lambda: print({'tensorflow', 'keras'} & set(sys.modules)))\n"
+        "main()\n"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "set()"
+    if command == "remote":
+        assert done.returncode == 1
+        assert "the server cannot be reached" in done.stderr and len(done.stderr.splitlines()) == 1
+        assert time.monotonic() - start < 5  # TensorFlow alone takes longer
+
+
+def test_choices_are_those_of_their_owners() -> None:
+    from serving.export.saved_model import PRECISIONS
+    from serving.local import pipeline
+    from serving.server import logs
+    from training.data import frames
+    from training.loop.strategies import STRATEGIES
+
+    for choices, constants in (
+        (options.Format, pipeline.FORMATS),
+        (options.FrameFormat, frames.FORMATS),
+        (options.Precision, PRECISIONS),
+        (options.LogFormat, logs.FORMATS),
+        (options.Strategy, STRATEGIES),
+    ):
+        assert list(choices) == list(constants)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("colorize", "old", "-o", "FILE"),
+        ("remote", "old", "--server", "localhost:1", "-o", "FILE"),
+        ("shards", "old", "-o", "FILE"),
+        ("frames", "old", "-o", "FILE/below"),
+        ("train", "color_unet_scenes_v1", "--data", "old", "--out", "FILE"),
+        ("evaluate", "--preset", "p", "--data", "old", "-o", "FILE"),
+        ("export", "p", "-o", "FILE"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_file_in_the_place_of_the_results_is_refused_before_any_work(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: pytest.fail("work has begun"))
+    done = CliRunner().invoke(app, [word.replace("FILE", str(tmp_path / "file")) for word in arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"colorzoo: {tmp_path / 'file'} is a file: choose a folder for the results\n"
+
+
+def test_calibrate_without_a_run(run: Callable[..., Any], tmp_path: Path) -> None:
+    done = run("calibrate", tmp_path / "nonexistent", "--val", tmp_path)
+    assert (done.exit_code, done.stderr) == (2, f"colorzoo: {tmp_path}/nonexistent is not the folder of a run\n")
+    done = run("calibrate", tmp_path, "--val", tmp_path)
+    assert done.exit_code == 2
+    assert done.stderr == f"colorzoo: {tmp_path} is not the folder of a training run: it holds no recipe.json\n"
+
+
+def test_calibrate_lists_settings(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = types.ModuleType("training.evaluation.calibration")
+    row = types.SimpleNamespace(rebalance_lambda=0.9, temperature=0.38, saturation=1.3, rmse=0.91234, colorfulness=0.8)
+    calls = []
+    stub.calibrate = lambda *arguments: calls.append(arguments) or [row]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "training.evaluation.calibration", stub)
+    done = run("calibrate", tmp_path, "--val", "held-out", "--least", 0.7)
+    assert done.exit_code == 0, done.output
+    assert calls == [(tmp_path, Path("held-out"), 0.7)]
+    assert done.stdout.splitlines()[1].split() == ["0.9", "0.38", "1.3", "0.912", "0.80"]

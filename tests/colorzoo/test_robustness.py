@@ -484,7 +484,7 @@ COMMAND = [
 
 
 def command(photos: Path, out: Path, before: str = "") -> subprocess.Popen[str]:
-    code = f"{before}\nimport colorzoo\ncolorzoo.main()"
+    code = f"{before}\nfrom colorzoo.__main__ import main\nmain()"
     return subprocess.Popen(
         [sys.executable, "-c", code, *COMMAND, "--data", str(photos / "train"), "--out", str(out)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -513,7 +513,8 @@ def test_terminated_command(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_terminated_command_that_prepares_photographs(photos: Path, tmp_path: Path) -> None:
     slow = (
-        "import colorzoo; colorzoo._silence(); import time, training.data.cache as d; f = d._decode; "
+        "from colorzoo import quiet; quiet.import_tensorflow(); "
+        "import time, training.data.cache as d; f = d._decode; "
         "d._decode = lambda *a: (time.sleep(10), f(*a))[1]"
     )
     with command(photos, tmp_path / "run", slow) as process:

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from typer.testing import CliRunner
 
-import colorzoo
+from colorzoo.app import app
 from serving.client import messages
 from serving.server import logs
 from tests import tiny_saved_model
@@ -99,10 +99,10 @@ def test_500_clients_get_right_pictures_or_a_refusal_in_bounded_memory(models, t
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "start", lambda format: None)  # which would stay for the tests that follow
-    found = CliRunner().invoke(colorzoo.app, ["serve", str(tmp_path), "--port", "0"])
+    found = CliRunner().invoke(app, ["serve", str(tmp_path), "--port", "0"])
     assert found.exit_code == 2
     assert found.stderr.startswith("colorzoo: no model found")
     assert found.stderr.count("\n") == 1
-    found = CliRunner().invoke(colorzoo.app, ["serve", "--port", "0"])
+    found = CliRunner().invoke(app, ["serve", "--port", "0"])
     assert (found.exit_code, found.stderr.count("\n")) == (2, 1)
     assert "--config" in found.stderr

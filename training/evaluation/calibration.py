@@ -1,6 +1,6 @@
 """How much color for how much error: lambda, temperature and saturation, tried on held-out photographs.
 
-    python -m training.evaluation.calibration runs/color_unet_wide_scenes_v1 --val DIR
+    colorzoo calibrate runs/color_unet_wide_scenes_v1 --val DIR
 
 Rebalancing is tried without training again: a network that was trained with class weights w predicts, where it has
 learned its task, the distribution p w / sum(p w) in place of p, which is log(w) added to the scores. A run that was
@@ -13,25 +13,26 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import keras
 import numpy as np
 import tensorflow as tf
-import typer
 from keras import ops
 
 from training import recipes
 from training.data.datasets import Photographs, prepare
 from training.evaluation.metrics import colorfulness
+from training.runs import run_folder
 from zoo import bins, color
 from zoo.colorizer import network_of
+from zoo.errors import ArgumentError
 from zoo.pipeline import recompose
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
 TEMPERATURES = (1.0, 0.8, 0.6, 0.38)
 SATURATIONS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8)
 PICTURES = 300
+SHOWN = 20  # of the settings that are good enough
 BATCH = 50
 
 
@@ -115,24 +116,24 @@ def _rgb(lightness: np.ndarray, ab: np.ndarray, saturation: float) -> np.ndarray
     return np.asarray(_recomposed(lightness, ab * np.float32(saturation)))
 
 
-def main(
-    run: Annotated[Path, typer.Argument(help="The folder of a training run.")],
-    val: Annotated[Path, typer.Option(help="A folder of held-out photographs.")],
-    least: Annotated[float, typer.Option(help="The least colorfulness, as a share of the truth's.")] = 0.8,
-) -> None:
-    """Print the settings that reach the least colorfulness with the lowest error."""
+def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
+    """The settings that reach a colorfulness with the lowest errors, the lowest error first.
+
+    Args:
+        run: the folder of a training run.
+        val: a folder of photographs that were not trained on.
+        least: the minimum colorfulness, as a share of that of the photographs.
+
+    Raises:
+        ArgumentError: a folder that is not a run, or a run without a best network.
+        DataError: photographs that cannot be used.
+    """
     recipe = recipes.of_run(run)
-    statistics = np.load(run / "statistics.npz")
+    statistics = run_folder.read_statistics(run)
+    if not (run / "best.keras").is_file():
+        raise ArgumentError(f"{run} has no best.keras: no epoch of the run has finished")
     network = network_of(keras.models.load_model(run / "best.keras", compile=False))
     resize_mode = "center_crop" if recipe.resize_mode == "random_crop" else recipe.resize_mode
     photographs = prepare([val], recipe.size, run / "cache" / "val", resize_mode, split="validation")
-    rebalance_lambda = getattr(recipe, "rebalance_lambda", 1.0)
-    prior = statistics["prior"] if "prior" in statistics else None
-    settings = list(tried(network, photographs, prior, rebalance_lambda))
-    print("lambda  temperature  saturation  RMSE/gray  colorfulness/truth")
-    for b in sorted((b for b in settings if b.colorfulness >= least), key=lambda b: b.rmse)[:20]:
-        print(f"{b.rebalance_lambda:6} {b.temperature:12} {b.saturation:11} {b.rmse:10.3f} {b.colorfulness:12.2f}")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    settings = tried(network, photographs, statistics.get("prior"), getattr(recipe, "rebalance_lambda", 1.0))
+    return sorted((each for each in settings if each.colorfulness >= least), key=lambda each: each.rmse)[:SHOWN]

@@ -1,7 +1,7 @@
 """Reading shards on other machines, through the tf.data service.
 
-    python -m training.loop.data_service --port 5000                              a dispatcher and a worker
-    python -m training.loop.data_service --port 5001 --dispatcher HOST:5000       one more worker
+    colorzoo data-service --port 5000                              a dispatcher and a worker
+    colorzoo data-service --port 5001 --dispatcher HOST:5000       one more worker
     colorzoo train ... --data-service grpc://HOST:5000
 
 Workers decode and frame; all else is done where the run is. A worker is a process of this program, since what it calls
@@ -13,18 +13,16 @@ here, so that a run computes the same with a service as without.
 import functools
 import json
 import queue
-import signal
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import typer
 from tensorflow.python.ops import script_ops
 
 from training.data import records
@@ -154,8 +152,7 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
     except OSError as error:
         raise DataError(
-            f"no data service answers at {address}: {error}; start one with "
-            f"python -m training.loop.data_service --port {port}"
+            f"no data service answers at {address}: {error}; start one with colorzoo data-service --port {port}"
         ) from error
 
 
@@ -211,20 +208,3 @@ def serve(port: int, dispatcher: str | None = None, host: str | None = None) -> 
     config = service.WorkerConfig(dispatcher_address=dispatcher, worker_address=address, port=worker_port)
     servers.append(service.WorkerServer(config))
     return servers
-
-
-def main(
-    port: Annotated[int, typer.Option(help="Port of the dispatcher, or with --dispatcher that of the worker.")],
-    dispatcher: Annotated[str | None, typer.Option(help="HOST:PORT of a dispatcher that runs already.")] = None,
-    host: Annotated[str | None, typer.Option(help="Name of this machine, as the run knows it.")] = None,
-) -> None:
-    """Serve decoded pictures to training runs, until Ctrl-C."""
-    # At once: servers that are stopped in due form wait a minute for each other, and have nothing to save.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    servers = serve(port, dispatcher, host)
-    print(f"serving at port {port}", flush=True)
-    servers[-1].join()
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -46,7 +46,7 @@ def pack(
 
     Weights are rounded to the precision of float16 and stay float32, so that the file loads anywhere and the archive
     compresses to about half. A lambda other than the recipe's is added to the scores' bias (see
-    `training.evaluation.calibration`); without one, and without a temperature, the recipe's stay.
+    `colorzoo calibrate`); without one, and without a temperature, the recipe's stay.
 
     Returns:
         The file, and the part of its metadata that the run knows.

@@ -22,8 +22,8 @@ import typer
 import yaml
 from packaging.requirements import Requirement
 
-import colorzoo
 import zoo
+from colorzoo.app import app
 from serving.models_config import write_models_config
 from tests.model_server import FLAGS
 from tests.paths import ROOT
@@ -200,7 +200,7 @@ def test_all_presets_are_exported_by_default() -> None:
 def test_training_starts_with_a_command_that_exists() -> None:
     program, command = STAGES["train"].last("ENTRYPOINT")
     assert program == "colorzoo"
-    assert command in typer.main.get_command(colorzoo.app).commands  # type: ignore[attr-defined]
+    assert command in typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def test_training_has_cuda_for_the_locked_tensorflow() -> None:

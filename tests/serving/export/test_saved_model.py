@@ -19,8 +19,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from typer.testing import CliRunner
 
-import colorzoo
 import zoo
+from colorzoo.app import app
 from serving.export import saved_model as exporting
 from serving.export.saved_model import ExportError, export, signatures_of, versions
 from serving.export.signatures import signatures
@@ -438,9 +438,9 @@ def test_bfloat16(tmp_path: Path) -> None:
 
 
 def test_command_line(saved: Path, tmp_path: Path, unwritten: None) -> None:
-    done = CliRunner().invoke(colorzoo.app, ["export", str(saved), "-o", str(tmp_path)])
+    done = CliRunner().invoke(app, ["export", str(saved), "-o", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert f"{tmp_path / 'tiny_unet' / '1'}: serving_default; within 0 of 255 of the .keras file" in done.output
     assert 'base_path: "/models/tiny_unet"' in (tmp_path / "models.config").read_text()
-    done = CliRunner().invoke(colorzoo.app, ["export", str(saved), "-o", str(tmp_path), "--version", "1"])
+    done = CliRunner().invoke(app, ["export", str(saved), "-o", str(tmp_path), "--version", "1"])
     assert done.exit_code == 2 and "colorzoo: version is 1: it must be a new one" in done.output

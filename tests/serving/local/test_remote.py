@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import colorzoo
 import zoo
+from colorzoo.app import app
 from media import photographs
 from media.photographs import Photograph
 from serving.client import ColorizeClient
@@ -31,8 +31,7 @@ DEEP = np.random.default_rng(0).permutation(np.arange(0, 65536, 8, dtype=np.uint
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(colorzoo, "_silence", lambda: None)
-    return lambda *arguments: CliRunner().invoke(colorzoo.app, ["remote", *map(str, arguments)])
+    return lambda *arguments: CliRunner().invoke(app, ["remote", *map(str, arguments)])
 
 
 @pytest.fixture

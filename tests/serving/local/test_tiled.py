@@ -18,8 +18,8 @@ from zoo import color
 
 MEMORY = """
 import re, sys
-import colorzoo
-colorzoo.app(["colorize", sys.argv[1], "-o", sys.argv[2], "--preset", sys.argv[3]], standalone_mode=False)
+from colorzoo.app import app
+app(["colorize", sys.argv[1], "-o", sys.argv[2], "--preset", sys.argv[3]], standalone_mode=False)
 print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) // 1024)
 """
 

@@ -233,7 +233,7 @@ def test_a_server_that_is_killed_and_started_again(tmp_path: Path) -> None:
     images = [file_of(np.full((4, 4 + number), number, np.uint8)) for number in range(200)]
 
     def started(port: int) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, ROOT / "colorzoo.py", "serve", tmp_path / "models", "--port", port, "--rest-port", 0]
+        command = [sys.executable, "-m", "colorzoo", "serve", tmp_path / "models", "--port", port, "--rest-port", 0]
         return subprocess.Popen(
             [str(part) for part in command],
             stdout=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-import colorzoo
+from colorzoo.app import app
 from tests.paths import ROOT
 from tests.serving.deploy.test_images import DOCKERFILE, STAGES, commands
 from training import recipes
@@ -74,7 +74,7 @@ def test_every_worker_finds_its_place(tmp_path: Path) -> None:
     assert CONTAINER["ports"][0]["containerPort"] == port
 
     command, *arguments = words
-    with typer.main.get_command(colorzoo.app).commands[command].make_context(command, arguments) as context:  # type: ignore[attr-defined]
+    with typer.main.get_command(app).commands[command].make_context(command, arguments) as context:  # type: ignore[attr-defined]
         values = context.params
     assert command == "train"
     assert values["strategy"] == "multiworker"

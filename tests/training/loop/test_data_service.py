@@ -49,7 +49,7 @@ def free_port() -> int:
 @contextmanager
 def served(port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A process of the service."""
-    command = [sys.executable, "-m", "training.loop.data_service", "--host", "localhost", "--port", str(port), *options]
+    command = [sys.executable, "-m", "colorzoo", "data-service", "--host", "localhost", "--port", str(port), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
         try:
             assert server.stdout and server.stdout.readline() == f"serving at port {port}\n"

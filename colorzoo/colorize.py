@@ -1,0 +1,159 @@
+"""`colorzoo colorize` and `colorzoo remote`: photographs in, photographs out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from colorzoo import output as screen
+from colorzoo import quiet
+from colorzoo.options import (
+    Compare,
+    Format,
+    Overwrite,
+    Photographs,
+    Quality,
+    ResultFormat,
+    Results,
+    Temperature,
+    positive,
+)
+
+if TYPE_CHECKING:
+    from serving.local.pipeline import Entry
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example:  colorzoo colorize old/*.jpg -o new/ --compare")
+def colorize(
+    paths: Photographs,
+    output: Results,
+    preset: Annotated[
+        str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best preset.")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Side in pixels of the frame that the network sees; by default the one it was trained with. Results "
+            "always have full resolution, so that a larger frame is not better; it shifts the colors.",
+        ),
+    ] = None,
+    temperature: Temperature = None,
+    compare: Compare = False,
+    format: ResultFormat = None,
+    quality: Quality = 95,
+    overwrite: Overwrite = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of threads for decoding, and for encoding; by default the number of cores."),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Maximum number of photographs in one batch.")] = 16,
+) -> None:
+    """Colorize photographs into a folder.
+
+    Reads JPEG, PNG, TIFF, WebP, BMP and still GIF. Full resolution, 16 bits per channel, transparency, EXIF and DPI
+    are kept. Results that already exist are skipped, so that an interrupted run can be repeated. Photographs that
+    cannot be read are listed with the reason at the end, and the exit code is then 1.
+    """
+    entries = _found(paths, output, format, compare)
+    quiet.import_tensorflow()
+    import zoo
+    from serving.local.pipeline import colorize_files
+    from serving.local.tiled import TiledColorizer
+    from zoo.presets.loading import load_parts
+
+    parts = load_parts(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
+    with screen.colorizing(len(entries)) as advance:
+        results = colorize_files(
+            entries,
+            output,
+            TiledColorizer(parts),
+            batch=batch,
+            jobs=jobs,
+            quality=quality,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    screen.report(results, output)
+
+
+@commands.command(epilog="Example:  colorzoo remote old/*.jpg --server localhost:8500 -o new/")
+def remote(
+    paths: Photographs,
+    server: Annotated[
+        list[str],
+        typer.Option(metavar="HOST:PORT", help="gRPC address of TF Serving; several servers are used in turn."),
+    ],
+    output: Results,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the model on the server; by default that of the best preset.")
+    ] = None,
+    version: Annotated[int | None, typer.Option(min=0, help="Version of the model; by default the latest.")] = None,
+    label: Annotated[str | None, typer.Option(help="Version of the model by its label, such as stable.")] = None,
+    timeout: Annotated[
+        float, typer.Option(callback=positive, help="Seconds allowed for one photograph, including all retries.")
+    ] = 60,
+    retries: Annotated[int, typer.Option(min=0, help="Maximum number of retries while the server is unavailable.")] = 5,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Maximum number of photographs that are sent at the same time.")
+    ] = 4,
+    compare: Compare = False,
+    format: ResultFormat = None,
+    quality: Quality = 95,
+    overwrite: Overwrite = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="TLS: PEM file with the certificates of the authorities that you trust.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Mutual TLS: private key of this client, a PEM file.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Mutual TLS: certificate of this client, a PEM file.")
+    ] = None,
+) -> None:
+    """Colorize photographs into a folder with a server: TF Serving, or `colorzoo serve`.
+
+    Photographs are found, read, named, skipped and written as by `colorzoo colorize`, and are sent losslessly. If the
+    server fails, finished results are kept, and the same command continues with the rest.
+    """
+    from serving.client import TLS, ColorizeClient
+    from serving.local.remote import MAX_MESSAGE, colorize_remotely
+    from zoo import DEFAULT_PRESET
+
+    entries = _found(paths, output, format, compare)
+    with (
+        ColorizeClient(
+            server,
+            model or DEFAULT_PRESET,
+            version=version,
+            label=label,
+            timeout=timeout,
+            retries=retries,
+            credentials=TLS(ca, key, certificate) if ca or key or certificate else None,
+            max_message=MAX_MESSAGE,
+        ) as client,
+        screen.colorizing(len(entries)) as advance,
+    ):
+        results = colorize_remotely(
+            entries,
+            output,
+            client,
+            concurrency=concurrency,
+            quality=quality,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    screen.report(results, output)
+
+
+def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
+    """The photographs that `paths` stands for; exits if there are none."""
+    from serving.local.pipeline import find
+
+    entries = find(paths, output=output, format=format and format.value, compare=compare)
+    if all(entry.error for entry in entries):
+        reason = "; ".join(f"{entry.source}: {entry.error}" for entry in entries)
+        typer.echo(f"colorzoo: no photograph found{': ' + reason if reason else ''}", err=True)
+        raise typer.Exit(2)
+    return entries

@@ -1,0 +1,122 @@
+"""Options that several commands share, and the choices that options have.
+
+The choices repeat constants of modules that are too heavy to import for `--help`; a test holds them together.
+"""
+
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.errors import ArgumentError
+
+
+class Format(StrEnum):
+    """File formats of colorized photographs."""
+
+    jpeg = "jpeg"
+    png = "png"
+    tiff = "tiff"
+    webp = "webp"
+
+
+class FrameFormat(StrEnum):
+    """File formats of the frames of films."""
+
+    jpeg = "jpeg"
+    png = "png"
+
+
+class Precision(StrEnum):
+    """Precisions in which the network of a SavedModel computes."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class LogFormat(StrEnum):
+    """Formats of the server's log."""
+
+    json = "json"
+    text = "text"
+
+
+class Strategy(StrEnum):
+    """Ways of distributing a training run."""
+
+    one = "one"
+    mirrored = "mirrored"
+    multiworker = "multiworker"
+    tpu = "tpu"
+
+
+def positive(value: float | None) -> float | None:
+    """Refuse numbers that are not greater than 0, and NaN and infinity."""
+    if value is not None and not 0 < value < float("inf"):
+        raise typer.BadParameter(f"{value:g} is not a number greater than 0")
+    return value
+
+
+def folder(value: Path | None) -> Path | None:
+    """Refuse a path at which no folder can be made, before any work is done."""
+    if value is not None:
+        there = next((path for path in (value, *value.parents) if os.path.exists(path)), value)
+        if os.path.exists(there) and not os.path.isdir(there):
+            raise ArgumentError(f"{there} is a file: choose a folder for the results")
+    return value
+
+
+def overrides(settings: Sequence[str] | None, init: str | None) -> dict[str, str]:
+    """Values by field, from the FIELD=VALUE texts of --set and from --init."""
+    fields = {} if init is None else {"init": init}
+    for setting in settings or []:
+        field, equals, value = setting.partition("=")
+        if not (field.strip() and equals):
+            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
+        fields[field.strip()] = value
+    return fields
+
+
+Photographs = Annotated[
+    list[str], typer.Argument(help="Photographs, folders (searched recursively) and glob patterns.")
+]
+Results = Annotated[
+    Path,
+    typer.Option("--output", "-o", callback=folder, help="Folder for the results; created if it does not exist."),
+]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Also write NAME-compare.jpg: gray, colorized and original side by side.")
+]
+ResultFormat = Annotated[
+    Format | None, typer.Option(help="Format of the results; by default the format of each photograph.")
+]
+Quality = Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP files.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
+PresetName = Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        callback=positive,
+        help="Temperature, for networks that predict classes: lower is more vivid, higher is more muted.",
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        help="Start from a preset, a .keras file, the folder of a run or one of its checkpoints instead of random "
+        "weights."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Set a field of the recipe; may be given several times."),
+]
+TrainingData = Annotated[
+    list[Path],
+    typer.Option(
+        help="Color photographs: a folder, a folder of shards or tfds:NAME:SPLIT; may be given several times."
+    ),
+]
