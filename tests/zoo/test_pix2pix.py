@@ -8,6 +8,7 @@ from keras import layers
 
 from zoo import color
 from zoo.architectures.pix2pix import condition, discriminator, pix2pix
+from zoo.colorizer import create_colorizer, parts_of
 from zoo.errors import ArgumentError
 from zoo.registry import entry, parameters
 
@@ -148,29 +149,20 @@ def test_by_default_a_photograph_gets_the_same_colors_every_time():
     assert np.abs(noisy[0] - noisy[1]).max() > 1
 
 
-def test_test_noise_is_dropout(tmp_path):
-    model = randomized(pix2pix(filters=SMALL, test_noise=True))
-    lightness = uniform(1, 16, 16, 1)
-    model.save(tmp_path / "noisy.keras")
-    for noisy in (model, keras.models.load_model(tmp_path / "noisy.keras")):
-        first, second = numpy_of(noisy(lightness)), numpy_of(noisy(lightness))
-        assert np.abs(first - second).max() > 1
-
-
-def test_test_noise_is_the_statistics_of_the_batch():
-    model = randomized(pix2pix(filters=SMALL[:2], test_noise=True))  # too few levels for dropout
+def test_a_call_in_training_mode_uses_the_statistics_of_the_batch():
+    model = randomized(pix2pix(filters=SMALL[:2]))  # too few levels for dropout
     lightness = uniform(2, 16, 16, 1)
-    alone, together = numpy_of(model(lightness[:1])), numpy_of(model(lightness))
+    alone, together = (numpy_of(model(given, training=True)) for given in (lightness[:1], lightness))
     assert np.abs(together[:1] - alone).max() > 1
 
 
-def test_test_noise_yields_to_an_explicit_mode():
-    weights = randomized(pix2pix(filters=SMALL)).get_weights()
-    noisy, plain = pix2pix(filters=SMALL, test_noise=True), pix2pix(filters=SMALL)
-    noisy.set_weights(weights)
-    plain.set_weights(weights)
-    lightness = uniform(2, 16, 16, 1)
-    np.testing.assert_allclose(numpy_of(noisy(lightness, training=False)), numpy_of(plain(lightness)), atol=1e-4)
+def test_a_colorizer_has_no_noise_at_test_time():
+    network = randomized(pix2pix(filters=SMALL))
+    frames = uniform(1, 32, 32, 1)
+    model = create_colorizer(network, 32)
+    image = np.full((1, 20, 30, 3), 99, np.uint8)
+    np.testing.assert_array_equal(numpy_of(model(image)), numpy_of(model.predict(image, verbose=0)))
+    np.testing.assert_array_equal(numpy_of(parts_of(model).colors(frames)), numpy_of(parts_of(model).colors(frames)))
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,15 @@ FIELDS = {
 }
 # Of fields whose values were renamed: value as it was -> value now.
 VALUES = {"resize_mode": {"fit": "pad", "fill": "center_crop", "window": "random_crop"}}
+# Fields that are gone, with nothing in their place. test_noise of pix2pix changed no colorizer.
+REMOVED = {"test_noise"}
 # Fields that came later, with what runs did before.
 ADDED: dict[str, Any] = {"drop_gray": True, "enlarge": True, "plateau_monitor": "loss"}
 
 
 def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a recipe.json, of whatever version, under the names and with the values of this one."""
-    renamed = {FIELDS.get(field, field): value for field, value in settings.items()}
+    renamed = {FIELDS.get(field, field): value for field, value in settings.items() if field not in REMOVED}
     for field, values in VALUES.items():
         if field in renamed:
             renamed[field] = values.get(renamed[field], renamed[field])

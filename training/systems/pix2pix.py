@@ -18,7 +18,6 @@ class Pix2pixRecipe(AdversarialRecipe):
     size: Annotated[int, AtLeast(32)] = 256  # fewer pixels are too few for the discriminator
     filters: tuple[int, ...] = FILTERS
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
-    test_noise: bool = False  # dropout and batch statistics in the saved colorizer as well
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""
@@ -26,7 +25,6 @@ class Pix2pixRecipe(AdversarialRecipe):
             "width": self.width,
             "filters": self.filters,
             "dropout": self.dropout,
-            "test_noise": self.test_noise,
         }
 
     def system(self, statistics: Statistics) -> System:

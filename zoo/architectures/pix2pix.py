@@ -13,7 +13,8 @@ Departures, each with its reason:
 * The gray is that of the lightness, and ab is that of the painted RGB, so that the network keeps the contract of the
   zoo. The lightness that the network paints is seen by the losses alone.
 * Dropout and batch statistics stop after training, so that a photograph gets the same colors every time, whatever
-  shares its batch. `test_noise` keeps them, as in the papers. Normalization is synchronized between replicas.
+  shares its batch. The papers keep both: call the network itself with `training=True` for that. Colorizers, the
+  command line and servers never do. Normalization is synchronized between replicas.
 * The discriminator ends in logits: its sigmoid is part of the loss.
 * `filters` may name fewer levels, for photographs smaller than 256 x 256 pixels. Dropout then keeps to the inner half
   of the up cells.
@@ -59,9 +60,9 @@ def _up(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
     )(x)
 
 
-def _norm(x: keras.KerasTensor, name: str, training: bool | None = None) -> keras.KerasTensor:
+def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     layer = layers.BatchNormalization(synchronized=True, gamma_initializer=_normal(1.0), name=f"{name}_norm")
-    return layer(x, training=training)
+    return layer(x)
 
 
 def _leaky(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
@@ -111,9 +112,7 @@ def _parts(network: keras.Model) -> dict[str, keras.Model]:
     tiny={"filters": (8, 12, 16)},
     parts=_parts,
 )
-def pix2pix(
-    *, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: float = 0.5, test_noise: bool = False
-) -> keras.Model:
+def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: float = 0.5) -> keras.Model:
     """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
 
     Train on the layer "rgb", (B, H', W', 3) in [-1, 1], H' and W' the next multiples of the stride: that is the
@@ -124,8 +123,6 @@ def pix2pix(
         filters: of the down cells, from the full resolution inwards; the stride is 2 ** len(filters). Sides of one
             stride leave one value a channel to the bottleneck, where the statistics of one photograph are void.
         dropout: the share that is dropped, in [0, 1).
-        test_noise: calls run as in training unless they say `training=False`, which `predict` does: with dropout
-            and the statistics of the batch, which the moving ones follow.
 
     Raises:
         ArgumentError: an argument outside its range.
@@ -138,7 +135,6 @@ def pix2pix(
         raise ArgumentError(f"dropout is {dropout}: it must lie in [0, 1)")
     down = [max(1, round(f * width)) for f in filters]
     dropout_cells = min(DROPOUT_CELLS, (len(down) - 1) // 2)
-    training = True if test_noise else None  # None: as the call says
 
     lightness = keras.Input((None, None, 1), name="lightness")
     gray = condition(pad_to_stride(lightness, 2 ** len(down)))
@@ -147,14 +143,14 @@ def pix2pix(
     for level, f in enumerate(down, 1):
         x = _down(x, f, f"down{level}")
         if level > 1:
-            x = _norm(x, f"down{level}", training)
+            x = _norm(x, f"down{level}")
         x = _leaky(x, f"down{level}")
         skips.append(x)
 
     for level in range(len(down) - 1, 0, -1):
-        x = _norm(_up(x, down[level - 1], f"up{level}"), f"up{level}", training)
+        x = _norm(_up(x, down[level - 1], f"up{level}"), f"up{level}")
         if level >= len(down) - dropout_cells:
-            x = layers.Dropout(dropout, name=f"up{level}_dropout")(x, training=training)
+            x = layers.Dropout(dropout, name=f"up{level}_dropout")(x)
         x = layers.ReLU(name=f"up{level}_relu")(x)
         x = layers.Concatenate(name=f"up{level}_skip")([x, skips[level - 1]])
 

@@ -105,7 +105,7 @@ def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
     names = {now: then for then, now in renamed.FIELDS.items()}
     settings = {names.get(field, field): value for field, value in dataclasses.asdict(recipe).items()}
     assert {"framing", "working_size", "lam"} < set(settings)
-    (tmp_path / "recipe.json").write_text(json.dumps(settings | {"framing": "fill"}))
+    (tmp_path / "recipe.json").write_text(json.dumps(settings | {"framing": "fill", "test_noise": False}))
     assert recipes.of_run(tmp_path) == recipe
     run_folder.check_recipe(tmp_path, recipe)
     with pytest.raises(TrainingError, match="run: frame_size is 48 there and 64 here; name"):
