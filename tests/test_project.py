@@ -3,12 +3,14 @@
 import ast
 import re
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.import_graph import cycle, graph, imports_of, reached_from
 from tests.paths import ROOT
 
 PACKAGES = ("colorzoo", "zoo", "media", "training", "serving")
@@ -24,6 +26,31 @@ FORBIDDEN_IMPORTS = {
     "serving/client/*.py": {"media", "serving", "training", "colorzoo", "tensorflow", "keras"},
     "serving/client/[!e]*.py": {"zoo"},
 }
+# From the ground up: what each room may import of the others, rooms or single modules. A row names only rooms above it
+# in this table, so that arrows run one way. Modules that lie in training/ or serving/ itself are rooms of those names.
+ARROWS = {
+    "zoo": set(),
+    "media": {"zoo.errors", "zoo.color"},
+    "training.data": {"zoo", "media"},
+    "training.systems": {"zoo"},
+    "training.recipes": {"zoo", "training.systems"},
+    "training.runs": {"zoo", "media", "training.data", "training.systems", "training.recipes"},
+    "training.loop": {"zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs"},
+    "training.evaluation": {"zoo", "media", "training.data", "training.recipes", "training.runs"},
+    "training.publish": {
+        "zoo", "training.data", "training.systems", "training.recipes", "training.runs", "training.loop",
+        "training.evaluation",
+    },
+    "training": set(),
+    "serving.client": {"zoo.errors"},
+    "serving": {"zoo.errors", "serving.client"},
+    "serving.export": {"zoo", "serving", "serving.client"},
+    "serving.local": {"zoo", "media", "serving.client"},
+    "serving.server": {"zoo", "serving", "serving.client"},
+    "colorzoo": {"zoo", "media", "training.*", "serving", "serving.*"},
+}  # fmt: skip
+# What every backend of Keras can run, with all that it imports.
+NEUTRAL = {"zoo", "training.systems", "training.recipes", "training.evaluation.metrics"}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", re.IGNORECASE)
 
@@ -73,6 +100,60 @@ def test_imports_run_one_way(pattern):
         if (names := imported(path.read_text()) & FORBIDDEN_IMPORTS[pattern])
     }
     assert not wrong
+
+
+def room_of(module: str) -> str:
+    """The row of ARROWS that a module of the project belongs to."""
+    package, *rest = module.split(".")
+    if package not in ("training", "serving"):
+        return package
+    room = f"{package}.{rest[0]}" if rest else package
+    return room if room in ARROWS or (ROOT / room.replace(".", "/")).is_dir() else package
+
+
+def test_import_graph_sees_every_form_of_import():
+    source = (
+        "import a.b, c\nfrom . import d\nfrom ..e import f\nif TYPE_CHECKING:\n    import g\ndef h():\n    import i\n"
+    )
+    assert set(imports_of(source, "x.y")) == {("a.b", ""), ("c", ""), ("x.y", "d"), ("x.e", "f"), ("i", "")}
+
+
+def test_circles_are_found():
+    edges = {"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": {"elsewhere"}}
+    assert cycle(edges) == []
+    assert cycle(edges | {"d": {"b"}}) == ["b", "d", "b"]
+
+
+def test_no_circle_of_imports():
+    """So every module can be the first one that a process imports."""
+    assert cycle(graph()) == []
+
+
+def allows(row: set[str], module: str) -> bool:
+    """Whether a row of ARROWS lets its room import a module."""
+    return any(fnmatchcase(room_of(module), entry) or module == entry for entry in row)
+
+
+def test_table_of_arrows_points_one_way():
+    rooms = list(ARROWS)
+    assert not [(room, other) for i, room in enumerate(rooms) for other in rooms[i:] if allows(ARROWS[room], other)]
+
+
+def test_arrows_between_rooms():
+    assert {room_of(module) for module in graph()} <= ARROWS.keys()
+    wrong = [
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in sorted(others & graph().keys())
+        if room_of(other) != room_of(module) and not allows(ARROWS[room_of(module)], other)
+    ]
+    assert not wrong
+
+
+def test_backends_of_keras_other_than_tensorflow_can_run_networks_and_losses():
+    chains = reached_from(NEUTRAL)
+    assert "training.systems.zhang2016" in chains
+    assert not [" -> ".join(chain) for module, chain in chains.items() if module.split(".")[0] == "tensorflow"]
 
 
 def test_every_module_says_what_it_is():

@@ -47,8 +47,8 @@ from media.films import SMALL, Entry, Film, find
 from media.sheets import contact_sheet
 from training.data.folder import FRAMES_REPORT as REPORT
 from training.data.folder import FRAMES_SHEET as SHEET
+from training.data.sampling import spread
 from training.data.statistics import colorless
-from training.evaluation.protocol import spread
 from zoo.errors import ArgumentError, DataError, FilmError
 
 THRESHOLD = 15.0  # gray levels

@@ -13,7 +13,7 @@ import zoo
 from media.sheets import contact_sheet
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
-from training.evaluation.protocol import evaluate, gray_of, main, read_picture, spread
+from training.evaluation.protocol import evaluate, gray_of, main, read_picture
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 
@@ -188,16 +188,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(PhotographError, match=name):
             read_picture(tmp_path / name, 16)
-
-
-def test_spread_takes_every_class_and_no_picture_twice() -> None:
-    classes = ["a"] * 50 + ["b"] * 2 + ["c"] * 8
-    chosen = spread(classes, 24)
-    assert chosen == sorted(set(chosen))
-    assert [sum(classes[i] == name for i in chosen) for name in "abc"] == [14, 2, 8]
-    assert spread(classes, 100) == list(range(60))
-    assert len(spread(["x"] * 1000, 24)) == 24
-    assert len({i // 10 for i in spread([str(i // 10) for i in range(300)], 24)}) == 24
 
 
 def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
