@@ -50,6 +50,9 @@ def shards(
             "many of 64 bits. 4 finds copies that were resized or saved again.",
         ),
     ] = None,
+    keep_gray: Annotated[
+        bool, typer.Option("--keep-gray", help="Keep gray and toned pictures, for recipes with drop_gray=False.")
+    ] = False,
     tfds_dir: Annotated[Path | None, typer.Option(help="Folder in which tensorflow-datasets keeps its data.")] = None,
     verify: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Only check the counts and hashes of existing shards.")
@@ -57,7 +60,7 @@ def shards(
 ) -> None:
     """Put photographs into shards: large files that are fast to read, for training on many photographs.
 
-    Files that are not images, gray and toned pictures, and copies of earlier pictures are left out and counted.
+    Files that are not images, copies of earlier pictures, and gray and toned pictures are left out and counted.
     DIR/left_out.tsv lists all of them.
     """
     if verify is not None and output is None and not sources:
@@ -69,7 +72,7 @@ def shards(
     from training.data.shards import main as run
 
     with screen.progress("Writing") as update:
-        rows = run(sources or [], output, validation, side, near_duplicates, tfds_dir, update)
+        rows = run(sources or [], output, validation, side, near_duplicates, tfds_dir, update, keep_gray)
     screen.table(("split", "pictures", "shards", "MB"), rows)
 
 

@@ -231,6 +231,15 @@ def test_models(run: Callable[..., Any]) -> None:
     assert "undated" in line.split()
 
 
+def test_shards_with_gray_pictures(run: Callable[..., Any], tmp_path: Path) -> None:
+    photos = write_fields(tmp_path / "photos", 2)
+    Image.fromarray(GRAY).save(photos / "gray.png")
+    done = run("shards", photos, "-o", tmp_path / "shards", "--keep-gray")
+    assert done.exit_code == 0, done.output
+    (line,) = rows_of(done.stdout)
+    assert line.split()[:2] == ["train", "3"]
+
+
 def test_shards(run: Callable[..., Any], tmp_path: Path) -> None:
     photos, out = write_fields(tmp_path / "photos", 8), tmp_path / "shards"
     Image.fromarray(GRAY).save(photos / "gray.png")
