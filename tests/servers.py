@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import grpc
 
 from serving.client import messages
+from serving.server import server
 from serving.server.server import Server, Settings
 from tests.paths import ROOT
 
@@ -74,11 +76,13 @@ def serve(models: Path | None, **settings: Any) -> Iterator[InThread]:
     """A server of this folder of models on free ports, with REST; `settings` are fields of `Settings`."""
     chosen = {"port": 0, "rest_port": 0, "poll_seconds": 0.1, "grace": 10.0} | settings
     running = InThread(Settings(models=models, **chosen))
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+    # Clients of a test do not come back after their last call.
+    with mock.patch.object(server, "_QUIET", 0.02):
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop()
 
 
 class Process:

@@ -25,11 +25,6 @@ PICTURE = {"b64": base64.b64encode(picture(10)).decode()}
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_saved_model.write(tmp_path_factory.mktemp("exported") / "tiny" / "1").parent.parent
-
-
-@pytest.fixture(scope="module")
 def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InThread]:
     config = tmp_path_factory.mktemp("config") / "models.config"
     config.write_text(
@@ -183,12 +178,10 @@ def test_a_client_that_goes_away_leaves_the_server_whole(server, client):
     assert client.post("/v1/models/tiny:predict", json={"instances": [PICTURE]}).status_code == 200
 
 
-def test_a_full_queue_is_429(models):
-    with serve(models, limits=Limits(queue=1, queue_bytes=1)) as running, httpx.Client(base_url=running.rest) as client:
-        running.server._batcher._bytes = 1  # something large is being run
-        answer = client.post("/v1/models/tiny:predict", json={"instances": [PICTURE]})
-        running.server._batcher._bytes = 0
-        assert (answer.status_code, "queue is full" in answer.json()["error"]) == (429, True)
+def test_a_full_queue_is_429(server, client, monkeypatch):
+    monkeypatch.setattr(server.server._batcher, "_bytes", Limits().queue_bytes)  # something large is being run
+    answer = client.post("/v1/models/tiny:predict", json={"instances": [PICTURE]})
+    assert (answer.status_code, "queue is full" in answer.json()["error"]) == (429, True)
 
 
 def test_the_answer_is_what_tf_serving_documents(client):

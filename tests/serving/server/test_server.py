@@ -40,16 +40,6 @@ Code = grpc.StatusCode
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_saved_model.write(tmp_path_factory.mktemp("exported") / "tiny" / "1")
-
-
-@pytest.fixture(scope="module")
-def models(tiny: Path) -> Path:
-    return tiny.parent.parent
-
-
-@pytest.fixture(scope="module")
 def server(models: Path) -> Iterator[InThread]:
     """For tests that leave it as it was."""
     with serve(models) as running:
@@ -67,13 +57,6 @@ def own(tiny: Path, tmp_path: Path) -> Path:
     """A folder of models to change."""
     shutil.copytree(tiny.parent.parent, tmp_path / "models")
     return tmp_path / "models"
-
-
-def add_version(models: Path, number: int, red: int) -> Path:
-    """As an exporter does: written beside, then renamed."""
-    beside = models.parent / "beside" / str(number)
-    tiny_saved_model.write(beside, red)
-    return beside.rename(models / "tiny" / str(number))
 
 
 def reds(response: Any) -> list[int]:
@@ -380,21 +363,25 @@ def test_others_are_answered_while_a_large_message_is_converted(stage, server, p
 
 
 def test_a_new_version_under_load_costs_no_request(own):
-    with serve(own, poll_seconds=0.05) as running, stub(running.address) as predict, ThreadPoolExecutor(4) as clients:
+    new = tiny_saved_model.write(own.parent / "beside" / "2", 90, "serving_default")
+    with (
+        serve(own, poll_seconds=0.05, rest_port=None) as running,
+        stub(running.address) as predict,
+        ThreadPoolExecutor(4) as clients,
+    ):
         stop = threading.Event()
+        answers: Counter[int] = Counter()
 
-        def client() -> Counter[int]:
-            seen: Counter[int] = Counter()
+        def client() -> None:
             while not stop.is_set():
                 response = predict(request("tiny", image_bytes=[picture(10)]), timeout=SECONDS)
                 # The answer is of the version that it says.
                 assert reds(response) == [10 + {1: RED, 2: 90}[response.model_spec.version.value]]
-                seen[response.model_spec.version.value] += 1
-            return seen
+                answers[response.model_spec.version.value] += 1
 
         working = [clients.submit(client) for _ in range(4)]
-        time.sleep(0.2)
-        add_version(own, 2, 90)
+        wait_until(lambda: answers[1] > 20)
+        new.rename(own / "tiny" / "2")
         with stub(running.address, "GetModelStatus", messages.MODEL_SERVICE) as status:
             asked = messages.GetModelStatusRequest(model_spec=messages.ModelSpec(name="tiny"))
 
@@ -403,14 +390,14 @@ def test_a_new_version_under_load_costs_no_request(own):
                 return [(each.version, each.state) for each in found]
 
             wait_until(lambda: states() == [(2, 30), (1, 50)])
-        time.sleep(0.2)
+        wait_until(lambda: answers[2] > 20)
         stop.set()
-        seen = sum((future.result(SECONDS) for future in working), Counter())
-    assert seen[1] and seen[2]
+        for future in working:
+            future.result(SECONDS)
 
 
 def test_a_version_that_cannot_be_loaded_is_told_of_and_the_old_one_serves(own):
-    with serve(own, poll_seconds=0.05) as running, stub(running.address) as predict:
+    with serve(own, poll_seconds=0.05, rest_port=None) as running, stub(running.address) as predict:
         broken = own / "tiny" / "2"
         shutil.copytree(own / "tiny" / "1", own.parent / "2")
         shutil.rmtree(own.parent / "2" / "variables")

@@ -62,15 +62,13 @@ class Place:
 
 
 @pytest.fixture(scope="module", params=["embedded", "tf_serving"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, models: Path) -> Iterator[Place]:
     if request.param == "tf_serving":
         address = os.environ.get("TF_SERVING_ADDRESS")
         if not address:
             pytest.skip("TF_SERVING_ADDRESS is not set")  # only who has Docker has a TF Serving; "embedded" always runs
         yield Place(address, os.environ["TF_SERVING_MODEL"])
         return
-    models = tmp_path_factory.mktemp("models")
-    tiny_saved_model.write(models / MODEL / "1")
     with servers.serve(models, rest_port=None, max_message=256 << 20) as running:
         yield Place(running.address, MODEL)
 
