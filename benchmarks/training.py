@@ -35,7 +35,7 @@ from training import recipes
 from training.data.batches import WorkerInfo, batches
 from training.data.datasets import Photographs
 from training.loop.inputs import augmentation_of, prepare_photographs
-from training.loop.strategies import distributed, make_strategy
+from training.loop.strategies import distribute, make_strategy
 from training.loop.trainer import Inputs, make_trainer
 from training.systems.color_unet import ColorUNetRecipe
 from training.systems.recipe import Recipe
@@ -148,7 +148,7 @@ def endless(recipe: Recipe, photographs: Photographs, strategy: tf.distribute.St
                 classes=photographs.classes, draws=draws, worker=worker,
             )  # fmt: skip
 
-        yield from distributed(strategy, size, part)
+        yield from distribute(strategy, size, part)
 
 
 def check_same(ours: Work, theirs: Work, tolerance: float) -> None:

@@ -25,7 +25,7 @@ from tests.photographs import easy_field, write_fields
 from tests.training.loop.test_train import Killed, saved_weights
 from tests.two_layers import TwoLayers, without_tracing
 from training.data import cache, datasets
-from training.loop import train as train_module
+from training.loop import trainer as trainer_module
 from training.loop.callbacks import BestModel, Panels
 from training.loop.checkpoints import State
 from training.loop.strategies import make_strategy
@@ -312,7 +312,7 @@ def test_photographs_that_are_lost_or_replaced_during_a_run(
         easy_field(77, 40, 48).save(path, quality=95)
 
     harms: list[tuple[Callable[[Path], None], str]] = [
-        (Path.unlink, "no longer"), (replace, "is another file than")
+        (Path.unlink, "no longer"), (replace, "has changed since the run began")
     ]  # fmt: skip
     for i, (harm, text) in enumerate(harms):
         out = tmp_path / str(i)
@@ -461,14 +461,14 @@ def test_sigterm_at_any_time(
     with monkeypatch.context() as patches:
         at_step(1, terminate, patches)
         stops("step 1")
-    original_sum = train_module.summed
+    original_sum = trainer_module.summed
 
     def summed(losses: Any) -> Any:
         terminate()
         return original_sum(losses)
 
     with monkeypatch.context() as patches:
-        patches.setattr(train_module, "summed", summed)
+        patches.setattr(trainer_module, "summed", summed)
         stops("validation")
         assert (out / "log.csv").read_text() == "", "the epoch's row would have been written"
     run(photos, out)

@@ -1,6 +1,7 @@
 """Where training runs: on one device, on all devices of a machine, or on several machines.
 
-Every worker of a cluster runs the same command with its own TF_CONFIG. The chief, worker 0, writes what all share.
+Every worker of a cluster runs the same command with its own TF_CONFIG. The chief, worker 0, writes what they
+share.
 """
 
 import hashlib
@@ -49,8 +50,8 @@ def _mirrored() -> tf.distribute.Strategy:
 
 
 def _multi_worker() -> tf.distribute.Strategy:
-    place = check_cluster(os.environ.get("TF_CONFIG", ""))
-    print(f"waiting for all {place.workers} workers; this is worker {place.worker}", flush=True)
+    worker = check_cluster(os.environ.get("TF_CONFIG", ""))
+    print(f"waiting for all {worker.workers} workers; this is worker {worker.worker}", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
@@ -59,7 +60,7 @@ def _multi_worker() -> tf.distribute.Strategy:
 
 
 def check_cluster(text: str) -> WorkerInfo:
-    """This process's place among the workers that a TF_CONFIG names.
+    """Which of the workers that a TF_CONFIG names this process is.
 
     Raises:
         ArgumentError: the text is not a TF_CONFIG of workers, of which this process is one.
@@ -92,17 +93,17 @@ def _tpu() -> tf.distribute.Strategy:
     return tf.distribute.TPUStrategy(resolver)
 
 
-def place_of(strategy: tf.distribute.Strategy) -> WorkerInfo:
-    """This process's place among those that train together."""
+def worker_info(strategy: tf.distribute.Strategy) -> WorkerInfo:
+    """Which of the workers that train together this process is."""
     resolver = strategy.cluster_resolver
     workers = resolver.cluster_spec().num_tasks("worker") if resolver and resolver.task_type == "worker" else 1
     return WorkerInfo(resolver.task_id, workers) if workers > 1 else ALONE
 
 
-def distributed(
+def distribute(
     strategy: tf.distribute.Strategy, size: int, part: Callable[[WorkerInfo], tf.data.Dataset]
 ) -> tf.distribute.DistributedDataset:
-    """One dataset for all replicas: each worker reads its own part of every batch, and deals it to its devices.
+    """One dataset for all replicas: each worker reads its part of every batch, and divides it among its devices.
 
     Args:
         strategy: of the replicas.
@@ -116,16 +117,16 @@ def distributed(
     return strategy.distribute_datasets_from_function(local)
 
 
-def total(strategy: tf.distribute.Strategy, place: WorkerInfo, value: float) -> float:
+def total(strategy: tf.distribute.Strategy, worker: WorkerInfo, value: float) -> float:
     """The sum of a number over the workers, each of which calls this; the same on all."""
-    if place.workers == 1:
+    if worker.workers == 1:
         return value
-    replicas = strategy.num_replicas_in_sync // place.workers
+    replicas = strategy.num_replicas_in_sync // worker.workers
     shares = strategy.run(lambda: tf.constant(value, tf.float64))
     return float(strategy.reduce("SUM", shares, axis=None)) / replicas
 
 
-def agreed(strategy: tf.distribute.Strategy, place: WorkerInfo, text: str) -> bool:
-    """Whether all workers call this with the same text. Where they do not, some of them are told so."""
+def all_agree(strategy: tf.distribute.Strategy, worker: WorkerInfo, text: str) -> bool:
+    """Whether all workers call this with the same text. Where they do not, at least one of them returns False."""
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
-    return total(strategy, place, number) == number * place.workers
+    return total(strategy, worker, number) == number * worker.workers

@@ -1,17 +1,15 @@
 """One training loop for all systems and strategies: `strategy.run` under Keras's own callbacks.
 
-A run lives in one folder, which `training.runs.run_folder` describes. Starting the same command again goes on where
-the last checkpoint was written, and ends in the same weights as a run that nobody stopped.
+A run lives in one folder, which `training.runs.run_folder` describes. Starting the same command again resumes the run
+from its last checkpoint, and ends in the same weights as a run that was never stopped.
 """
 
 import math
 import re
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import keras
@@ -19,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from training import recipes
-from training.data.batches import WorkerInfo, batches
+from training.data.augmentation import Augmentation
+from training.data.batches import Reader, WorkerInfo, batches
 from training.data.datasets import Photographs, check_apart
 from training.loop import warm_start
 from training.loop.callbacks import BestModel, Panels, Progress, Times
@@ -27,8 +26,9 @@ from training.loop.checkpoints import State
 from training.loop.data_service import DataService
 from training.loop.inputs import augmentation_of, prepare_photographs
 from training.loop.optimizers import averaged, current_rate
-from training.loop.strategies import agreed, distributed, make_strategy, place_of, total
-from training.loop.trainer import Inputs, make_trainer
+from training.loop.sigterm import Stop, Stopped, stopping
+from training.loop.strategies import all_agree, distribute, make_strategy, total, worker_info
+from training.loop.trainer import Inputs, Trainer, make_trainer
 from training.runs import report, run_folder
 from training.systems.recipe import Recipe
 from zoo.errors import ArgumentError, DataError, TrainingError
@@ -44,38 +44,6 @@ LOST_WORKER = (
 )
 
 
-class _Stopped(Exception):
-    """A SIGTERM has come to one of the workers, and all of them know."""
-
-
-class Stop:
-    """Whether a SIGTERM has come, which before the first step ends the process at once, with the given exit status."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        self._came = self._waits = False
-
-    def came(self) -> bool:
-        """Whether it has."""
-        return self._came
-
-    def wait_for_a_step(self) -> None:
-        """From now on there is something to save."""
-        self._waits = True
-        if self._came:
-            self._end()
-
-    def note(self, number: int, frame: FrameType | None) -> None:
-        """What the signal does."""
-        self._came = True
-        if not self._waits:
-            self._end()
-
-    def _end(self) -> None:
-        print("stopped by SIGTERM before the first step; the same command begins again", flush=True)
-        raise SystemExit(self.status)
-
-
 def main(
     recipe: str,
     data: Sequence[Path],
@@ -89,7 +57,7 @@ def main(
     """Trains a recipe on folders of photographs; the body of `colorzoo train`.
 
     Raises:
-        ArgumentError, UnknownNameError: an argument that cannot be.
+        ArgumentError, UnknownNameError: an argument outside its range.
         DataError: photographs that cannot be trained on.
         TrainingError: a folder of another run, a loss that is not finite, or a full disk.
         SystemExit: with the stopped_status, after a SIGTERM, if it is not 0 or there was nothing to save yet.
@@ -107,156 +75,249 @@ def train(
     stopped_status: int = 0,
     data_service: str | None = None,
 ) -> keras.Model:
-    """Trains, and returns the network as it was last. See `main`.
+    """Trains, and returns the network with its last weights. See `main`.
 
     A SIGTERM before the first step raises SystemExit; from then on it writes a checkpoint and returns.
     """
     with stopping(stopped_status) as stop:
-        return _train(recipe, data, val, out, strategy, data_service, stop)
+        run = _prepare(recipe, data, val, out, strategy)
+        trainer, state = _build(run)
+        _Loop(run, trainer, state, stop, DataService(data_service) if data_service else None).run()
+        return trainer.system.network
 
 
-def _train(
-    recipe: Recipe,
-    data: Sequence[Path],
-    val: Path | None,
-    out: Path,
-    strategy: tf.distribute.Strategy,
-    data_service: str | None,
-    stop: Stop,
-) -> keras.Model:
-    replicas, place = strategy.num_replicas_in_sync, place_of(strategy)
-    parts = recipe.gradient_accumulation_steps
-    dealt = recipe.batch // (replicas * parts)  # pictures that a replica computes at once
-    if recipe.batch != dealt * replicas * parts:
-        times = f" times {parts} gradient_accumulation_steps" if parts > 1 else ""
-        raise ArgumentError(f"batch is {recipe.batch}: it must be a multiple of the {replicas} devices{times}")
+@dataclass(frozen=True)
+class _Run:
+    """What is trained on what, where.
+
+    per_replica: how many pictures a replica computes at once. steps: of an epoch.
+    """
+
+    recipe: Recipe
+    photographs: Photographs
+    held_out: Photographs | None
+    augmentation: Augmentation
+    per_replica: int
+    steps: int
+    out: Path
+    strategy: tf.distribute.Strategy
+    worker: WorkerInfo
+
+
+# === Before the first step ===
+
+
+def _prepare(
+    recipe: Recipe, data: Sequence[Path], val: Path | None, out: Path, strategy: tf.distribute.Strategy
+) -> _Run:
+    """The photographs of a run, after all checks that need no network."""
+    worker = worker_info(strategy)
+    # What costs nothing to check comes before minutes of decoding.
+    per_replica = _pictures_per_replica(recipe, strategy)
     run_folder.check_recipe(out, recipe)
 
-    # === Photographs ===
-    cache = out / "cache" if place.chief else out / "cache" / f"worker{place.worker}"
+    cache = out / "cache" if worker.chief else out / "cache" / f"worker{worker.worker}"
     photographs = prepare_photographs(recipe, data, cache / "train")
     held_out = prepare_photographs(recipe, [val], cache / "val", "validation") if val else None
     if held_out:
         check_apart(photographs, held_out)
+        check_enough(held_out, worker)
     run_folder.check_photographs(out, photographs, held_out)
     augmentation = augmentation_of(recipe)
     steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
         raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
-    begin = warm_start.read(recipe.init) if recipe.init else None
-    statistics = recipe.statistics(photographs, begin.statistics if begin else None)
+    return _Run(recipe, photographs, held_out, augmentation, per_replica, steps, out, strategy, worker)
 
-    # === Networks and optimizers: from scratch or from init, then from the last checkpoint if there is one ===
+
+def _pictures_per_replica(recipe: Recipe, strategy: tf.distribute.Strategy) -> int:
+    """How many pictures of a batch a replica computes at once.
+
+    Raises:
+        ArgumentError: the batch cannot be divided evenly.
+    """
+    replicas, parts = strategy.num_replicas_in_sync, recipe.gradient_accumulation_steps
+    size, rest = divmod(recipe.batch, replicas * parts)
+    if rest:
+        times = f" times {parts} gradient_accumulation_steps" if parts > 1 else ""
+        raise ArgumentError(f"batch is {recipe.batch}: it must be a multiple of the {replicas} devices{times}")
+    return size
+
+
+def check_enough(held_out: Photographs, worker: WorkerInfo) -> None:
+    """Raises DataError if a worker would have nothing to validate on, and the others would wait for it forever."""
+    if len(held_out) < worker.workers:
+        raise DataError(
+            f"--val has {len(held_out)} photographs, and there are {worker.workers} workers: each of them needs at "
+            "least one"
+        )
+
+
+def _build(run: _Run) -> tuple[Trainer, State]:
+    """The networks and optimizers of a run as its last checkpoint has them, or else new ones.
+
+    The order matters: statistics decide the shape of the networks; the seed is set right before they are built; what
+    the run starts with replaces their random weights; and a checkpoint, if there is one, replaces both.
+    """
+    recipe, out, worker = run.recipe, run.out, run.worker
+    initial = warm_start.read(recipe.init) if recipe.init else None
+    statistics = recipe.statistics(run.photographs, initial.statistics if initial else None)
     keras.utils.set_random_seed(recipe.seed)
-    trainer = make_trainer(recipe, statistics, steps, strategy)
-    if begin:
-        warm_start.begin_with(begin, recipe, trainer.system, statistics)
-    system, network, main_optimizer = trainer.system, trainer.system.network, trainer.main_optimizer
-    with strategy.scope():
-        # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
-        shown_to_callbacks = keras.Model(network.input, network.output)
-        shown_to_callbacks.compile(optimizer=main_optimizer)
-    if place.chief:
+    trainer = make_trainer(recipe, statistics, run.steps, run.strategy)
+    if initial:
+        warm_start.begin_with(initial, recipe, trainer.system, statistics)
+    if worker.chief:
         # Claimed only now, so that a start which failed before does not bind the folder to its recipe.
         with run_folder.writing(out):
-            run_folder.claim(out, recipe, photographs, held_out, statistics)
-    state = State(system.trained, trainer.optimizers, out / "checkpoints", writes=place.chief)
-
-    if not agreed(strategy, place, f"{recipe} {photographs.digest} {state.epoch} {state.step}"):
+            run_folder.claim(out, recipe, run.photographs, run.held_out, statistics)
+    state = State(trainer.system.trained, trainer.optimizers, out / "checkpoints", writes=worker.chief)
+    # Workers that differ would compute gradients of different things, and nobody would notice.
+    if not all_agree(run.strategy, worker, f"{recipe} {run.photographs.digest} {state.epoch} {state.step}"):
         raise TrainingError(
             "the workers differ in recipe, photographs or checkpoints: give all of them the same command, the same "
             f"photographs, and one folder that they share as {out}"
         )
+    return trainer, state
 
-    # === Validation ===
-    def end_if_stopped(*, alone: bool = False) -> None:
-        # Workers that are not at the same place have nobody to ask.
-        if (not alone or place.workers == 1) and total(strategy, place, stop.came()) > 0:
-            raise _Stopped
 
-    def validate(held_out: Photographs) -> dict[str, float]:
-        sums = []
-        for part in batches(held_out, recipe.batch, classes=photographs.classes, draws=system.draws, worker=place):
-            sums.append(trainer.validate(part))
-            end_if_stopped(alone=True)
-        found = {name: float(sum(part[name] for part in sums)) for name in sums[0]}
-        return {f"val_{name}": total(strategy, place, value) / len(held_out) for name, value in found.items()}
+# === Epoch by epoch ===
 
-    # === The loop ===
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        f"val_{recipe.plateau_monitor}" if held_out else recipe.plateau_monitor,
-        recipe.plateau_factor, recipe.plateau_patience, mode="max" if recipe.plateau_monitor == "accuracy" else "min",
-        min_lr=recipe.min_learning_rate,
-    )  # fmt: skip
-    best = BestModel(
-        network, out / "best.keras", "val_loss" if held_out else "loss", recipe.frame_size, recipe.saturation,
-        writes=place.chief,
-    )  # fmt: skip
-    used: list[keras.callbacks.Callback] = [best, *([plateau] if recipe.schedule == "plateau" else [])]
-    with run_folder.writing(out):
-        if place.chief:
-            run_folder.drop_rows(out, state.epoch)
-            pictures = (held_out or photographs).frames
-            pictures = pictures[_spread(len(pictures))]
-            panels = Panels(network, out / "tensorboard" / "panels", pictures, recipe.frame_size, recipe.saturation)
-            used += [
-                Progress(recipe.epochs, steps, recipe.batch, start=state.epoch * steps + state.step),
-                keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
-                keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
-                Times(out / "times.csv"),
-                panels,
-            ]
-    callbacks = keras.callbacks.CallbackList(used, model=shown_to_callbacks)
-    with _failures_named(out, place), _closing(used, out):
+
+class _Loop:
+    """The epochs of a run, from its state on.
+
+    Every worker runs it; the chief writes what they share.
+    """
+
+    def __init__(self, run: _Run, trainer: Trainer, state: State, stop: Stop, reader: Reader | None) -> None:
+        self.on, self.trainer, self.state, self.stop, self.reader = run, trainer, state, stop, reader
+        recipe, out, network = run.recipe, run.out, trainer.system.network
+        watched, better = recipe.plateau_monitor, "max" if recipe.plateau_monitor == "accuracy" else "min"
+        self.plateau = keras.callbacks.ReduceLROnPlateau(
+            f"val_{watched}" if run.held_out else watched, recipe.plateau_factor, recipe.plateau_patience,
+            mode=better, min_lr=recipe.min_learning_rate,
+        )  # fmt: skip
+        self.best = BestModel(
+            network, out / "best.keras", "val_loss" if run.held_out else "loss", recipe.frame_size, recipe.saturation,
+            writes=run.worker.chief,
+        )  # fmt: skip
+        # All workers need these two: the one sets their learning rates, the other knows the lowest loss after a resume.
+        used: list[keras.callbacks.Callback] = [self.best]
+        if recipe.schedule == "plateau":
+            used.append(self.plateau)
         with run_folder.writing(out):
-            callbacks.on_train_begin()
-        state.restore_callbacks(plateau, best)
-        stop.wait_for_a_step()
-        try:
-            while state.epoch < recipe.epochs:
-                with run_folder.writing(out):
-                    callbacks.on_epoch_begin(state.epoch)
+            if run.worker.chief:
+                # Rows of an epoch that is gone through again would stand twice in the log.
+                run_folder.drop_rows(out, state.epoch)
+                pictures = (run.held_out or run.photographs).frames
+                pictures = pictures[_choose_panels(len(pictures))]
+                folder = out / "tensorboard" / "panels"
+                self.panels = Panels(network, folder, pictures, recipe.frame_size, recipe.saturation)
+                used += [
+                    Progress(recipe.epochs, run.steps, recipe.batch, start=state.epoch * run.steps + state.step),
+                    keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
+                    keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
+                    Times(out / "times.csv"),
+                    self.panels,
+                ]
+        with run.strategy.scope():
+            # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
+            shown_to_callbacks = keras.Model(network.input, network.output)
+            shown_to_callbacks.compile(optimizer=trainer.main_optimizer)
+        self.callbacks = keras.callbacks.CallbackList(used, model=shown_to_callbacks)
+        self.used = used
 
-                def part(place: WorkerInfo) -> tf.data.Dataset:
-                    return batches(
-                        photographs, recipe.batch, seed=recipe.seed, epoch=state.epoch, start=state.step,
-                        augmentation=augmentation, classes=photographs.classes, draws=system.draws, worker=place,
-                        reader=DataService(data_service) if data_service else None,
-                    )  # fmt: skip
+    def run(self) -> None:
+        """Trains to the end of the last epoch, or until a SIGTERM."""
+        recipe, out, state = self.on.recipe, self.on.out, self.state
+        with _explain_failures(out, self.on.worker), _closing(self.used, out):
+            with run_folder.writing(out):
+                self.callbacks.on_train_begin()
+            # After on_train_begin, in which callbacks forget what they knew.
+            state.restore_callbacks(self.plateau, self.best)
+            self.stop.begin_to_save()
+            try:
+                while state.epoch < recipe.epochs:
+                    self._train_epoch()
+                    self._end_epoch()
+                self._write_results()
+            except Stopped:
+                state.save(self.plateau, self.best)
+                print("stopped by SIGTERM; the same command goes on from here", flush=True)
+                if self.stop.status:
+                    raise SystemExit(self.stop.status) from None
 
-                for together in _grouped(distributed(strategy, dealt, part), parts):
-                    callbacks.on_train_batch_begin(state.step)
-                    losses = trainer.train(together)
-                    _check_finite(losses, state)
-                    state.add(losses)
-                    with run_folder.writing(out):
-                        callbacks.on_train_batch_end(state.step - 1, losses)
-                    end_if_stopped()
-                    if state.step % recipe.checkpoint_steps == 0:
-                        state.save(plateau, best)
-                state.check_finite()
-                logs: dict[str, Any] = {name: value / steps for name, value in state.loss_sums.items()}
-                logs["learning_rate"] = current_rate(main_optimizer)
-                with averaged(main_optimizer):
-                    if held_out:
-                        logs |= validate(held_out)
-                    with run_folder.writing(out):
-                        callbacks.on_epoch_end(state.epoch, logs)
-                state.next_epoch()
-                state.save(plateau, best)
-            with averaged(main_optimizer), run_folder.writing(out):
-                if place.chief:
-                    best.write(out / "last.keras")
-                    sheet = panels.sheet(int(np.clip(photographs.frames.shape[1], *REPORT_CELLS)))
-                    report.write(out, recipe, photographs, held_out, sheet)
-            # Nobody ends before all is written. If the chief cannot write, all workers have to be started again.
-            total(strategy, place, 0.0)
-        except _Stopped:
-            state.save(plateau, best)
-            print("stopped by SIGTERM; the same command goes on from here", flush=True)
-            if stop.status:
-                raise SystemExit(stop.status) from None
-    return network
+    def _train_epoch(self) -> None:
+        """Trains on the batches of the epoch that are left."""
+        recipe, out, state = self.on.recipe, self.on.out, self.state
+        with run_folder.writing(out):
+            self.callbacks.on_epoch_begin(state.epoch)
+        dataset = distribute(self.on.strategy, self.on.per_replica, self._batches)
+        for parts in _group(dataset, recipe.gradient_accumulation_steps):
+            self.callbacks.on_train_batch_begin(state.step)
+            losses = self.trainer.train(parts)
+            _check_finite(losses, state)
+            state.add(losses)
+            with run_folder.writing(out):
+                self.callbacks.on_train_batch_end(state.step - 1, losses)
+            self._end_if_stopped()
+            if state.step % recipe.checkpoint_steps == 0:
+                state.save(self.plateau, self.best)
+        state.check_finite()
+
+    def _batches(self, worker: WorkerInfo) -> tf.data.Dataset:
+        """A worker's part of the epoch's batches, from the state's step on."""
+        run = self.on
+        return batches(
+            run.photographs, run.recipe.batch, seed=run.recipe.seed, epoch=self.state.epoch, start=self.state.step,
+            augmentation=run.augmentation, classes=run.photographs.classes, draws=self.trainer.system.draws,
+            worker=worker, reader=self.reader,
+        )  # fmt: skip
+
+    def _end_epoch(self) -> None:
+        """Validates, calls the callbacks, which keep the best network and set the learning rate, and saves."""
+        state, optimizer = self.state, self.trainer.main_optimizer
+        logs: dict[str, Any] = {name: value / self.on.steps for name, value in state.loss_sums.items()}
+        logs["learning_rate"] = current_rate(optimizer)
+        # It is the average of the weights, if the recipe has one, that is measured and kept.
+        with averaged(optimizer):
+            if self.on.held_out:
+                logs |= self._validate(self.on.held_out)
+            with run_folder.writing(self.on.out):
+                self.callbacks.on_epoch_end(state.epoch, logs)
+        state.next_epoch()
+        state.save(self.plateau, self.best)
+
+    def _validate(self, held_out: Photographs) -> dict[str, float]:
+        """Mean losses of the held-out photographs, of which every worker measures a part."""
+        run = self.on
+        sums = []
+        for part in batches(
+            held_out, run.recipe.batch, classes=run.photographs.classes, draws=self.trainer.system.draws,
+            worker=run.worker,
+        ):  # fmt: skip
+            sums.append(self.trainer.validate(part))
+            # Workers have different numbers of batches here, so that several of them cannot ask each other.
+            if run.worker.workers == 1:
+                self._end_if_stopped()
+        found = {name: float(sum(part[name] for part in sums)) for name in sums[0]}
+        return {f"val_{name}": total(run.strategy, run.worker, value) / len(held_out) for name, value in found.items()}
+
+    def _end_if_stopped(self) -> None:
+        """Raises Stopped on all workers once one of them has received a SIGTERM; all have to call this together."""
+        if total(self.on.strategy, self.on.worker, self.stop.received) > 0:
+            raise Stopped
+
+    def _write_results(self) -> None:
+        """Writes the last network and the report."""
+        run = self.on
+        with averaged(self.trainer.main_optimizer), run_folder.writing(run.out):
+            if run.worker.chief:
+                self.best.write(run.out / "last.keras")
+                sheet = self.panels.sheet(int(np.clip(run.photographs.frames.shape[1], *REPORT_CELLS)))
+                report.write(run.out, run.recipe, run.photographs, run.held_out, sheet)
+        # Nobody ends before all is written. If the chief cannot write, all workers have to be started again.
+        total(run.strategy, run.worker, 0.0)
 
 
 @contextmanager
@@ -276,7 +337,8 @@ def _closing(callbacks: Sequence[keras.callbacks.Callback], out: Path) -> Iterat
             raise failed[0]
 
 
-def _grouped(dataset: Iterable[Inputs], size: int) -> Iterator[list[Inputs]]:
+def _group(dataset: Iterable[Inputs], size: int) -> Iterator[list[Inputs]]:
+    """The parts that make up a batch, batch by batch."""
     parts = []
     for part in dataset:
         parts.append(part)
@@ -292,22 +354,8 @@ def _check_finite(losses: Mapping[str, float], state: State) -> None:
 
 
 @contextmanager
-def stopping(status: int) -> Iterator[Stop]:
-    """Heeds SIGTERM, which cluster managers send before they take a machine away."""
-    stop = Stop(status)
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = signal.signal(signal.SIGTERM, stop.note)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-@contextmanager
-def _failures_named(out: Path, place: WorkerInfo) -> Iterator[None]:
-    """Turns what may happen to machines into one line."""
+def _explain_failures(out: Path, worker: WorkerInfo) -> Iterator[None]:
+    """Turns the errors that lost machines and full memories cause into one line."""
     kept = f"the last checkpoint in {out / 'checkpoints'} is complete, and the same command goes on from it"
     try:
         yield
@@ -316,9 +364,9 @@ def _failures_named(out: Path, place: WorkerInfo) -> Iterator[None]:
         if lost:
             raise DataError(f"{lost[1]}; {kept}") from error
         reason = error.message.splitlines()[0]
-        if place.workers > 1 and isinstance(error, LOST_WORKER):
+        if worker.workers > 1 and isinstance(error, LOST_WORKER):
             raise TrainingError(
-                f"another of the {place.workers} workers was lost: {reason}; start all of them again: {kept}"
+                f"another of the {worker.workers} workers was lost: {reason}; start all of them again: {kept}"
             ) from error
         if isinstance(error, tf.errors.ResourceExhaustedError):
             raise TrainingError(
@@ -328,5 +376,6 @@ def _failures_named(out: Path, place: WorkerInfo) -> Iterator[None]:
         raise
 
 
-def _spread(count: int) -> np.ndarray:
+def _choose_panels(count: int) -> np.ndarray:
+    """Indices of an even choice of pictures."""
     return np.unique(np.linspace(0, count - 1, PANEL_PICTURES).astype(int))

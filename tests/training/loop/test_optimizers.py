@@ -19,7 +19,7 @@ from training.data.datasets import Photographs, prepare
 from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
 from training.loop.optimizers import averaged, current_rate, plain
-from training.loop.strategies import distributed, make_strategy
+from training.loop.strategies import distribute, make_strategy
 from training.loop.trainer import Trainer, make_trainer, train_step
 from training.systems.recipe import Recipe
 
@@ -57,7 +57,7 @@ def dealt(inputs: Any, strategy: str, parts: int = 1) -> list[Any]:
     """A batch as the loop gets it: in parts, each of which is spread over the replicas."""
     kind = make_strategy(strategy)
     dataset = tf.data.Dataset.from_tensor_slices(inputs).batch(4)
-    return list(distributed(kind, 4 // parts // kind.num_replicas_in_sync, lambda _: dataset))
+    return list(distribute(kind, 4 // parts // kind.num_replicas_in_sync, lambda _: dataset))
 
 
 def trained(trainer: Trainer) -> dict[str, np.ndarray]:

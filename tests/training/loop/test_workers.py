@@ -23,7 +23,7 @@ from training.data.batches import WorkerInfo
 from training.loop.strategies import check_cluster
 from training.loop.train import main
 from zoo.colorizer import network_of
-from zoo.errors import ArgumentError
+from zoo.errors import ArgumentError, DataError
 
 COMMON = {
     "size": "32", "frame_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "2", "crop": "0.8",
@@ -169,7 +169,7 @@ def tf_config(cluster: object, kind: str = "worker", index: object = 0) -> str:
 TWO = {"worker": ["a:1", "b:1"]}
 
 
-def test_place_in_a_cluster() -> None:
+def test_worker_of_a_cluster() -> None:
     assert check_cluster(tf_config(TWO, index=1)) == WorkerInfo(1, 2)
 
 
@@ -190,3 +190,12 @@ def test_place_in_a_cluster() -> None:
 def test_cluster_that_cannot_be(text: str, reason: str) -> None:
     with pytest.raises(ArgumentError, match=f"TF_CONFIG .*{reason}"):
         check_cluster(text)
+
+
+def test_fewer_validation_photographs_than_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker would find nothing to validate on, and the others would wait for it without end."""
+    photos, val = write_fields(tmp_path / "train", 8), write_fields(tmp_path / "val", 2, seed=1)
+    monkeypatch.setattr("training.loop.train.worker_info", lambda _: WorkerInfo(1, 3))
+    with pytest.raises(DataError, match="--val has 2 photographs, and there are 3 workers: each of them needs"):
+        main("color_unet_scenes_v1", [photos], val, tmp_path / "run", "one", COMMON | TINY["color_unet_scenes_v1"])
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]

@@ -22,7 +22,7 @@ from training.data.batches import batches
 from training.data.datasets import Photographs, prepare
 from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
-from training.loop.strategies import distributed, make_strategy
+from training.loop.strategies import distribute, make_strategy
 from training.loop.train import train
 from training.loop.trainer import Trainer, make_trainer, train_step, validation_step
 from training.systems.recipe import Recipe
@@ -124,7 +124,7 @@ def steps(trainer: Trainer, inputs: Sequence[Any], strategy: tf.distribute.Strat
     found = []
     for each in inputs:
         dataset = tf.data.Dataset.from_tensor_slices(each).batch(4)
-        for part in distributed(strategy, 4 // strategy.num_replicas_in_sync, lambda _, dataset=dataset: dataset):
+        for part in distribute(strategy, 4 // strategy.num_replicas_in_sync, lambda _, dataset=dataset: dataset):
             found.append({name: float(value) for name, value in trainer.step(part).items()})
     return found
 
