@@ -66,7 +66,7 @@ def draw_params(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor)
 
 
 def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, params: AugmentationParams) -> tf.Tensor:
-    """A crop of each picture (B, S, S, 3), enlarged to the picture's place, and mirrored or not.
+    """A crop of each picture (B, S, S, 3), enlarged to the picture's size, and mirrored or not.
 
     The padding repeats the border of what came out, as it does for a picture that is not augmented.
     """

@@ -54,7 +54,7 @@ from zoo.errors import ArgumentError, DataError, FilmError
 THRESHOLD = 15.0  # gray levels
 BLANK = 5.0  # levels: the standard deviation of every channel; of 2,500 photographs of scenes, the least was 15
 CUT_GRAY = 15.0  # gray levels between neighbors at a cut, at least...
-CUT_COLORS = 0.35  # ...and the part of the pixels that changed its place in the histogram
+CUT_COLORS = 0.35  # ...and the share of the pixels that moved to other bins of the histogram
 HISTOGRAM = 8  # bins for each channel
 FLASH = 4  # frames after which a scene that comes back is a new one
 
@@ -73,7 +73,7 @@ class Settings:
     """What decides which frames are kept, and how they are written.
 
     threshold: least score against the last kept frame of the scene, in gray levels; 0 keeps identical frames, too.
-    every: a frame is looked at only if the last one that was is so many seconds away; 0 looks at all.
+    every: minimum seconds between frames that are looked at; 0 looks at all.
     format: of the files, "jpeg" (quality 95, 4:4:4) or "png".
     """
 
@@ -86,7 +86,7 @@ class Settings:
 class FilmReport:
     """What became of one film.
 
-    source: its path. fingerprint: of its content. complete: whether it was read to its end; else it is begun again.
+    source: its path. fingerprint: of its content. complete: whether it was read to its end.
     reason: why less came out than it should hold, or "". size: width and height of its kept frames.
     decoded: how many frames; each was either kept or is counted in `dropped`, whose keys are DROPPED.
     frames: of each kept one the "file" relative to the output folder, its "time" in seconds and its "scene".
@@ -206,7 +206,7 @@ def extract(
         FilmError: no frame can be decoded, its colors cannot be converted, or a file cannot be written.
     """
     _clear(folder)
-    sieve, scenes = FrameFilter(settings), SceneDetector()
+    frame_filter, scenes = FrameFilter(settings), SceneDetector()
     writing: deque[Future[None]] = deque()
     workers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
     try:
@@ -216,7 +216,7 @@ def extract(
             if not frame.damaged:
                 small = film.small(frame)
                 scene = scenes.number(small)
-                reason = sieve.verdict(small, frame.time, scene)
+                reason = frame_filter.verdict(small, frame.time, scene)
             if reason:
                 report.dropped[reason] += 1
                 continue
@@ -249,7 +249,7 @@ def main(
     """Writes the frames of films that are worth training on; the body of `colorzoo frames`.
 
     `output` gets a folder for each film, `frames.json` (see FilmReport) and `sheet.jpg`, an even choice of what was
-    kept. A film whose report is complete is skipped; one that was interrupted is begun again.
+    kept. A film whose report is complete is skipped; one that was interrupted is started again.
 
     Args:
         films: files, folders and patterns.
@@ -374,7 +374,7 @@ def _check_settings(
     if earlier is None or earlier == settings or not there:
         return
     before, now = asdict(earlier), asdict(settings)
-    changes = ", ".join(f"{key} {before[key]} there and {now[key]} here" for key in before if before[key] != now[key])
+    changes = ", ".join(f"{key} was {before[key]} and is {now[key]}" for key in before if before[key] != now[key])
     if not overwrite:
         raise ArgumentError(
             f"{output} holds frames that were chosen with other settings ({changes}): name another folder, or do "

@@ -62,7 +62,7 @@ def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BAT
         batch: B; the last one may be smaller.
 
     Raises:
-        DataError: there is no picture, or all are gray, so that there is no color to compare with.
+        DataError: there are no pictures, or all of them are gray.
         ArgumentError: `colorize` returns another shape or type.
     """
     truths: list[Pixels] = []
@@ -85,7 +85,7 @@ def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BAT
         colorfulness.append(metrics.colorfulness(result))
         truth_colorfulness.append(metrics.colorfulness(truth))
     if not truths:
-        raise DataError("there is no picture to evaluate on: at least one is needed")
+        raise DataError("there are no pictures to evaluate on: at least one is needed")
     if not any(np.any(values) for values in truth_colorfulness):
         raise DataError("all pictures are gray: color photographs are needed, to compare the result with")
 

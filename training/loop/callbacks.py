@@ -14,7 +14,7 @@ from keras import ops
 
 import zoo
 from media.sheets import contact_sheet
-from training.runs.run_folder import replaced
+from training.runs.run_folder import replace
 
 SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
 
@@ -124,7 +124,7 @@ class BestModel(keras.callbacks.Callback):
     def write(self, path: Path) -> None:
         """Saves the colorizer of the network as it is now, or leaves the old file as it is."""
         colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
-        replaced(path, colorizer.save)
+        replace(path, colorizer.save)
 
 
 class Panels(keras.callbacks.Callback):
@@ -143,7 +143,7 @@ class Panels(keras.callbacks.Callback):
         self._writer.flush()
 
     def sheet(self, cell: int) -> np.ndarray:
-        """A contact sheet (H, W, 3) uint8 of the network as it is now, with cells of so many pixels."""
+        """A contact sheet (H, W, 3) uint8 of the network as it is now, with cells of `cell` pixels."""
         colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
         colorized = ops.convert_to_numpy(colorizer(self._frames))
         gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)

@@ -88,7 +88,7 @@ def _of_run(folder: Path) -> Initial:
     if not best.is_file():
         there = tf.train.latest_checkpoint(str(folder / "checkpoints"))
         instead = f"its newest checkpoint is {there}" if there else "and no checkpoint either"
-        raise ArgumentError(f"{folder} has no best.keras, for no epoch of it is done: {instead}")
+        raise ArgumentError(f"{folder} has no best.keras, since no epoch of it is done: {instead}")
     network = network_of(zoo.load(best))
     return Initial(str(folder), [network], recipe.arguments(statistics), statistics, _lambda_of(recipe))
 
@@ -105,7 +105,7 @@ def _of_checkpoint(path: Path) -> Initial:
 def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Statistics) -> None:
     """Gives a new system the weights of something trained, but for the layers that the recipe wants fresh.
 
-    What stands beside the network (discriminators, a classifier) gets them where they are there and fit, and starts
+    What stands beside the network (discriminators, a classifier) gets them if they exist and fit, and starts
     anew otherwise. Scores that carry another rebalancing than the recipe's get the recipe's.
 
     Raises:
@@ -117,7 +117,7 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
         raise ArgumentError(f"init is {initial.source}, a {found.name}: the recipe trains a {network.name}")
     wanted = recipe.arguments(statistics)
     differences = [
-        f"{name} is {initial.arguments[name]!r} there and {value!r} here"
+        f"it has {name}={initial.arguments[name]!r}, the recipe {name}={value!r}"
         for name, value in wanted.items()
         if name in initial.arguments and name not in FREE and _plain(initial.arguments[name]) != _plain(value)
     ]
@@ -170,13 +170,13 @@ def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> l
     texts = []
     for name, layer in here.items():
         if name not in there:
-            texts.append(f"layer {name} is not there")
+            texts.append(f"it has no layer {name}")
             continue
         shapes = [[tuple(w.shape) for w in each.get_weights()] for each in (there[name], layer)]
         if shapes[0] != shapes[1]:
-            texts.append(f"layer {name} has weights of {shapes[0]} there and {shapes[1]} here")
+            texts.append(f"its layer {name} has weights of {shapes[0]}, the recipe's of {shapes[1]}")
     known = {name for name, _ in leaves(target)}
-    return texts + [f"layer {name} is there and not here" for name in there if name not in known]
+    return texts + [f"the recipe has no layer {name}" for name in there if name not in known]
 
 
 def _lambda_of(recipe: Recipe) -> float:

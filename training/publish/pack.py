@@ -217,7 +217,7 @@ def _write_all(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            run_folder.replaced(path, partial(_write_bytes, content))
+            run_folder.replace(path, partial(_write_bytes, content))
             written.append(path)
     except BaseException as error:
         for done in written:

@@ -18,7 +18,7 @@ def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, s
     """Writes the prior (n,) float32 of the classes of a recipe, or of what it begins with, as a .npy file.
 
     Raises:
-        ArgumentError: a recipe without classes, or a file that is no .npy file.
+        ArgumentError: a recipe without classes, or a name that does not end in .npy.
         DataError: photographs that cannot be used.
     """
     if out.suffix != ".npy":

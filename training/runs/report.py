@@ -165,7 +165,7 @@ def _recipe(recipe: Recipe, name: str) -> list[str]:
 def _photographs(photographs: Photographs, held_out: Photographs | None) -> list[str]:
     sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
     contents = run_folder.contents(photographs, held_out)
-    rows = [(kind, contents[kind], run_folder.counted(part)) for kind, part in sets.items()]
+    rows = [(kind, contents[kind], run_folder.count_left_out(part)) for kind, part in sets.items()]
     left_out = [row for part in sets.values() for row in part.left_out]
     parts = [_table(("set", "photographs", "left out"), rows)]
     if not held_out:

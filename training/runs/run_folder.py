@@ -6,7 +6,7 @@
 | photographs.json | how many photographs it was trained and validated on, and a digest of them |
 | photographs.tsv | set, SHA-256 and path of each |
 | left_out.txt | path and reason of each file that is not used |
-| statistics.npz | what the system learned of the photographs beforehand |
+| statistics.npz | what the system learned of the photographs before training |
 | starts.jsonl | a row for each start: time, command, versions, commit, devices |
 | log.csv | a row for each epoch |
 | times.csv | how long each epoch took |
@@ -42,7 +42,7 @@ VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns what a full, read-only or lost disk raises into one line, a TrainingError."""
+    """Turns the errors of a full, read-only or lost disk into a TrainingError."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:  # TensorFlow writes checkpoints and events itself
@@ -53,8 +53,8 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def replaced(path: Path, write: Callable[[Path], object]) -> None:
-    """Has a file written beside its place and renames it into it; what could not be written in full is deleted."""
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Calls `write` with a temporary path and renames the file into place; deletes it if anything is raised."""
     temporary = path.with_name(f"part-{path.name}")
     try:
         write(temporary)
@@ -79,7 +79,7 @@ def check_photographs(folder: Path, photographs: Photographs, held_out: Photogra
 def claim(
     folder: Path, recipe: Recipe, photographs: Photographs, held_out: Photographs | None, statistics: Statistics
 ) -> None:
-    """Writes what the run is about."""
+    """Writes the recipe, the photographs and the statistics of a run, and notes this start."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
     write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
@@ -90,20 +90,20 @@ def claim(
         for digest, name in zip(part.hashes, part.names, strict=True)
     )
     # Row by row, since there may be millions.
-    replaced(folder / "photographs.tsv", lambda path: _write_rows(path, rows))
+    replace(folder / "photographs.tsv", lambda path: _write_rows(path, rows))
     write_text(
         folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
     )
     arrays: dict[str, Any] = dict(statistics)
-    replaced(folder / "statistics.npz", lambda path: _savez(path, arrays))
+    replace(folder / "statistics.npz", lambda path: _savez(path, arrays))
     with (folder / "starts.jsonl").open("a") as file:
         file.write(json.dumps(_start()) + "\n")
     for kind, part in sets.items():
-        print(f"{len(part)} {kind} photographs; left out: {counted(part)}", flush=True)
+        print(f"{len(part)} {kind} photographs; left out: {count_left_out(part)}", flush=True)
 
 
 def read_statistics(folder: Path) -> Statistics:
-    """What the system learned of the photographs beforehand.
+    """What the system learned of the photographs before training.
 
     Raises:
         ArgumentError: the folder holds no run.
@@ -187,13 +187,15 @@ def _check_same(
         found = current(dict(json.loads(path.read_text())))
     except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{path} cannot be read: {error}; restore it, or name another --out") from error
-    differences = [f"{k} is {found.get(k)!r} there and {v!r} here" for k, v in wanted.items() if found.get(k) != v]
+    differences = [
+        f"the run has {k}={found.get(k)!r}, the command {k}={v!r}" for k, v in wanted.items() if found.get(k) != v
+    ]
     if differences:
         raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
 
 
-def counted(part: Photographs) -> str:
-    """How many files of a set are left out for which reason."""
+def count_left_out(part: Photographs) -> str:
+    """How many files of a set are left out, for each reason."""
     counts: dict[str, int] = {}
     for _, reason in part.left_out:
         counts[reason.split(":")[0]] = counts.get(reason.split(":")[0], 0) + 1
@@ -233,7 +235,7 @@ def _commit() -> str:
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside and renames it into place."""
     # Names of files that are not UTF-8 come as they are.
-    replaced(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
+    replace(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
 
 
 def _write_rows(path: Path, rows: Iterable[str]) -> None:

@@ -431,7 +431,7 @@ def test_other_settings_are_refused_and_done_again_on_request(film: Path, tmp_pa
     main([str(film.parent)], out)
     before = content(out)
     with pytest.raises(
-        ArgumentError, match=r"chosen with other settings \(threshold 15.0 there and 3 here, format jpeg"
+        ArgumentError, match=r"chosen with other settings \(threshold was 15.0 and is 3, format was jpeg"
     ):
         main([str(film.parent)], out, threshold=3, format="png")
     with pytest.raises(ArgumentError, match=r"frames of 1 other films .*b\.mkv for one"):

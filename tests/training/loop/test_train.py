@@ -265,16 +265,16 @@ def test_loss_that_is_not_finite(photos: Path, tmp_path: Path) -> None:
 
 def test_folder_of_another_recipe(finished: Path, photos: Path) -> None:
     log = (finished / "log.csv").read_bytes()
-    with pytest.raises(TrainingError, match=r"another run: batch is 4 there and 6 here; name another --out"):
+    with pytest.raises(TrainingError, match="another run: the run has batch=4, the command batch=6; name"):
         start(photos, finished, PLATEAU | {"batch": "6"})
     assert (finished / "log.csv").read_bytes() == log
 
 
 def test_folder_of_other_photographs(finished: Path, photos: Path, tmp_path: Path) -> None:
     recipe, strategy = recipes.load(NAME, PLATEAU), make_strategy("one")
-    with pytest.raises(TrainingError, match=r"training is '14 photographs, .*' there and '9 photographs"):
+    with pytest.raises(TrainingError, match=r"has training='14 photographs, .*', the command training='9 photographs"):
         train(recipe, [write_fields(tmp_path, 9)], photos / "val", finished, strategy)
-    with pytest.raises(TrainingError, match=r"validation is '6 photographs, .*' there and 'none' here"):
+    with pytest.raises(TrainingError, match=r"has validation='6 photographs, .*', the command validation='none'"):
         train(recipe, [photos / "train"], None, finished, strategy)
 
 

@@ -171,7 +171,7 @@ def test_a_run_goes_on_from_its_own_checkpoint(run: Path, photos: Path, tmp_path
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"filters": (4, 16)}, r"filters is \[4, 8\] there and \(4, 16\) here"),
+        ({"filters": (4, 16)}, r"it has filters=\[4, 8\], the recipe filters=\(4, 16\)"),
         ({"bins": 5}, "bins is 6 in .* and 5 here"),
         ({"frozen": ("lowest*",)}, "frozen is 'lowest.*there are down1"),
         ({"fresh": ("lowest*",)}, "fresh is 'lowest.*there are down1"),
@@ -191,7 +191,9 @@ def test_shapes_are_compared_where_nobody_wrote_arguments_down(run: Path, photos
     with pytest.raises(ArgumentError, match="its classes are not known"):
         begun(recipe(init=str(alone)), photos)
     begun(recipe(init=str(alone), fresh=("scores",)), photos)
-    with pytest.raises(ArgumentError, match=r"layer \w+ has weights of .*\(3, 3, 1, 4\).* there and .*\(3, 3, 1, 5\)"):
+    with pytest.raises(
+        ArgumentError, match=r"layer \w+ has weights .*\(3, 3, 1, 4\).*, the recipe's of .*\(3, 3, 1, 5"
+    ):
         begun(recipe(init=str(alone), fresh=("scores",), filters=(5, 8)), photos)
 
 

@@ -108,5 +108,5 @@ def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text(json.dumps(settings | {"framing": "fill", "test_noise": False}))
     assert recipes.of_run(tmp_path) == recipe
     run_folder.check_recipe(tmp_path, recipe)
-    with pytest.raises(TrainingError, match="run: frame_size is 48 there and 64 here; name"):
+    with pytest.raises(TrainingError, match="run: the run has frame_size=48, the command frame_size=64; name"):
         run_folder.check_recipe(tmp_path, dataclasses.replace(recipe, frame_size=64))
