@@ -12,6 +12,8 @@ from colorzoo.options import FrameFormat, Init, Settings, TrainingData, folder, 
 
 commands = typer.Typer()
 
+MOST_FREQUENT = 5  # classes that `prior` prints
+
 
 @commands.command(epilog="Example:  colorzoo shards photographs/ more.tar -o shards/ --validation 0.02 --side 256")
 def shards(
@@ -144,7 +146,14 @@ def prior(
     quiet.import_tensorflow()
     from training.publish.prior import main as run
 
-    run(recipe, data, output, fields)
+    found = run(recipe, data, output, fields)
+    typer.echo(
+        f"{len(found.shares)} classes in {found.photographs} photographs -> {output}; the most frequent, by a and b:"
+    )
+    most = sorted(range(len(found.shares)), key=lambda i: -found.shares[i])[:MOST_FREQUENT]
+    for i in most:
+        a, b = found.centers[i]
+        typer.echo(f"  {a:7.1f} {b:7.1f}  {found.shares[i]:6.1%}")
 
 
 @commands.command(epilog="Example:  colorzoo data-service --port 5001 --dispatcher HOST:5000")

@@ -3,7 +3,6 @@
 The choices repeat constants of modules that are too heavy to import for `--help`; a test holds them together.
 """
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -62,10 +61,16 @@ def positive(value: float | None) -> float | None:
 
 def folder(value: Path | None) -> Path | None:
     """Refuse a path at which no folder can be made, before any work is done."""
-    if value is not None:
-        there = next((path for path in (value, *value.parents) if os.path.exists(path)), value)
-        if os.path.exists(there) and not os.path.isdir(there):
-            raise ArgumentError(f"{there} is a file: choose a folder for the results")
+    for path in (value, *value.parents) if value is not None else ():
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ArgumentError(f"{path}: {error.strerror or error}") from error
+        if not path.is_dir():
+            raise ArgumentError(f"{path} is a file: choose a folder for the results")
+        break
     return value
 
 

@@ -157,7 +157,7 @@ def pack(
     quiet.import_tensorflow()
     from training.publish.pack import main as packed
 
-    packed(
+    preset = packed(
         run,
         output,
         data,
@@ -170,3 +170,6 @@ def pack(
         tta_scales=tta_scales or (),
         evaluated_size=evaluated_size,
     )
+    typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
+    for name, value in preset.metrics.items():
+        typer.echo(f"  {name} {value:g}")

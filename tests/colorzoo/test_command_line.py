@@ -434,6 +434,30 @@ def test_a_file_in_the_place_of_the_results_is_refused_before_any_work(
     assert done.stderr == f"colorzoo: {tmp_path / 'file'} is a file: choose a folder for the results\n"
 
 
+def test_a_name_of_a_folder_that_is_too_long_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: pytest.fail("work has begun"))
+    done = CliRunner().invoke(app, ["export", "p", "-o", f"{tmp_path}/{'n' * 300}/below"])
+    assert done.exit_code == 2
+    assert done.stderr == f"colorzoo: {tmp_path}/{'n' * 300}/below: File name too long\n"
+
+
+def test_prior_prints_the_most_frequent_classes(
+    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares, centers = np.array([0.1, 0.2, 0.7], np.float32), np.array([[0, 0], [10, -20], [-30.5, 40]])
+    found = types.SimpleNamespace(shares=shares, centers=centers, photographs=12)
+    replace_main(monkeypatch, "training.publish.prior", lambda *_: found)  # type: ignore[arg-type]
+    done = run("prior", "--data", tmp_path, "-o", "prior.npy")
+    assert done.exit_code == 0, done.output
+    first, *rows = done.stdout.splitlines()
+    assert first == "3 classes in 12 photographs -> prior.npy; the most frequent, by a and b:"
+    assert [row.split() for row in rows] == [
+        ["-30.5", "40.0", "70.0%"], ["10.0", "-20.0", "20.0%"], ["0.0", "0.0", "10.0%"]
+    ]  # fmt: skip
+
+
 def test_calibrate_without_a_run(run: Callable[..., Any], tmp_path: Path) -> None:
     done = run("calibrate", tmp_path / "nonexistent", "--val", tmp_path)
     assert (done.exit_code, done.stderr) == (2, f"colorzoo: {tmp_path}/nonexistent is not the folder of a run\n")

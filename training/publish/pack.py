@@ -150,7 +150,7 @@ def main(
     size: int | None = None,
     tta_scales: Sequence[float] = (),
     evaluated_size: int = 128,
-) -> None:
+) -> Preset:
     """Writes NAME.keras, its row NAME.json and its model card NAME.md; the body of `colorzoo pack`.
 
     Args:
@@ -192,9 +192,7 @@ def main(
                 out: path.read_bytes(),
             }
         )
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")
-    for name, value in preset.metrics.items():
-        print(f"  {name} {value:g}")
+    return preset
 
 
 def _check_output(out: Path) -> None:

@@ -1,8 +1,9 @@
-"""How often each class of color comes in photographs; the body of `colorzoo prior`."""
+"""How often each color class occurs in photographs; the body of `colorzoo prior`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,19 @@ from training.loop import warm_start
 from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError
 
-SHOWN = 5
+
+class Prior(NamedTuple):
+    """A counted prior.
+
+    shares: of the classes, (n,) float32. centers: of the classes, ab (n, 2). photographs: how many were counted.
+    """
+
+    shares: np.ndarray
+    centers: np.ndarray
+    photographs: int
 
 
-def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> None:
+def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> Prior:
     """Writes the prior (n,) float32 of the classes of a recipe, or of what it begins with, as a .npy file.
 
     Raises:
@@ -35,6 +45,4 @@ def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, s
     part = out.with_name(f"part-{out.name}")
     np.save(part, prior)
     part.replace(out)
-    print(f"{len(prior)} classes in {len(photographs)} photographs -> {out}; the most frequent, by a and b:")
-    for i in np.argsort(-prior)[:SHOWN]:
-        print(f"  {centers[i][0]:7.1f} {centers[i][1]:7.1f}  {prior[i]:6.1%}")
+    return Prior(prior, centers, len(photographs))
