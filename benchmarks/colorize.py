@@ -23,7 +23,7 @@ from PIL import Image
 from skimage import data
 
 import zoo
-from media import photographs
+from media.reader import read
 from serving.local.pipeline import colorize_files, find
 from serving.local.tiled import TiledColorizer
 from zoo.presets.loading import load_parts
@@ -53,7 +53,7 @@ def make(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
 
 def command_and_network(colorizer: TiledColorizer, files: list[Path], out: Path, batch: int) -> tuple[float, float]:
     """Images/s of the whole pipeline, and of the network alone on as many frames; the best of some turns each."""
-    frames = np.stack([colorizer.prepare(photographs.read(files[0]).pixels).frame] * batch)
+    frames = np.stack([colorizer.prepare(read(files[0]).pixels).frame] * batch)
     entries = find([str(path) for path in files], output=out)
     whole, bare = [], []
     for _ in range(TURNS):
@@ -67,7 +67,7 @@ def stages(colorizer: TiledColorizer, path: Path) -> dict[str, float]:
     """Seconds of each stage of one photograph, one after the other; the best of some turns."""
     best: dict[str, float] = {}
     for _ in range(TURNS):
-        photograph = photographs.read(path)
+        photograph = read(path)
         pixels = photograph.pixels
         prepared = colorizer.prepare(pixels)
         frame = prepared.frame[None]
@@ -78,7 +78,7 @@ def stages(colorizer: TiledColorizer, path: Path) -> dict[str, float]:
             Image.fromarray(painted).save(io.BytesIO(), "JPEG", quality=95, subsampling=0)
 
         turn = {
-            "decode": seconds(lambda: photographs.read(path)),
+            "decode": seconds(lambda: read(path)),
             "color in": seconds(lambda pixels=pixels: colorizer.prepare(pixels)),
             "network": seconds(lambda frame=frame: colorizer.predict(frame)),
             "color out": seconds(lambda prepared=prepared, ab=ab: colorizer.paint(prepared, ab)),

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from media import reader
 from training.data import records
 from training.data.datasets import Photographs, of_shards
-from training.data.folder import decode
 from training.data.resize import RESIZE_MODES, center_crop, pad
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     pool = ThreadPoolExecutor(os.cpu_count())
 
     def framed(name: str) -> np.ndarray:
-        picture = decode(Path(name).read_bytes())
+        picture = reader.read(name).to_rgb()
         if first.window:
             return first.window.cut(picture, None)
         return (pad if arguments.resize_mode == "pad" else center_crop)(picture, arguments.size)[0]

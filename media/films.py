@@ -1,4 +1,4 @@
-"""Films: finding them, and reading their frames in the colors that a player shows.
+"""Films: reading their frames in the colors that a player shows.
 
 PyAV decodes. What the many kinds of films mean is settled here, once: a picture arrives upright, with square
 pixels, progressive, in 8-bit sRGB. Matrix and range are those of the stream, or of the frame. What carries no
@@ -7,9 +7,7 @@ P3 and HDR (PQ, HLG) are converted to the gamut and the curve of sRGB; other fil
 BT.709 and sRGB share their gamut and screens take one curve for the other.
 """
 
-import glob
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -42,51 +40,6 @@ _FINE = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FUL
 _COARSE = Interpolation.AREA | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 _STRETCH = 4  # a sample aspect ratio beyond this is a broken header
 _TIMED = {"mov", "matroska", "avi", "flv", "asf"}  # containers whose header says how long the film is
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One film to read; `error` says why it cannot be, or is None."""
-
-    source: Path
-    error: str | None = None
-
-
-def find(paths: Sequence[str | os.PathLike[str]]) -> list[Entry]:
-    """The films behind `paths`, each once, in the order of `paths`, sorted within a folder or a pattern.
-
-    A file is taken whatever its suffix; a folder is searched for films with its sub-folders, hidden ones left
-    out; a pattern (`old/**/*.mkv`) is expanded where no file has that very name. What does not exist or cannot be
-    searched is an entry with an error.
-    """
-    entries: dict[str, Entry] = {}
-    for entry in _sources(paths):
-        entries.setdefault(os.path.abspath(entry.source), entry)
-    return list(entries.values())
-
-
-def _sources(paths: Sequence[str | os.PathLike[str]]) -> Iterator[Entry]:
-    for path in map(Path, paths):
-        matches = [path] if path.exists() else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-        if not matches:
-            yield Entry(path, "there is no such file or folder")
-        for match in matches:
-            if match.is_dir():
-                yield from _walk(match)
-            else:
-                yield Entry(match)
-
-
-def _walk(folder: Path) -> Iterator[Entry]:
-    errors: list[OSError] = []
-    for root, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Entry(Path(root, name))
-    for error in errors:
-        source = Path(os.fsdecode(error.filename or folder))
-        yield Entry(source, f"the folder cannot be read: {error.strerror or error}")
 
 
 class Film:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from media.photograph import eight_bits
+
 _MARGIN = 8
 _TITLE = 28
 _BACKGROUND = (255, 255, 255)
@@ -31,7 +33,7 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]
     sheet = Image.new("RGB", (_MARGIN + columns * step, top + len(rows) * step), _BACKGROUND)
     for y, row in enumerate(rows):
         for x, pixels in enumerate(row):
-            picture = _fitted(pixels, cell)
+            picture = fit_cell(pixels, cell)
             left = _MARGIN + x * step + (cell - picture.width) // 2
             sheet.paste(picture, (left, top + y * step + (cell - picture.height) // 2))
     draw = ImageDraw.Draw(sheet)
@@ -41,11 +43,10 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]
     return np.asarray(sheet)
 
 
-def _fitted(pixels: np.ndarray, cell: int) -> Image.Image:
+def fit_cell(pixels: np.ndarray, cell: int) -> Image.Image:
+    """A picture as `contact_sheet` takes it, as it is shown in a cell."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    picture = Image.fromarray(eight_bits(pixels)).convert("RGB")
     picture.thumbnail((cell, cell), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return picture

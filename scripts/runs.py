@@ -13,8 +13,8 @@ from PIL import Image
 
 import zoo
 from examples.demo import samples
+from media.photograph import gray_of
 from media.sheets import contact_sheet
-from training.evaluation.protocol import gray_of
 from training.runs.curves import draw, read_log
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "runs"

@@ -9,12 +9,11 @@ So an export adds its version and moves no label; moving a label is a second ste
 of a model without an entry so far may point anywhere, given the third flag in HEADER.
 """
 
-import os
-import uuid
 from pathlib import Path
 
 from google.protobuf import text_format
 
+from media import atomic
 from serving.client import messages
 from serving.model_folder import SAVED_MODEL, version_folders
 from zoo.errors import ArgumentError
@@ -88,12 +87,7 @@ def write_models_config(folder: Path, base_path: str = "/models") -> Path:
     """
     path = folder / NAME
     text = models_config(folder, base_path, read_models_config(path) if path.exists() else None)
-    partial = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    atomic.write_text(path, text)
     return path
 
 

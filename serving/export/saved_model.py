@@ -7,11 +7,9 @@ loaded as TensorFlow Serving loads it, asked the requests that it will be warmed
 import contextlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
+from media import atomic, files
 from serving.client import messages
 from serving.export.signatures import signatures
 from serving.model_folder import WARM_UP, read_signatures, read_warm_up_requests, version_folders
@@ -87,22 +86,21 @@ def export(
     if version is not None and (version < 1 or (folder / name / str(version)).exists()):
         there = f"; {folder / name} has {', '.join(map(str, versions(folder / name)))}" if version > 0 else ""
         raise ArgumentError(f"version is {version}: it must be a new one and at least 1{there}")
+    files.check_folder(folder / name)
     original = zoo.load(preset)
     model = original if precision == "float32" else _in_bfloat16(original, preset)
-    partial = folder / name / f".{uuid.uuid4().hex}.part"
     try:
-        partial.mkdir(parents=True)
-        _write(model, partial, max_pixels)
-        _write_warm_up(model, partial, name)
-        facts = {"preset": name, "precision": precision, "max_pixels": max_pixels, **_origin(preset)}
-        largest, mean = _check(partial, original, precision)
-        facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
-        (partial / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        placed = _place(partial, folder / name, version)
+        with atomic.building(folder / name) as partial:
+            _write(model, partial, max_pixels)
+            _write_warm_up(model, partial, name)
+            facts = {"preset": name, "precision": precision, "max_pixels": max_pixels, **_origin(preset)}
+            largest, mean = _check(partial, original, precision)
+            facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
+            (partial / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            placed = _place(partial, folder / name, version)
     except OSError as error:
         raise ExportError(f"{folder / name} cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
         with contextlib.suppress(OSError):
             (folder / name).rmdir()  # only if it is empty
     return Exported(placed, list(signatures_of(placed)), largest, mean)

@@ -6,7 +6,6 @@ Photographs in flight are bounded by their pixels: many small scans, or one very
 a result with a reason, and never the end of the run.
 """
 
-import glob
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +18,14 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from media import photographs
-from media.photographs import SUFFIXES, Photograph
-from media.sheets import contact_sheet
+from media import files
+from media.files import COMPARISON
+from media.formats import DEFAULT, RESULTS, SUFFIXES
+from media.photograph import Photograph, gray_of
+from media.reader import PhotographFile
+from media.sheets import contact_sheet, fit_cell
+from media.writer import write
 from zoo.errors import ArgumentError, ColorzooError
-
-FORMATS = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp"}
-"""Format that results can be written in -> suffix of its files."""
 
 PIXELS_IN_FLIGHT = 100_000_000
 """Of all photographs that are in memory at a time."""
@@ -43,9 +43,8 @@ def find(
 ) -> list["Entry"]:
     """List the photographs behind `paths`, each with the name of its result.
 
-    A file is taken whatever its suffix; a folder is searched for image files, its sub-folders kept, hidden
-    files and the `output` folder left out; a pattern (`old/**/*.jpg`) is expanded where no file has that very
-    name. A file that is named twice is taken once.
+    `media.files.find` says which these are; the sub-folders of a folder are kept, and `output` is left out. A file
+    that is named twice is taken once.
 
     The result has the name of the source, with the suffix of `format` if given; what is not written (BMP,
     GIF, no suffix) becomes PNG. Where two results would have the same name, small and capital letters being
@@ -60,17 +59,17 @@ def find(
         folder that cannot be read is an entry with an error.
 
     Raises:
-        ArgumentError: an unknown format, or a result that would overwrite a source.
+        ArgumentError: an unknown format, an `output` that cannot be a folder, or a result that would overwrite a
+            source.
     """
-    if format is not None and format not in FORMATS:
-        raise ArgumentError(f"format: {format!r} is not one of {', '.join(FORMATS)}")
+    if format is not None and format not in RESULTS:
+        raise ArgumentError(f"format: {format!r} is not one of {', '.join(RESULTS)}")
+    files.check_folder(output)
     output = Path(output)
-    entries: dict[str, Entry] = {}
-    for entry in _sources(paths, output):
-        entries.setdefault(os.path.abspath(entry.source), entry)
-    found = _named(list(entries.values()), format, compare)
-    _refuse_overwriting(found, output)
-    return found
+    found = files.find(paths, SUFFIXES, without=output)
+    entries = _named([Entry(file.path, file.relative, error=file.error) for file in found], format, compare)
+    _refuse_overwriting(entries, output)
+    return entries
 
 
 def colorize_files(
@@ -151,9 +150,9 @@ def finish(entry: "Entry", output: Path, photograph: Photograph, pixels: np.ndar
     path.parent.mkdir(parents=True, exist_ok=True)
     if entry.sheet is not None:
         sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
-        photographs.write(sheet, output / entry.sheet, quality=quality)
+        write(sheet, output / entry.sheet, quality=quality)
     # Last, since a photograph whose result is there is skipped by the next run.
-    photographs.write(replace(photograph, pixels=pixels), path, quality=quality)
+    write(replace(photograph, pixels=pixels), path, quality=quality)
     return FileResult(entry.source, path, "done")
 
 
@@ -223,43 +222,6 @@ class Colorizer(Protocol):
         """A photograph and ab (size, size, 2) -> (H, W, 3) of the photograph's dtype."""
 
 
-def _sources(paths: Sequence[str | os.PathLike[str]], output: Path) -> Iterator[Entry]:
-    for path in map(Path, paths):
-        if path.is_dir():
-            yield from _walk(path, output)
-        elif path.exists():
-            yield Entry(path, Path(path.name))
-        else:
-            matches = sorted(glob.glob(str(path), recursive=True))
-            if not matches:
-                yield Entry(path, Path(path.name), error="there is no such file or folder")
-            for match in map(Path, matches):
-                if match.is_dir():
-                    yield from _walk(match, output)
-                else:
-                    yield Entry(match, Path(match.name))
-
-
-def _walk(folder: Path, output: Path) -> Iterator[Entry]:
-    kept_out = os.path.realpath(output)
-    if os.path.realpath(folder) == kept_out:
-        raise ArgumentError(f"{folder}: is the output folder too; choose another one for the results")
-    errors: list[OSError] = []
-    for root, folders, names in os.walk(folder, onerror=errors.append):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(root, name)) != kept_out
-        )
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                source = Path(root, name)
-                yield Entry(source, source.relative_to(folder))
-    for error in errors:
-        source = Path(os.fsdecode(error.filename or folder))
-        yield Entry(source, Path(source.name), error=f"the folder cannot be read: {error.strerror or error}")
-
-
 def _named(entries: list[Entry], format: str | None, compare: bool) -> list[Entry]:
     """The entries with names that are all different; who wants a name first has it before any is numbered."""
     taken: set[str] = set()
@@ -268,7 +230,7 @@ def _named(entries: list[Entry], format: str | None, compare: bool) -> list[Entr
         name = _result_name(entry.output, format)
         if number > 1:
             name = name.with_stem(f"{name.stem}-{number}")
-        sheet = name.with_name(f"{name.stem}-compare.jpg") if compare else None
+        sheet = name.with_name(f"{name.stem}{COMPARISON}") if compare else None
         keys = {str(path).casefold() for path in (name, sheet) if path is not None}
         if keys & taken:
             return None
@@ -287,10 +249,10 @@ def _named(entries: list[Entry], format: str | None, compare: bool) -> list[Entr
 def _result_name(path: Path, format: str | None) -> Path:
     source = SUFFIXES.get(path.suffix.lower())
     if format is None:
-        format = source.lower() if source is not None and source.lower() in FORMATS else "png"
-    if source == format.upper():
+        format = (source.name if source is not None and source.result else DEFAULT).lower()
+    if source is not None and source.name.lower() == format:
         return path
-    return path.with_suffix(FORMATS[format]) if source else path.with_name(path.name + FORMATS[format])
+    return path.with_suffix(RESULTS[format]) if source else path.with_name(path.name + RESULTS[format])
 
 
 def _refuse_overwriting(entries: list[Entry], output: Path) -> None:
@@ -332,10 +294,10 @@ def _comparison(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         return contact_sheet([[before, after]], titles=titles, cell=_SHEET_CELL)
     small = before[:: max(1, before.shape[0] // 256), :: max(1, before.shape[1] // 256)].astype(np.int32)
     colored = bool(np.ptp(small, axis=2).max() > (8 if before.dtype == np.uint8 else 8 * 257))
-    gray = (before @ np.array([0.299, 0.587, 0.114], np.float32)).astype(before.dtype)
+    shown = np.asarray(fit_cell(before, _SHEET_CELL))
     if not colored:
-        return contact_sheet([[gray, after]], titles=titles, cell=_SHEET_CELL)
-    return contact_sheet([[gray, after, before]], titles=[*titles, "original"], cell=_SHEET_CELL)
+        return contact_sheet([[gray_of(shown), after]], titles=titles, cell=_SHEET_CELL)
+    return contact_sheet([[gray_of(shown), after, shown]], titles=[*titles, "original"], cell=_SHEET_CELL)
 
 
 class _Run:
@@ -346,7 +308,7 @@ class _Run:
         self.colorizer = colorizer
         self.quality = quality
         self.overwrite = overwrite
-        self.budget = Budget(PIXELS_IN_FLIGHT)
+        self.budget = PixelBudget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
 
     def read(self, index: int, entry: Entry) -> None:
@@ -354,9 +316,9 @@ class _Run:
         try:
             result = settled(entry, self.output, self.overwrite)
             if result is None:
-                width, height = photographs.size(entry.source)
-                cost = self.budget.take(width * height)
-                photograph = photographs.read(entry.source)
+                with PhotographFile(entry.source) as file:
+                    cost = self.budget.take(file.width * file.height)
+                    photograph = file.read()
                 prepared = self.colorizer.prepare(photograph.pixels)
                 if entry.sheet is None:  # which alone shows them once more
                     photograph = replace(photograph, pixels=photograph.pixels[:0])
@@ -379,7 +341,7 @@ class _Run:
         self.events.put((item.index, result))
 
 
-class Budget:
+class PixelBudget:
     """Pixels that may be in memory at a time; one photograph above the limit may be there alone."""
 
     def __init__(self, limit: int) -> None:

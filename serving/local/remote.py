@@ -12,7 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from media import photographs
+from media.photograph import eight_bits
+from media.reader import PhotographFile
 from serving.client import (
     ColorizeClient,
     ModelNotFoundError,
@@ -22,7 +23,7 @@ from serving.client import (
     SignatureError,
 )
 from serving.local import pipeline
-from serving.local.pipeline import Budget, Entry, FileResult
+from serving.local.pipeline import Entry, FileResult, PixelBudget
 from zoo.errors import PhotographError
 
 # What is wrong with the server or the model, not with one photograph.
@@ -61,16 +62,16 @@ def colorize_remotely(
         ServerUnavailableError, ModelNotFoundError, SignatureError: no photograph can be colorized, or no further one.
             What is finished stays, and nothing partial is left.
     """
-    budget = Budget(pipeline.PIXELS_IN_FLIGHT)
+    budget = PixelBudget(pipeline.PIXELS_IN_FLIGHT)
 
     def colorize(entry: Entry) -> FileResult:
         cost = 0
         try:
             result = pipeline.settled(entry, Path(output), overwrite)
             if result is None:
-                width, height = photographs.size(entry.source)
-                cost = budget.take(width * height)
-                photograph = photographs.read(entry.source)
+                with PhotographFile(entry.source) as file:
+                    cost = budget.take(file.width * file.height)
+                    photograph = file.read()
                 result = pipeline.finish(
                     entry, Path(output), photograph, _colorized(photograph.pixels, client), quality
                 )
@@ -106,7 +107,7 @@ def _colorized(pixels: np.ndarray, client: ColorizeClient) -> np.ndarray:
 
     The server sees 8 bits. What these leave out of 16 is a difference in brightness, and is added to its colors.
     """
-    sent = photographs.eight_bits(pixels)
+    sent = eight_bits(pixels)
     answer = _decoded(client.colorize(_png(sent)), sent.shape[:2])
     if pixels.dtype == np.uint8:
         return answer

@@ -395,14 +395,14 @@ def test_commands_that_start_without_tensorflow(command: str, tmp_path: Path) ->
 
 
 def test_choices_are_those_of_their_owners() -> None:
+    from media import formats
     from serving.export.saved_model import PRECISIONS
-    from serving.local import pipeline
     from serving.server import logs
     from training.data import frames
     from training.loop.strategies import STRATEGIES
 
     for choices, constants in (
-        (options.Format, pipeline.FORMATS),
+        (options.Format, formats.RESULTS),
         (options.FrameFormat, frames.FORMATS),
         (options.Precision, PRECISIONS),
         (options.LogFormat, logs.FORMATS),

@@ -11,7 +11,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from media.films import SMALL, Film, find
+from media.films import SMALL, Film
 from tests.films import COLORS, RATE, centers, coded, pan, patches, write_film
 from tests.photographs import color_field
 from zoo.errors import FilmError
@@ -278,22 +278,3 @@ def test_a_colon_in_the_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.
     write_film(tmp_path / "dawn:1.mkv", pan(0, 1, 2))
     monkeypatch.chdir(tmp_path)
     assert len(read(Path("dawn:1.mkv"))[0]) == 1
-
-
-# === Finding ===
-
-
-def test_find(tmp_path: Path) -> None:
-    for name in ("b.MKV", "a.mp4", "notes.txt", ".hidden.mp4", "series/two.webm", ".trash/x.mp4", "odd.film"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-
-    def names(*paths: Path) -> list[str]:
-        return [entry.source.relative_to(tmp_path).as_posix() for entry in find(paths) if not entry.error]
-
-    assert names(tmp_path) == ["a.mp4", "b.MKV", "series/two.webm"]
-    assert names(tmp_path / "odd.film", tmp_path / "series") == ["odd.film", "series/two.webm"]
-    assert names(tmp_path / "?.*") == ["a.mp4", "b.MKV"]
-    assert names(tmp_path / "**" / "*.webm", tmp_path / "series") == ["series/two.webm"]
-    errors = [(entry.source.name, entry.error) for entry in find([tmp_path / "gone.mp4", tmp_path / "*.avi"])]
-    assert errors == [(name, "there is no such file or folder") for name in ("gone.mp4", "*.avi")]

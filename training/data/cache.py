@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from training.data.folder import decode
+from media import atomic, reader
 from training.data.resize import Resize
 from training.data.statistics import CHECKED_TOGETHER, colorless
 from zoo.errors import DataError, PhotographError
@@ -79,9 +79,7 @@ def _decode_all(files: Sequence[Path], resize: Resize, drop_gray: bool, cache: P
         _write_header(file, len(index["names"]), resize.size)
         file.flush()
         os.fsync(file.fileno())  # the index must not outlive a power cut that the frames did not
-    temporary = cache / "index.part"
-    temporary.write_text(json.dumps({"key": key} | index))
-    temporary.replace(cache / "index.json")
+    atomic.write_text(cache / "index.json", json.dumps({"key": key} | index))
     return index
 
 
@@ -123,9 +121,7 @@ def _decode(path: Path, resize: Resize) -> Decoded:
     nothing = np.zeros((resize.size, resize.size, 3), np.uint8)
     try:
         data = path.read_bytes()
-        picture = decode(data)
-    except OSError as error:
+        picture = reader.read(data).to_rgb()
+    except (OSError, PhotographError) as error:
         return nothing, (0, 0), "", f"cannot be read: {error}"
-    except PhotographError as error:
-        return nothing, (0, 0), "", str(error)
     return *resize.frame(picture), hashlib.sha256(data).hexdigest(), ""

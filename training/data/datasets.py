@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from media import reader
 from training.data import records, statistics
 from training.data.cache import load_frames
-from training.data.folder import decode, image_files
+from training.data.folder import image_files
 from training.data.readers import TFDS
 from training.data.resize import THUMBNAIL, Resize, Window
 from training.data.shards import write
@@ -115,7 +116,7 @@ class Photographs:
             data = Path(self.names[i]).read_bytes()
             if hashlib.sha256(data).hexdigest() != self.hashes[i]:
                 raise DataError(f"{self.names[i]} has changed since the run began: put the old file back")
-            return decode(data)
+            return reader.read(data).to_rgb()
         except (OSError, PhotographError) as error:
             raise DataError(f"{self.names[i]} was readable when the run began, and no longer is: {error}") from error
 

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from media import reader
 from training.data import records
-from training.data.folder import decode
 from training.data.perceptual_hash import perceptual_hash
 from training.data.readers import UNREADABLE, Item, Source
 from training.data.resize import THUMBNAIL, center_crop
@@ -113,10 +113,8 @@ def _kept(read: Callable[[], bytes]) -> Callable[[], bytes]:
 def _check(read: Callable[[], bytes], side: int | None, hashed: bool) -> Checked:
     try:
         data = read()
-        picture = decode(data)
-    except PhotographError as error:
-        return Checked(str(error))
-    except UNREADABLE as error:
+        picture = reader.read(data).to_rgb()
+    except (*UNREADABLE, PhotographError) as error:
         return Checked(f"cannot be read: {error}")
     thumbnail = center_crop(picture, THUMBNAIL)[0]
     pixels = hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).digest()

@@ -22,7 +22,6 @@ import hashlib
 import json
 import os
 import re
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,20 +35,20 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from media.films import SMALL, Entry, Film, find
-from media.sheets import contact_sheet
-from training.data.folder import FRAMES_REPORT as REPORT
-from training.data.folder import FRAMES_SHEET as SHEET
+from media import atomic, files, reader
+from media.files import FRAMES_REPORT as REPORT
+from media.files import SHEET, Found
+from media.films import SMALL, SUFFIXES, Film
+from media.sheets import contact_sheet, fit_cell
 from training.data.sampling import spread
 from training.data.statistics import colorless
-from zoo.errors import ArgumentError, DataError, FilmError
+from zoo.errors import ArgumentError, DataError, FilmError, PhotographError
 
 THRESHOLD = 15.0  # gray levels
 BLANK = 5.0  # levels: the standard deviation of every channel; of 2,500 photographs of scenes, the least was 15
@@ -62,9 +61,9 @@ FORMATS = {"jpeg": ".jpg", "png": ".png"}
 # Chroma is not subsampled: it was once already, in the film, and at other places than JPEG's.
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 DROPPED = ("near-identical", "gray", "toned", "blank", "damaged", "passed over")
-_OURS = re.compile(r"scene\d{4,}_frame\d{7,}\.(jpg|png)|\..*\.part")
+_OURS = re.compile(r"scene\d{4,}_frame\d{7,}\.(jpg|png)")
 _VERSION = 1
-_SHEET_PICTURES, _SHEET_COLUMNS = 48, 8
+_SHEET_PICTURES, _SHEET_COLUMNS, _SHEET_CELL = 48, 8, 256
 _END = 1 << 20  # bytes at either end of a film that it is recognized by
 
 
@@ -264,8 +263,9 @@ def main(
         FilmError: at the end, when a film could not be read or not in full; the others are done.
     """
     settings = Settings(threshold, every, format)
-    entries = find(films)
-    failed = [(str(entry.source), entry.error) for entry in entries if entry.error]
+    files.check_folder(output)
+    entries = files.find(films, SUFFIXES)
+    failed = [(str(entry.path), entry.error) for entry in entries if entry.error]
     if len(failed) == len(entries):
         reasons = "; ".join(f"{source}: {error}" for source, error in failed)
         raise DataError(f"no film found{': ' + reasons if reasons else ''}")
@@ -316,7 +316,7 @@ def _extract_shown(source: Path, folder: Path, settings: Settings, report: FilmR
 
 
 def _named(
-    entries: Sequence[Entry], reports: dict[str, FilmReport], output: Path, failed: list[tuple[str, str]]
+    entries: Sequence[Found], reports: dict[str, FilmReport], output: Path, failed: list[tuple[str, str]]
 ) -> dict[str, Path]:
     """Name of its folder -> path of each film; those without a report get an empty one.
 
@@ -326,11 +326,11 @@ def _named(
     chosen: dict[str, Path] = {}
     for entry in entries:
         try:
-            content = fingerprint(entry.source)
+            content = fingerprint(entry.path)
         except OSError as error:
-            failed.append((str(entry.source), f"cannot be opened: {error.strerror or error}"))
+            failed.append((str(entry.path), f"cannot be opened: {error.strerror or error}"))
             continue
-        path = str(entry.source.resolve())
+        path = str(entry.path.resolve())
         same = [name for name, report in reports.items() if report.fingerprint == content]
         same += [name for name, report in reports.items() if report.source == path]
         if same:
@@ -338,13 +338,13 @@ def _named(
         else:
             taken = {known.casefold() for known in (REPORT, SHEET, *reports)}
             taken |= {item.name.casefold() for item in output.iterdir()} if output.is_dir() else set()
-            stem = entry.source.stem.lstrip(".") or "film"
+            stem = entry.path.stem.lstrip(".") or "film"
             names = chain([stem], (f"{stem}-{number}" for number in count(2)))
             name = next(name for name in names if name.casefold() not in taken)
         gone = name in reports and reports[name].frames and not (output / name).is_dir()
         if gone or name not in reports or reports[name].fingerprint != content:
             reports[name] = FilmReport(path, content)
-        chosen.setdefault(name, entry.source)
+        chosen.setdefault(name, entry.path)
     return chosen
 
 
@@ -409,7 +409,7 @@ def _write_report(output: Path, settings: Settings, reports: Mapping[str, FilmRe
     content = json.dumps({"version": _VERSION, "settings": asdict(settings), "films": films}, indent=1)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        _write_bytes(content.encode(), output / REPORT)
+        atomic.write_text(output / REPORT, content)
     except OSError as error:
         raise ArgumentError(f"{output} cannot be written to: {error.strerror or error}") from error
 
@@ -420,18 +420,9 @@ def _write(pixels: np.ndarray, path: Path) -> None:
     if not done:
         raise FilmError(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded")
     try:
-        _write_bytes(data.tobytes(), path)
+        atomic.write_bytes(path, data.tobytes())
     except OSError as error:
         raise FilmError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _write_bytes(data: bytes, path: Path) -> None:
-    partial_path = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        partial_path.write_bytes(data)
-        partial_path.replace(path)
-    finally:
-        partial_path.unlink(missing_ok=True)
 
 
 def _clear(folder: Path) -> None:
@@ -439,7 +430,7 @@ def _clear(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
-            if _OURS.fullmatch(path.name):
+            if _OURS.fullmatch(path.name) or atomic.is_partial(path.name):
                 path.unlink()
     except OSError as error:
         raise FilmError(f"{folder} cannot be written to: {error.strerror or error}") from error
@@ -467,11 +458,11 @@ def _show(
     console.print(table)
     for source, reason in failed:
         _console(stderr=True).print(f"{source}: {reason}", soft_wrap=True)
-    files = [output / frame["file"] for report in reports.values() for frame in report.frames]
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    frames = [output / frame["file"] for report in reports.values() for frame in report.frames]
+    size = sum(file.stat().st_size for file in frames if file.is_file())
     decoded = sum(report.decoded for report in reports.values())
     console.print(
-        f"{len(files):,} of {decoded:,} frames kept, {size / 1e6:,.0f} MB -> {str(output).rstrip(os.sep)}{os.sep}",
+        f"{len(frames):,} of {decoded:,} frames kept, {size / 1e6:,.0f} MB -> {str(output).rstrip(os.sep)}{os.sep}",
         soft_wrap=True,
     )
 
@@ -484,22 +475,17 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 def _write_sheet(output: Path, reports: Mapping[str, FilmReport]) -> None:
-    files = [(name, output / frame["file"]) for name, report in sorted(reports.items()) for frame in report.frames]
-    files = [(name, file) for name, file in files if file.is_file()]  # the user may have moved some
-    chosen = [files[i][1] for i in spread([name for name, _ in files], _SHEET_PICTURES)]
+    frames = [(name, output / frame["file"]) for name, report in sorted(reports.items()) for frame in report.frames]
+    frames = [(name, file) for name, file in frames if file.is_file()]  # the user may have moved some
+    chosen = [frames[i][1] for i in spread([name for name, _ in frames], _SHEET_PICTURES)]
     try:
-        pictures = [_thumbnail(path) for path in chosen]
+        pictures = [np.asarray(fit_cell(reader.read(path).pixels, _SHEET_CELL)) for path in chosen]
         rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
         if rows:
-            _write(contact_sheet(rows, titles=())[..., ::-1], output / SHEET)
+            _write(contact_sheet(rows, titles=(), cell=_SHEET_CELL)[..., ::-1], output / SHEET)
         else:
             (output / SHEET).unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
     except OSError as error:
         raise ArgumentError(f"{output / SHEET} cannot be made: {error.strerror or error}") from error
-
-
-def _thumbnail(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        # With the gap, no more of a JPEG is decoded than that size takes.
-        image.thumbnail((256, 256), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        return np.asarray(image.convert("RGB"))
+    except PhotographError as error:
+        raise ArgumentError(f"{output / SHEET} cannot be made: {error}") from error

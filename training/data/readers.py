@@ -15,12 +15,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from training.data.folder import SUFFIXES
+from media import files
+from media.formats import TRAINING_SUFFIXES as SUFFIXES
 from zoo.errors import DataError
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ARCHIVES = (*TARS, ".zip")
 TFDS = "tfds:"
+WANTED = (*SUFFIXES, *ARCHIVES)
 LARGEST = 1 << 30  # bytes of one file; what is larger is not a photograph, and is not taken into memory
 # What is raised where a file or a member of an archive cannot be read.
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
@@ -95,34 +97,26 @@ def open_source(name: str, tfds_dir: Path | None = None) -> Source:
 
 
 def _of_folder(folder: Path) -> Source:
-    digest, files, pictures = hashlib.sha256(), 0, 0
+    digest, count, pictures = hashlib.sha256(), 0, 0
     for path in _walk(folder):
         stat = path.stat()
         digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="replace"))
-        files += 1
+        count += 1
         pictures += not _is_archive(path.name)
-    if not files:
+    if not count:
         content = "no image file and no archive" if any(folder.iterdir()) else "nothing"
         raise DataError(f"{folder} holds {content}: photographs ({', '.join(sorted(SUFFIXES))}) are needed")
-    state = {"kind": "folder", "files": files, "sha256": digest.hexdigest()}
-    return Source(str(folder), state, lambda: _in_folder(folder), pictures if pictures == files else None)
+    state = {"kind": "folder", "files": count, "sha256": digest.hexdigest()}
+    return Source(str(folder), state, lambda: _in_folder(folder), pictures if pictures == count else None)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """The image files and archives of a folder and its sub-folders; hidden ones are left out."""
-    folders, files = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            elif (_is_image(entry.name) or _is_archive(entry.name)) and entry.is_file():
-                files.append(entry.name)
-    for name in sorted(files):
-        yield folder / name
-    for name in sorted(folders):
-        yield from _walk(folder / name)
+    """The image files and archives of a folder and its sub-folders; see `media.files.walk`."""
+    for entry in files.walk(folder, WANTED):
+        if entry.error:
+            raise DataError(f"{entry.path}: {entry.error}")
+        if entry.path.is_file():
+            yield entry.path
 
 
 def _in_folder(folder: Path) -> Iterator[Item]:
@@ -147,10 +141,6 @@ def _bounded(path: Path) -> Callable[[], bytes]:
 # === Archives ===
 
 
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
-
-
 def _is_archive(name: str) -> bool:
     return name.lower().endswith(ARCHIVES)
 
@@ -168,7 +158,11 @@ def _zip_count(path: Path) -> int | None:
             names = archive.namelist()
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    return None if any(name.lower().endswith(TARS) for name in names) else sum(map(_is_wanted, names))
+    return (
+        None
+        if any(name.lower().endswith(TARS) for name in names)
+        else sum(files.is_wanted(name, WANTED) for name in names)
+    )
 
 
 def _of_archive(path: Path) -> Iterator[Item]:
@@ -224,7 +218,7 @@ def _in_tar(file: IO[bytes]) -> Iterator[Member]:
     with tarfile.open(fileobj=file, mode="r|*") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # millions of them would fill the memory
-            if member.isreg() and _is_wanted(member.name):
+            if member.isreg() and files.is_wanted(member.name, WANTED):
                 yield member.name, member.size, partial(_in_tar_file, archive, member)
 
 
@@ -237,14 +231,8 @@ def _in_tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]
 def _in_zip(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            if not member.is_dir() and _is_wanted(member.filename):
+            if not member.is_dir() and files.is_wanted(member.filename, WANTED):
                 yield member.filename, member.file_size, partial(archive.open, member)
-
-
-def _is_wanted(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith(".") and part not in (".", "..") or part == "__MACOSX" for part in parts)
-    return not hidden and (_is_image(name) or _is_archive(name))
 
 
 # === tensorflow-datasets ===

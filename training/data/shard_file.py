@@ -1,15 +1,14 @@
 """Writing one shard, and the files beside it, so that each is complete or not there."""
 
 import json
-import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from media import atomic
 from training.data import records
 from training.data.encoding import Checked, Origin
 from training.data.records import FOOTER, HEADER, ROW
@@ -19,7 +18,7 @@ class ShardFile:
     """A shard that is being written, under another name until it is complete."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.part = path, path.with_suffix(".part")
+        self.path, self.part = path, atomic.partial_name(path)
         self.writer = tf.io.TFRecordWriter(str(self.part))
         self.rows: list[tuple[Any, ...]] = []
         self.bytes = 0
@@ -36,12 +35,10 @@ class ShardFile:
     def finish(self) -> dict[str, Any]:
         """Writes what is left, and its rows, and gives it its name; what index.json says of the shard."""
         self.writer.close()
-        with self.part.open("rb") as file:
-            os.fsync(file.fileno())
         if self.part.stat().st_size != self.bytes:
             raise OSError(f"{self.part.stat().st_size} of {self.bytes} bytes were written to {self.part}")
         write_array(self.path.with_suffix(".npy"), np.array(self.rows, ROW))
-        self.part.replace(self.path)
+        atomic.put_in_place(self.part, self.path, durable=True)
         return {
             "file": self.path.name,
             "count": len(self.rows),
@@ -58,18 +55,10 @@ class ShardFile:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a file beside and renames it into place, once it is on the disk."""
-    _write_whole(path, lambda file: file.write(json.dumps(content, indent=1).encode()))
+    atomic.write_text(path, json.dumps(content, indent=1), durable=True)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """As `write_json`, a .npy file."""
-    _write_whole(path, lambda file: np.save(file, array))
-
-
-def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with atomic.replacing(path, durable=True) as partial:
+        np.save(partial, array)

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from media import atomic
+from media.files import check_folder
 from training.data import records
 from training.data.encoding import Checked, Origin, check_all, items_of
 from training.data.perceptual_hash import BITS, FARTHEST, HashIndex
@@ -153,15 +155,16 @@ class _Writing:
             state = _State(**json.loads(path.read_text()))
             _check_same(self.out, state.settings, settings)
         else:
-            ours = path.with_name(f"{path.name}.part")  # of a command that was stopped at once
-            if self.out.exists() and (not self.out.is_dir() or any(file != ours for file in self.out.iterdir())):
+            check_folder(self.out)
+            if self.out.exists() and not all(atomic.is_partial(file.name) for file in self.out.iterdir()):
                 raise DataError(f"{self.out} holds other files: name a folder that is new or empty")
             self.out.mkdir(parents=True, exist_ok=True)
             state = _State(settings)
             write_json(path, vars(state))
         kept = {shard["file"] for shards in state.shards.values() for shard in shards}
         for file in self.out.iterdir():
-            if file.suffix in (".part", ".tfrecord", ".npy") and f"{file.stem}.tfrecord" not in kept:
+            ours = file.suffix in (".tfrecord", ".npy") and f"{file.stem}.tfrecord" not in kept
+            if ours or atomic.is_partial(file.name):  # of a command that was stopped at once
                 file.unlink()
         with (self.out / "left_out.tsv").open("ab") as left_out:
             left_out.truncate(state.left_out)

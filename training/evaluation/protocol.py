@@ -24,10 +24,13 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import rgb2lab
 
 import zoo
-from training.data.folder import decode, image_files
+from media import reader
+from media.files import PER_IMAGE, SHEET
+from media.photograph import gray_of
+from training.data.folder import image_files
 from training.data.sampling import spread
 from training.evaluation import metrics
 from training.evaluation.tables import (
@@ -137,19 +140,7 @@ def read_picture(path: Path, size: int) -> Pixels:
     Raises:
         PhotographError: the file is not an image, is damaged, or is too large to be one in good faith.
     """
-    try:
-        picture = decode(path.read_bytes())
-    except (OSError, PhotographError) as error:
-        raise PhotographError(f"{path}: {error}") from error
-    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
-
-
-def gray_of(rgb: Pixels) -> Pixels:
-    """The gray uint8 (..., H, W, 3), of equal channels, with the L nearest to that of sRGB (..., H, W, 3)."""
-    lab = rgb2lab(rgb)
-    lab[..., 1:] = 0.0
-    level = np.rint(255.0 * lab2rgb(lab)[..., 1:2]).astype(np.uint8)
-    return np.repeat(level, 3, axis=-1)
+    return np.asarray(reader.read(path).to_rgb().resize((size, size), Image.Resampling.LANCZOS))
 
 
 def main(
@@ -204,12 +195,12 @@ def main(
     if out is None:
         return
     out.mkdir(parents=True, exist_ok=True)
-    write_images(out / "per_image.csv", report, [path.relative_to(data).as_posix() for path in kept])
+    write_images(out / PER_IMAGE, report, [path.relative_to(data).as_posix() for path in kept])
     if set(classes) == {"."}:
         (out / "per_class.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
     else:
         write_classes(out / "per_class.csv", report, classes)
-    write_sheet(out / "sheet.jpg", gray, colorized, truth)
+    write_sheet(out / SHEET, gray, colorized, truth)
     append_result(out / "results.csv", preset, data, size, temperature, report)
 
 

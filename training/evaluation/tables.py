@@ -1,7 +1,6 @@
 """What an evaluation found, on the screen and in files."""
 
 import csv
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from media import atomic, files
 from media.sheets import contact_sheet
 from training.evaluation import metrics
 from zoo.errors import ArgumentError, PhotographError
@@ -117,8 +117,7 @@ def show(preset: str, data: Path, size: int, report: Report, left_out: Sequence[
 
 def check_folder(out: Path) -> None:
     """Raises ArgumentError if results cannot be written into the folder, before the work rather than after it."""
-    if out.exists() and not out.is_dir():
-        raise ArgumentError(f"{out} is a file: the folder to write to is needed")
+    files.check_folder(out)
     results = out / "results.csv"
     if not results.exists():
         return
@@ -209,12 +208,10 @@ def write_classes(path: Path, report: Report, classes: Sequence[str]) -> None:
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as stream:
+    with atomic.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(part, path)
 
 
 def write_sheet(path: Path, gray: Pixels, colorized: Pixels, truth: Pixels) -> None:
@@ -223,6 +220,5 @@ def write_sheet(path: Path, gray: Pixels, colorized: Pixels, truth: Pixels) -> N
     cells = [cell for triple in zip(gray, colorized, truth, strict=True) for cell in triple]
     rows = [cells[start : start + 3 * across] for start in range(0, len(cells), 3 * across)]
     sheet = contact_sheet(rows, titles=("gray", "colorized", "original") * across, cell=max(truth.shape[1], 96))
-    part = path.with_name(f".{path.name}.part")
-    Image.fromarray(sheet).save(part, format="JPEG", quality=92)
-    os.replace(part, path)
+    with atomic.replacing(path) as partial:
+        Image.fromarray(sheet).save(partial, format="JPEG", quality=92)

@@ -13,8 +13,9 @@ import tensorflow as tf
 from keras import ops
 
 import zoo
+from media import atomic
+from media.photograph import gray_of
 from media.sheets import contact_sheet
-from training.runs.run_folder import replace
 
 SECONDS_BETWEEN_LINES = 30  # where the output is not a terminal
 
@@ -124,7 +125,8 @@ class BestModel(keras.callbacks.Callback):
     def write(self, path: Path) -> None:
         """Saves the colorizer of the network as it is now, or leaves the old file as it is."""
         colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
-        replace(path, colorizer.save)
+        with atomic.replacing(path) as partial:
+            colorizer.save(partial)
 
 
 class Panels(keras.callbacks.Callback):
@@ -146,8 +148,7 @@ class Panels(keras.callbacks.Callback):
         """A contact sheet (H, W, 3) uint8 of the network as it is now, with cells of `cell` pixels."""
         colorizer = zoo.create_colorizer(self._network, self._size, saturation=self._saturation)
         colorized = ops.convert_to_numpy(colorizer(self._frames))
-        gray = np.repeat(self._frames.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
-        rows = list(zip(gray, colorized, self._frames, strict=True))
+        rows = list(zip(gray_of(self._frames), colorized, self._frames, strict=True))
         return contact_sheet(rows, titles=("gray", "colorized", "original"), cell=cell)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from media import atomic
 from training.loop.callbacks import BestModel
-from training.runs.run_folder import replace, writing
+from training.runs.run_folder import writing
 from zoo.errors import TrainingError
 
 KEPT_CHECKPOINTS = 2
@@ -163,7 +164,7 @@ def _repair_note(folder: Path, oldest_first: Sequence[str]) -> None:
         return
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
     lines += [f"all_model_checkpoint_timestamps: {i + 1}.0" for i in range(len(names))]
-    replace(note, lambda path: path.write_text("\n".join(lines) + "\n"))
+    atomic.write_text(note, "\n".join(lines) + "\n")
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

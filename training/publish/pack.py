@@ -5,9 +5,9 @@ colorzoo pack runs/color_unet_wide_scenes_v1 -o color_unet_wide_scenes_v1.keras 
 
 import dataclasses
 import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 import zoo
+from media import atomic, files
 from training import recipes
 from training.data.folder import image_files
 from training.evaluation.protocol import evaluate, read_picture
@@ -74,13 +75,12 @@ def pack(
         bias.assign(bias.numpy() + shift[0] - shift[1])
         used = rebalance_lambda
 
-    plain_path, packed_path = folder / f"part-{name}.keras", folder / f"part-{name}.zip"
-    zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
-    with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(packed_path, "w", compresslevel=9) as packed:
-        for item in plain.namelist():
-            packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
-    plain_path.unlink()
-    packed_path.replace(path)
+    with TemporaryDirectory() as scratch, atomic.replacing(path) as partial:
+        plain_path = Path(scratch, path.name)
+        zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
+        with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(partial, "w", compresslevel=9) as packed:
+            for item in plain.namelist():
+                packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
     return path, {
         "name": name,
         "architecture": recipe.architecture,
@@ -200,13 +200,9 @@ def _check_output(out: Path) -> None:
     if out.suffix != ".keras":
         raise ArgumentError(f"-o is {out}: the name of a .keras file is needed")
     for path in (out, out.with_suffix(".json"), out.with_suffix(".md")):
-        try:
-            path.lstat()
-        except FileNotFoundError:
-            continue
-        except OSError as error:  # a parent that is a file, or a name that is too long
-            raise ArgumentError(f"-o is {out}: {error.strerror}") from error
-        raise ArgumentError(f"{path} is there already, and presets never change: choose another name")
+        files.check_file(path)
+        if os.path.lexists(path):
+            raise ArgumentError(f"{path} is there already, and presets never change: choose another name")
 
 
 def _write_all(contents: Mapping[Path, bytes]) -> None:
@@ -215,7 +211,7 @@ def _write_all(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            run_folder.replace(path, partial(_write_bytes, content))
+            atomic.write_bytes(path, content)
             written.append(path)
     except BaseException as error:
         for done in written:
@@ -223,7 +219,3 @@ def _write_all(contents: Mapping[Path, bytes]) -> None:
         if isinstance(error, OSError):
             raise ArgumentError(f"{path} cannot be written: {error.strerror or error}") from error
         raise
-
-
-def _write_bytes(content: bytes, path: Path) -> None:
-    path.write_bytes(content)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from media import atomic, files
 from training import recipes
 from training.loop import warm_start
 from training.loop.inputs import prepare_photographs
@@ -33,6 +34,7 @@ def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, s
     """
     if out.suffix != ".npy":
         raise ArgumentError(f"-o is {out}: a prior is written as a .npy file")
+    files.check_file(out)
     settings = recipes.load(recipe, overrides)
     known = warm_start.read(settings.init).statistics if settings.init else None
     with TemporaryDirectory() as cache:
@@ -42,7 +44,6 @@ def main(recipe: str, data: Sequence[Path], out: Path, overrides: Mapping[str, s
         raise ArgumentError(f"{recipe} trains a {settings.architecture}, which has no classes of color")
     prior, centers = statistics["prior"], statistics["centers"]
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"part-{out.name}")
-    np.save(part, prior)
-    part.replace(out)
+    with atomic.replacing(out) as partial:
+        np.save(partial, prior)
     return Prior(prior, centers, len(photographs))

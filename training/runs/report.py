@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from media import atomic
 from training import recipes
 from training.data.datasets import Photographs
 from training.runs import curves, run_folder
@@ -81,7 +82,7 @@ def write(
     ]
     page = PAGE.format(title=_text(f"{name}: {folder.resolve().name}"), body="\n".join(body))
     # A browser needs UTF-8, and a name may be something else.
-    run_folder.write_text(folder / "report.html", page.encode(errors="backslashreplace").decode())
+    atomic.write_text(folder / "report.html", page.encode(errors="backslashreplace").decode())
 
 
 def _summary(recipe: Recipe) -> str:

@@ -21,7 +21,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from media import atomic
 from training.data.datasets import Photographs
 from training.recipes.renamed import with_current_names
 from training.systems.recipe import Recipe
@@ -53,17 +54,6 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write` with a temporary path and renames the file into place; deletes it if anything is raised."""
-    temporary = path.with_name(f"part-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Raises TrainingError if the folder is that of a run with another recipe."""
     settings = _settings(recipe)
@@ -81,21 +71,23 @@ def claim(
 ) -> None:
     """Writes the recipe, the photographs and the statistics of a run, and notes this start."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
-    write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
+    atomic.write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
+    atomic.write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
     sets = {"training": photographs} | ({"validation": held_out} if held_out else {})
     rows = (
         f"{kind}\t{digest}\t{name}\n"
         for kind, part in sets.items()
         for digest, name in zip(part.hashes, part.names, strict=True)
     )
-    # Row by row, since there may be millions.
-    replace(folder / "photographs.tsv", lambda path: _write_rows(path, rows))
-    write_text(
+    with atomic.replacing(folder / "photographs.tsv") as partial, partial.open("wb") as table:
+        # Row by row, since there may be millions; names of files that are not UTF-8 come as they are.
+        table.writelines(row.encode(errors="surrogateescape") for row in rows)
+    atomic.write_text(
         folder / "left_out.txt", "".join(f"{name}\t{why}\n" for part in sets.values() for name, why in part.left_out)
     )
     arrays: dict[str, Any] = dict(statistics)
-    replace(folder / "statistics.npz", lambda path: _savez(path, arrays))
+    with atomic.replacing(folder / "statistics.npz") as partial:
+        np.savez(partial, **arrays)
     with (folder / "starts.jsonl").open("a") as file:
         file.write(json.dumps(_start()) + "\n")
     for kind, part in sets.items():
@@ -159,7 +151,7 @@ def drop_rows(folder: Path, epoch: int) -> None:
         rows = list(csv.reader(path.read_text().splitlines()))
         # A full disk or a power cut may have torn the last row, which is then of a later epoch.
         kept = rows[:1] + [row for row in rows[1:] if len(row) == len(rows[0]) and int(row[0]) < epoch]
-        write_text(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
+        atomic.write_text(path, "".join(",".join(row) + "\r\n" for row in kept) if len(kept) > 1 else "")
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -230,19 +222,3 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file beside and renames it into place."""
-    # Names of files that are not UTF-8 come as they are.
-    replace(path, lambda temporary: temporary.write_bytes(text.encode(errors="surrogateescape")))
-
-
-def _write_rows(path: Path, rows: Iterable[str]) -> None:
-    with path.open("wb") as file:
-        file.writelines(row.encode(errors="surrogateescape") for row in rows)
-
-
-def _savez(path: Path, arrays: dict[str, Any]) -> None:
-    with path.open("wb") as file:  # given a path, NumPy would add a suffix
-        np.savez(file, **arrays)

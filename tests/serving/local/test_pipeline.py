@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media import photographs
-from media.photographs import Photograph
+from media.photograph import Photograph
+from media.reader import read
+from media.writer import write
 from serving.local import pipeline
 from serving.local.pipeline import Entry, FileResult, Prepared, colorize_files, find
 from zoo.errors import ArgumentError
@@ -151,7 +152,7 @@ def test_good_files_are_done_and_bad_ones_are_named(tmp_path: Path) -> None:
     assert sum(stub.batches) == 30 and max(stub.batches) <= 4
     written = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert written == [path.name for path in good]
-    red, green = photographs.read(tmp_path / "new" / "07.jpg").pixels[16, 40, :2]
+    red, green = read(tmp_path / "new" / "07.jpg").pixels[16, 40, :2]
     assert int(red) > int(green) + 60
 
 
@@ -159,9 +160,9 @@ def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
     deep = GRAY.astype(np.uint16) * 257 - 3 * (GRAY > 9).astype(np.uint16)
     before = Photograph(deep, deep[::-1], None, (600.0, 600.0), "TIFF")
     (tmp_path / "sub").mkdir()
-    photographs.write(before, tmp_path / "sub" / "a.tif")
+    write(before, tmp_path / "sub" / "a.tif")
     colorize_files(find([tmp_path / "sub"], output=tmp_path / "new"), tmp_path / "new", Stub())
-    after = photographs.read(tmp_path / "new" / "a.tif")
+    after = read(tmp_path / "new" / "a.tif")
     np.testing.assert_array_equal(after.pixels[..., 0], deep)
     np.testing.assert_array_equal(after.alpha, deep[::-1])
     assert after.dpi == pytest.approx((600, 600))
@@ -184,7 +185,7 @@ def test_sheets(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GRAY, GRAY // 2, GRAY // 3])).save(tmp_path / "color.png")
     entries = find([gray, tmp_path / "color.png"], output=tmp_path / "new", compare=True)
     colorize_files(entries, tmp_path / "new", Stub())
-    widths = [photographs.size(tmp_path / "new" / f"{name}-compare.jpg")[0] for name in ("gray", "color")]
+    widths = [read(tmp_path / "new" / f"{name}-compare.jpg").pixels.shape[1] for name in ("gray", "color")]
     assert widths == [8 + 2 * 520, 8 + 3 * 520]
 
 
@@ -257,7 +258,7 @@ def test_an_interrupted_run_leaves_only_finished_files(tmp_path: Path) -> None:
         colorize_files(entries, tmp_path / "new", Stub(), batch=2, jobs=2, progress=interrupt)
     written = sorted((tmp_path / "new").iterdir())
     assert {result.output for result in done} <= set(written)
-    assert all(photographs.read(path).pixels.shape == (32, 48, 3) for path in written)
+    assert all(read(path).pixels.shape == (32, 48, 3) for path in written)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
     again = colorize_files(entries, tmp_path / "new", Stub())
     assert [result.status for result in again].count("skipped") == len(written)

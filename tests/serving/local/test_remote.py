@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 import zoo
 from colorzoo.app import app
-from media import photographs
-from media.photographs import Photograph
+from media.photograph import Photograph, eight_bits
+from media.reader import PhotographFile, read
+from media.writer import write
 from serving.client import ColorizeClient
 from serving.local import pipeline
 from serving.local.pipeline import FileResult, find
@@ -58,8 +59,8 @@ def test_a_folder(run: Callable[..., Any], old: Path) -> None:
         assert (done.exit_code, done.stderr) == (0, "")
         assert done.stdout == f"4 colorized, 0 skipped, 0 failed -> {new}/\n"
         for name in ("a.png", "b.tif", "c.png"):
-            np.testing.assert_array_equal(photographs.read(new / name).pixels, tinted(np.dstack([GRAY] * 3)))
-        np.testing.assert_array_equal(photographs.read(new / "deeper" / "d.png").pixels, tinted(COLOR))
+            np.testing.assert_array_equal(read(new / name).pixels, tinted(np.dstack([GRAY] * 3)))
+        np.testing.assert_array_equal(read(new / "deeper" / "d.png").pixels, tinted(COLOR))
         assert server.predicted == 4
         assert run(*command).stdout.startswith("0 colorized, 4 skipped, 0 failed")
         assert server.predicted == 4
@@ -79,29 +80,29 @@ def test_formats_and_sheets(run: Callable[..., Any], old: Path) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bits_of_gray_are_kept(suffix: str, tmp_path: Path) -> None:
     source = tmp_path / f"deep{suffix}"
-    photographs.write(Photograph(DEEP, None, None, (300, 300), "PNG"), source)
+    write(Photograph(DEEP, None, None, (300, 300), "PNG"), source)
     with standing_in() as server:
         (result,) = through(server, [source], tmp_path / "new")
     assert result.status == "done", result.reason
-    found = photographs.read(result.output)
+    found = read(result.output)
     assert found.pixels.dtype == np.uint16 and found.dpi == pytest.approx((300, 300), abs=0.1)
     # The server gives the gray that it gets as red and green; so nothing at all may be lost.
     np.testing.assert_array_equal(found.pixels[..., :2], np.dstack([DEEP] * 2))
-    eight = photographs.eight_bits(DEEP).astype(np.int32)
+    eight = eight_bits(DEEP).astype(np.int32)
     expected = (eight - eight // 4) * 257 + (DEEP - eight * 257)
     np.testing.assert_array_equal(found.pixels[..., 2], expected.clip(0, 65535))
 
 
 def test_16_bits_of_color_keep_their_brightness(tmp_path: Path) -> None:
     source, pixels = tmp_path / "deep.png", np.stack([DEEP, DEEP // 2, DEEP // 3], axis=-1)
-    photographs.write(Photograph(pixels, None, None, None, "PNG"), source)
+    write(Photograph(pixels, None, None, None, "PNG"), source)
     with standing_in() as server:
         (result,) = through(server, [source], tmp_path / "new")
-    eight = photographs.eight_bits(pixels).astype(np.int32)
+    eight = eight_bits(pixels).astype(np.int32)
     left_out = (pixels - 257 * eight) @ np.array([0.2126, 0.7152, 0.0722])
     answer = tinted(eight.astype(np.uint8)).astype(np.int32)
     expected = (257 * answer + left_out[..., None]).clip(0, 65535)
-    np.testing.assert_allclose(photographs.read(result.output).pixels, expected, atol=0.51)
+    np.testing.assert_allclose(read(result.output).pixels, expected, atol=0.51)
 
 
 def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GRAY, alpha]), "LA").save(source, exif=exif, dpi=(200, 200))
     with standing_in() as server:
         (result,) = through(server, [source], tmp_path / "new")
-    before, after = photographs.read(source), photographs.read(result.output)
+    before, after = read(source), read(result.output)
     assert before.pixels.shape == (48, 32)
     np.testing.assert_array_equal(after.pixels, tinted(np.dstack([before.pixels] * 3)))
     assert before.alpha is not None and after.alpha is not None
@@ -187,15 +188,15 @@ def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path, monkey
             context.abort(grpc.StatusCode.UNAVAILABLE, "going\naway")
         return colorized(request, context)
 
-    calls, reads, read = itertools.count(), itertools.count(), photographs.read
+    calls, reads, decode = itertools.count(), itertools.count(), PhotographFile.read
 
-    def counted(path: Path) -> Photograph:
+    def counted(file: PhotographFile) -> Photograph:
         next(reads)
-        return read(path)
+        return decode(file)
 
     options = ("--model", MODEL, "-o", new, "--retries", 1)
     with standing_in(dying) as server, monkeypatch.context() as patched:
-        patched.setattr(photographs, "read", counted)
+        patched.setattr(PhotographFile, "read", counted)
         done = run(old, "--server", server.address, *options)
     assert done.exit_code == 1
     assert done.stderr.startswith(f"colorzoo: {server.address}: {MODEL}: the server cannot be reached")
@@ -205,7 +206,7 @@ def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path, monkey
     assert len(finished) == 10
     for path in finished:
         np.testing.assert_array_equal(
-            photographs.read(path).pixels, tinted(np.dstack([GRAY[: int(path.stem) + 2]] * 3)), err_msg=path.name
+            read(path).pixels, tinted(np.dstack([GRAY[: int(path.stem) + 2]] * 3)), err_msg=path.name
         )
     with standing_in() as server:
         done = run(old, "--server", server.address, *options)

@@ -75,7 +75,8 @@ def test_left_out(tmp_path: Path) -> None:
     assert reasons.pop("broken.jpg").startswith("cannot be read: ")
     assert reasons == {
         "gray1.png": "gray", "gray3.png": "gray", "sepia.jpg": "toned",
-        "empty.png": "not an image", "text.png": "not an image",
+        "empty.png": "cannot be read: is empty",
+        "text.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF",
     }  # fmt: skip
 
 
@@ -256,7 +257,7 @@ def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
 
     changed.write_bytes(b"garbage")
     after = prepare([folder], SIZE, tmp_path / "cache")
-    assert after.left_out == [(str(changed), "not an image")]
+    assert after.left_out == [(str(changed), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF")]
     assert after.names == before.names[1:]
     np.testing.assert_array_equal(after.frames, before.frames[1:])
 

@@ -5,12 +5,14 @@ import json
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from media import atomic, reader
 from media.films import SMALL, Film
 from tests.films import pan, write_film
 from tests.photographs import color_field
@@ -384,7 +386,7 @@ def test_an_interrupted_film_is_begun_again_without_stale_frames(
         patch.setattr(Film, "full", interrupted)
         main([str(film)], out, threshold=1)
     assert 1 < len(frame_files(out)) < 10
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob(".*.part*"))
     (out / "a" / ".0123.part").write_text("what a power cut leaves")
     (out / "a" / "notes.txt").write_text("not ours")
     main([str(film)], out, overwrite=True)
@@ -489,15 +491,15 @@ def test_a_full_disk_is_a_reason_and_the_film_is_begun_again(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    write = frames._write_bytes
+    write = atomic.write_bytes
 
-    def full(data: bytes, path: Path) -> None:
+    def full(path: Path, data: bytes, **options: bool) -> None:
         if "0000007" in path.name:
             raise OSError(28, "No space left on device")
-        write(data, path)
+        write(path, data, **options)
 
     with monkeypatch.context() as patch, pytest.raises(FilmError):
-        patch.setattr(frames, "_write_bytes", full)
+        patch.setattr(atomic, "write_bytes", full)
         main([str(film)], out, threshold=1)
     assert "0000007.jpg cannot be written: No space left on device" in capsys.readouterr().err
     assert not report_of(out)["a"]["complete"]
@@ -584,7 +586,7 @@ def test_windows_of_full_hd_and_4k_hardly_repeat(
     names = [str(tmp_path / name) for name in "ab"]
     for name in names:
         Path(name).touch()
-    monkeypatch.setattr("training.data.datasets.decode", lambda _: picture)
+    monkeypatch.setattr(reader, "read", lambda _: SimpleNamespace(to_rgb=lambda: picture))
     photographs = Photographs(
         np.zeros((2, 64, 64, 3), np.uint8),
         np.full((2, 2), 64, np.int32),

@@ -10,10 +10,11 @@ from PIL import Image, ImageCms
 from skimage.color import rgb2lab
 
 import zoo
+from media.photograph import gray_of
 from media.sheets import contact_sheet
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
-from training.evaluation.protocol import evaluate, gray_of, main, read_picture
+from training.evaluation.protocol import evaluate, main, read_picture
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 

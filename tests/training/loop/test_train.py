@@ -118,7 +118,9 @@ def test_files_of_a_run(finished: Path, photos: Path) -> None:
         "log.csv", "times.csv", "report.html", "best.keras", "last.keras", "checkpoints", "tensorboard", "cache",
     }  # fmt: skip
     assert json.loads((finished / "recipe.json").read_text())["filters"] == [4, 8]
-    assert (finished / "left_out.txt").read_text() == (f"{photos / 'train' / 'coast' / 'broken.jpg'}\tnot an image\n")
+    assert (finished / "left_out.txt").read_text() == (
+        f"{photos / 'train' / 'coast' / 'broken.jpg'}\tcannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF\n"
+    )
     assert len(list((finished / "checkpoints").glob("*.index"))) == checkpoints.KEPT_CHECKPOINTS
 
 
@@ -142,7 +144,7 @@ def test_times_and_report(finished: Path) -> None:
         NAME,
         "images/s",
         "<td>plateau_patience</td>",
-        "not an image",
+        "is not a JPEG, PNG",
         "14 photographs",
         "Photographs of the validation set",
     ):

@@ -1,0 +1,75 @@
+"""Writing beside and renaming: a file or folder is there as a whole, or as it was before.
+
+What is being written has a hidden name, `.HEX.part` and the suffix of the file, in the same folder, since a rename
+works only within a file system. Where a process is killed, that is what remains.
+"""
+
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PARTIAL = re.compile(r"\.[0-9a-f]+\.part(\.\w+)?")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
+    """A name to write a file to, which takes the place of `path` at the end, or is deleted if anything is raised.
+
+    Args:
+        durable: Whether the content must be on the disk before the file is renamed, so that not even a power cut
+            leaves a file with its name and without its content.
+    """
+    partial = partial_name(path)
+    try:
+        yield partial
+        put_in_place(partial, path, durable=durable)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def partial_name(path: str | os.PathLike[str]) -> Path:
+    """A name for a file that is written bit by bit and given to `put_in_place` at the end."""
+    path = Path(path)
+    return path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
+
+
+def put_in_place(partial: Path, path: str | os.PathLike[str], *, durable: bool = False) -> None:
+    """Rename a file that is complete, as at the end of `replacing`."""
+    if durable:
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = False) -> None:
+    """Write a whole file; see `replacing`."""
+    with replacing(path, durable=durable) as partial:
+        partial.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+    """Write a whole file in UTF-8 with the line ends that `text` has; see `replacing`.
+
+    Bytes that no encoding has, as in file names, are written as they are.
+    """
+    write_bytes(path, text.encode(errors="surrogateescape"), durable=durable)
+
+
+@contextmanager
+def building(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, to fill and to rename into its place; deleted at the end if it was not renamed."""
+    partial = parent / f".{uuid.uuid4().hex}.part"
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file or folder of this name is what a killed process left."""
+    return _PARTIAL.fullmatch(name) is not None

@@ -1,0 +1,127 @@
+"""The table of image formats: what each can hold, and who reads and writes it.
+
+A new format is a new row. Suffixes, what a file is recognized by, the formats that results can be written in and
+those that training reads all follow from the table.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    TiffTags,
+    WebPImagePlugin,
+)
+from PIL.Image import core  # type: ignore[attr-defined]
+
+from media import encoders
+from media.encoders import Encoder
+
+DEFAULT = "PNG"  # for what has no format of its own to be written in: it is lossless and keeps everything
+
+
+class _Tiff(TiffImagePlugin.TiffImageFile):
+    """A TIFF without Pillow's size limit, which warns at half of ours, and not yet turned upright."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:
+            self.im = core.new(self.mode, self._tile_size)
+        super().load_prepare()
+
+    def load_end(self) -> None:
+        # Pillow would turn the picture here, and give it up if its EXIF is damaged; the reader turns all formats
+        # alike. EXIF is read now, since Pillow lets go of the file after this.
+        self._size = self._tile_size
+        with suppress(Exception):
+            exif = self.getexif()
+            for tag in TiffTags.TAGS_V2_GROUPS:
+                if tag in exif:
+                    exif.get_ifd(tag)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row of the table.
+
+    Attributes:
+        name: As Pillow and users call it.
+        suffixes: Of file names, in small letters; results get the first.
+        magic: Matches the first bytes of such a file.
+        open: From an open file to Pillow's image, its header read. Rather than Image.open: so the formats are those
+            that are tested, and the size limit is ours; Pillow's own is a warning and belongs to the whole process.
+        encode: From pixels to the bytes of a file; None if the format is only read.
+        max_side: Longest side in pixels that it can hold.
+        alpha: Whether it holds transparency.
+        deep: Whether it holds 16 bits per channel.
+        exif: Whether it holds EXIF.
+        training: Whether such files are looked for in folders of training photographs.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    magic: re.Pattern[bytes]
+    open: Callable[[IO[bytes]], ImageFile.ImageFile]
+    encode: Encoder | None
+    max_side: int = 2**31 - 1
+    alpha: bool = False
+    deep: bool = False
+    exif: bool = False
+    training: bool = True
+
+    @property
+    def result(self) -> bool:
+        """Whether colorized photographs are written in it: whoever has a BMP loses nothing by a PNG."""
+        return self.encode is not None and self.exif
+
+
+def _magic(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern, re.DOTALL)
+
+
+FORMATS: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format(
+            "JPEG", (".jpg", ".jpeg", ".jpe"), _magic(rb"\xff\xd8\xff"), JpegImagePlugin.jpeg_factory, encoders.jpeg,
+            max_side=65_500, exif=True,
+        ),
+        Format(
+            "PNG", (".png",), _magic(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile, encoders.png,
+            alpha=True, deep=True, exif=True,
+        ),
+        Format(
+            "TIFF", (".tif", ".tiff"), _magic(rb"II\*\0|MM\0\*"), _Tiff, encoders.tiff,
+            alpha=True, deep=True, exif=True,
+        ),
+        Format(
+            "WEBP", (".webp",), _magic(rb"RIFF....WEBP"), WebPImagePlugin.WebPImageFile, encoders.webp,
+            max_side=16_383, alpha=True, exif=True,
+        ),
+        Format("BMP", (".bmp",), _magic(rb"BM"), BmpImagePlugin.BmpImageFile, encoders.bmp),
+        # 256 colors are too few to learn from.
+        Format("GIF", (".gif",), _magic(rb"GIF8"), GifImagePlugin.GifImageFile, None, training=False),
+    )
+}  # fmt: skip
+"""Name -> row."""
+
+SUFFIXES = {suffix: row for row in FORMATS.values() for suffix in row.suffixes}
+"""Suffix of a file name, in small letters -> row."""
+
+TRAINING_SUFFIXES = frozenset(suffix for suffix, row in SUFFIXES.items() if row.training)
+"""Suffixes of the files that are looked for in folders of training photographs."""
+
+RESULTS = {row.name.lower(): row.suffixes[0] for row in FORMATS.values() if row.result}
+"""Format that colorized photographs can be written in, in small letters -> suffix of their files."""
+
+
+def recognize(head: bytes) -> Format | None:
+    """The format of a file by its first 16 bytes."""
+    return next((row for row in FORMATS.values() if row.magic.match(head)), None)

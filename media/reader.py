@@ -1,0 +1,314 @@
+"""One reader of photographs, for the command line, training, evaluation and the checks of servers alike.
+
+What the many kinds of files mean is settled here, once: everything that is read, from a path or from bytes, arrives
+upright, in gray or sRGB, with 8 or 16 bits, together with its transparency, its resolution and its EXIF.
+
+Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decodes that.
+"""
+
+import io
+import os
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
+
+from media import tags
+from media.formats import DEFAULT, FORMATS, recognize
+from media.photograph import Photograph, eight_bits
+from zoo.errors import PhotographError
+
+MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
+
+Source = str | os.PathLike[str] | bytes
+"""A path, or the content of a file."""
+
+
+def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
+    """Read one photograph, of any format in `media.formats`, as upright gray or sRGB.
+
+    The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK) becomes
+    sRGB; color with 16 bits per channel and a profile other than sRGB comes out with 8. CMYK without a
+    profile, palettes and bilevel pictures are expanded. Of a multi-picture JPEG (MPO) the first is read.
+    EXIF or a profile that is damaged is ignored.
+
+    Args:
+        source: A path or the bytes of a file.
+        max_pixels: Largest width x height; it is compared with the header, before anything is decoded.
+
+    Raises:
+        PhotographError: the file cannot be opened, is empty, damaged or truncated, has several pages or is
+            animated, has more than `max_pixels`, has floating-point samples, or is in none of the formats. The text
+            begins with the path, if that was given.
+    """
+    with PhotographFile(source, max_pixels=max_pixels) as file:
+        return file.read()
+
+
+class PhotographFile:
+    """A photograph that is opened, so that its size is known, and not yet decoded; a context manager.
+
+    Attributes:
+        width, height: In pixels, as the header has them.
+
+    Raises:
+        PhotographError: as `read`.
+    """
+
+    def __init__(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> None:
+        self._prefix = "" if isinstance(source, bytes) else f"{os.fspath(source)}: "
+        try:
+            self._file: IO[bytes] = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+        except (OSError, ValueError) as error:  # the latter for a name with a null character
+            raise PhotographError(f"{self._prefix}cannot be opened: {os_reason(error)}") from error
+        try:
+            self._image = self._open_image()
+            self.width, self.height = self._image.size
+            if self.width * self.height > max_pixels:
+                raise self._error(f"is {self.width} x {self.height} pixels; the limit is {max_pixels} pixels")
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "PhotographFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self) -> Photograph:
+        """Decode it, once."""
+        try:
+            return _decode(self._image, self._file)
+        except _UnusableError as error:
+            raise self._error(str(error)) from error
+        except MemoryError:
+            raise self._error(f"{self.width} x {self.height} pixels do not fit into memory") from None
+        except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+            raise self._error(f"is damaged or truncated ({_first_line(error)})") from error
+
+    def _open_image(self) -> ImageFile.ImageFile:
+        try:
+            head = self._file.read(16)
+            self._file.seek(0)
+        except OSError as error:
+            raise self._error(f"cannot be read: {os_reason(error)}") from error
+        if not head:
+            raise self._error("is empty")
+        format = recognize(head)
+        if format is None:
+            *names, last = FORMATS
+            raise self._error(f"is not a {', '.join(names)} or {last}")
+        try:
+            return format.open(self._file)
+        except Image.DecompressionBombError as error:
+            raise self._error(f"has too many pixels ({_first_line(error)})") from error
+        except Exception as error:  # as in read
+            raise self._error(f"its header is damaged ({_first_line(error)})") from error
+
+    def _error(self, reason: str) -> PhotographError:
+        return PhotographError(f"{self._prefix}{reason}")
+
+
+class _UnusableError(Exception):
+    """A reason why a file that can be decoded is not a photograph that can be read."""
+
+
+def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
+    _refuse_sequences(image)
+    # First, since what is loaded has no tiles.
+    deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+    image.load()
+    orientation = _orientation(image)
+    dpi = _dpi(image)
+    pixels, alpha = _deep_samples(file) if deep else _samples(image)
+    pixels = _to_srgb(pixels, image)
+    if alpha is not None and pixels.dtype == np.uint8:
+        alpha = eight_bits(alpha)
+    # OpenCV has turned a TIFF, and no other format.
+    turned = 1 if deep and image.format == "TIFF" else orientation
+    upright = _upright(pixels, turned)
+    if dpi is not None and orientation >= 5:
+        dpi = (dpi[1], dpi[0])
+    format = "JPEG" if image.format == "MPO" else str(image.format)
+    return Photograph(
+        pixels=upright,
+        alpha=None if alpha is None else _upright(alpha, turned),
+        exif=_carried_exif(image, upright.shape[1], upright.shape[0]),
+        dpi=dpi,
+        format=format if FORMATS[format].encode else DEFAULT,
+    )
+
+
+def _refuse_sequences(image: ImageFile.ImageFile) -> None:
+    frames = int(getattr(image, "n_frames", 1))
+    if frames == 1 or image.format == "MPO":
+        return
+    if image.format == "TIFF":
+        raise _UnusableError(f"has {frames} pages; split it into one file per page")
+    raise _UnusableError(f"is animated, with {frames} frames; only still pictures are read")
+
+
+def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gray (H, W) or RGB (H, W, 3) as stored, CMYK and Lab converted, and the alpha."""
+    mode = image.mode
+    if mode == "F":
+        raise _UnusableError("holds floating-point samples, which have no fixed white; save it with 16 bits")
+    if mode.startswith("I"):
+        deep = np.asarray(image)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise _UnusableError("holds samples of 32 bits; save it with 16 bits")
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(tags.PHOTOMETRIC) == 0:
+            deep = 65535 - deep  # 0 is white, which Pillow heeds with 8 bits only
+        transparent = image.info.get("transparency")
+        alpha = np.where(deep == transparent, 0, 65535).astype(np.uint16) if isinstance(transparent, int) else None
+        return deep.astype(np.uint16), alpha
+    if mode == "CMYK":
+        profile = _profile(image)
+        image = (profile and _through_profile(image, profile)) or image.convert("RGB")
+    elif mode == "LAB":
+        to_rgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+        image = ImageCms.applyTransform(image, to_rgb) or image
+    elif mode in ("PA", "RGBa") or (mode in ("P", "RGB") and "transparency" in image.info):
+        image = image.convert("RGBA")
+    elif mode == "La" or (mode in ("1", "L") and "transparency" in image.info):
+        image = image.convert("LA")
+    elif mode == "1":
+        image = image.convert("L")
+    elif mode not in ("L", "LA", "RGB", "RGBA"):
+        image = image.convert("RGB")
+    values = np.asarray(image)
+    if image.mode == "LA":
+        return values[..., 0], values[..., 1]
+    if image.mode == "RGBA":
+        return values[..., :3], values[..., 3]
+    return values, None
+
+
+def _deep_samples(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same of a file with several channels of 16 bits; a TIFF arrives upright."""
+    file.seek(0)
+    values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        raise _UnusableError("its 16-bit samples cannot be decoded; save it with 8 bits")
+    if values.ndim == 2:
+        return values, None
+    alpha = values[..., 3] if values.shape[2] == 4 else None
+    return values[..., 2::-1], alpha
+
+
+def _to_srgb(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Apply the embedded profile to gray (H, W) or RGB (H, W, 3); one that does not fit is ignored."""
+    profile = _profile(image)
+    if profile is None or image.mode in ("CMYK", "LAB"):
+        return pixels
+    if pixels.ndim == 3:
+        converted = _through_profile(Image.fromarray(eight_bits(pixels)), profile)
+        return pixels if converted is None else np.asarray(converted)
+    # A gray profile is one curve, so that 256 points of it serve 16 bits too.
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    converted = _through_profile(ramp, profile) or _through_profile(ramp.convert("RGB"), profile)
+    if converted is None:
+        return pixels
+    curve = np.asarray(converted)[0, :, 1]
+    if pixels.dtype == np.uint8:
+        return np.asarray(curve[pixels])
+    levels = np.interp(np.arange(65536), np.arange(256) * 257, curve.astype(np.float64) * 257)
+    return np.asarray(np.rint(levels).astype(np.uint16)[pixels])
+
+
+def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The embedded profile, if it can be parsed and is not sRGB itself."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        return None if "sRGB" in str(profile.profile.profile_description) else profile
+    except Exception:  # viewers, too, show a picture with a damaged profile as if it had none
+        return None
+
+
+def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
+    """`image` (mode L, RGB or CMYK) in sRGB, or None if the profile is for another kind of picture."""
+    spaces = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+    try:
+        if str(profile.profile.xcolor_space).strip() != spaces[image.mode]:
+            return None
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+        return ImageCms.applyTransform(image, transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):  # as in _profile
+        return None
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    try:
+        value = image.getexif().get(tags.ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block must not cost the photograph
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W[, 3]) turned as EXIF orientation 1 to 8 asks for."""
+    if orientation == 2:
+        pixels = pixels[:, ::-1]
+    elif orientation in (4, 5, 7):
+        pixels = pixels[::-1]
+    if orientation >= 5:
+        pixels = np.rot90(pixels, 1 if orientation in (7, 8) else -1)
+    elif orientation == 3:
+        pixels = pixels[::-1, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels per inch, from the file's header or else from EXIF."""
+    values: Any = image.info.get("dpi")
+    try:
+        if values is None:
+            exif = image.getexif()
+            inches = 2.54 if exif.get(tags.RESOLUTION_UNIT, 2) == 3 else 1.0
+            values = (float(exif[tags.X_RESOLUTION]) * inches, float(exif[tags.Y_RESOLUTION]) * inches)
+        dpi = (float(values[0]), float(values[1]))
+    except Exception:  # absent, or damaged, which must not cost the photograph
+        return None
+    return dpi if all(0 < value < 1e6 for value in dpi) else None
+
+
+def _carried_exif(image: Image.Image, width: int, height: int) -> bytes | None:
+    """EXIF for an upright sRGB picture, without what describes the storage of this one; None if empty."""
+    try:
+        exif = image.getexif()
+        for tag in tags.STORAGE & set(exif):
+            del exif[tag]
+        if tags.ORIENTATION in exif:
+            exif[tags.ORIENTATION] = 1
+        if not exif:
+            return None
+        details = exif.get_ifd(tags.EXIF_IFD) if tags.EXIF_IFD in exif else {}
+        if tags.COLOR_SPACE in details:
+            details[tags.COLOR_SPACE] = 1
+        if tags.PIXEL_WIDTH in details:
+            details[tags.PIXEL_WIDTH], details[tags.PIXEL_HEIGHT] = width, height
+        block = exif.tobytes()
+        return block if block.startswith(b"Exif\0\0") else b"Exif\0\0" + block
+    except Exception:  # a damaged EXIF block must not cost the photograph
+        return None
+
+
+def os_reason(error: Exception) -> str:
+    """Why a file cannot be opened or written, in a few words."""
+    if isinstance(error, PermissionError):
+        return "no permission"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    return getattr(error, "strerror", None) or _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,78 @@
+"""One writer of photographs: the same document as before, in color.
+
+As many pixels, as many bits, with its transparency, its resolution and its EXIF, as far as the format holds them.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from media import atomic
+from media.formats import FORMATS, SUFFIXES, Format
+from media.photograph import Photograph, eight_bits
+from media.reader import os_reason
+from zoo.errors import PhotographError
+
+
+def write(
+    photograph: Photograph, path: str | os.PathLike[str], *, format: str | None = None, quality: int = 95
+) -> None:
+    """Write one photograph under a temporary name in the same folder, then rename it to `path`.
+
+    JPEG is written without chroma subsampling, since color is the product (WebP has no such choice). EXIF and
+    DPI go with every format that has a place for them (BMP: DPI only). JPEG, WebP and BMP have 8 bits; JPEG
+    and BMP have no transparency, so that it is flattened on white. TIFF and PNG keep everything and are
+    lossless (16-bit gray with alpha becomes RGBA).
+
+    Args:
+        format: "JPEG", "PNG", "TIFF", "WEBP" or "BMP", in any case; by default what the suffix of `path`
+            says, or else the format that the photograph was read from.
+        quality: 1 to 100, of JPEG and WebP.
+
+    Raises:
+        PhotographError: the format is unknown or cannot hold a picture of this size, or the file cannot be
+            written.
+    """
+    path = Path(path)
+    suffix = SUFFIXES.get(path.suffix.lower())
+    name = (format or (suffix.name if suffix else photograph.format)).upper()
+    row = FORMATS.get(name)
+    if row is None or row.encode is None:
+        *others, last = (each.name for each in FORMATS.values() if each.encode)
+        raise PhotographError(f"{path}: {name} cannot be written; use {', '.join(others)} or {last}")
+    height, width = photograph.pixels.shape[:2]
+    if max(height, width) > row.max_side:
+        raise PhotographError(
+            f"{path}: is {width} x {height} pixels, and {name} holds at most {row.max_side} a side; use PNG or TIFF"
+        )
+    pixels = _held(photograph, row)
+    try:
+        data = row.encode(pixels, photograph.exif or b"", photograph.dpi, quality)
+        atomic.write_bytes(path, data)
+    except PhotographError as error:
+        raise PhotographError(f"{path}: {error}") from error
+    except OSError as error:
+        raise PhotographError(f"{path}: cannot be written: {os_reason(error)}") from error
+
+
+def _held(photograph: Photograph, format: Format) -> np.ndarray:
+    """(H, W) or (H, W, 2 to 4): pixels and alpha, as far as the format holds them."""
+    pixels, alpha = photograph.pixels, photograph.alpha
+    deep = pixels.dtype == np.uint16 and format.deep
+    if not deep:
+        pixels, alpha = eight_bits(pixels), None if alpha is None else eight_bits(alpha)
+    if alpha is None:
+        return pixels
+    if not format.alpha:
+        return _on_white(pixels, alpha)
+    # OpenCV, which writes 16 bits, has no gray with alpha.
+    color = pixels if pixels.ndim == 3 or not deep else np.repeat(pixels[..., None], 3, axis=2)
+    return np.dstack([color, alpha])
+
+
+def _on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    weight = alpha.astype(np.float32) / 255
+    if pixels.ndim == 3:
+        weight = weight[..., None]
+    return np.asarray(np.rint(pixels * weight + 255 * (1 - weight)).astype(np.uint8))
