@@ -1,14 +1,19 @@
 """What prepares photographs for training: `colorzoo shards`, `frames`, `prior` and `data-service`."""
 
+import os
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colorzoo import output as screen
 from colorzoo import quiet
 from colorzoo.options import FrameFormat, Init, Settings, TrainingData, folder, overrides
+from zoo.errors import FilmError
+
+if TYPE_CHECKING:
+    from training.data.frames import Extraction
 
 commands = typer.Typer()
 
@@ -130,7 +135,31 @@ def frames(
     quiet.import_tensorflow()
     from training.data.frames import main as run
 
-    run(films, output, threshold, every, format.value, jobs, overwrite)
+    found = run(films, output, threshold, every, format.value, jobs, overwrite)
+    _report_frames(found, output, passed_over=every > 0)
+    if found.failed:
+        raise FilmError(f"{len(found.failed)} of {found.films} films could not be read, or not completely")
+
+
+def _report_frames(found: "Extraction", output: Path, *, passed_over: bool) -> None:
+    """Print a table of the films, those that failed, and a summary."""
+    from training.data.frames import DROPPED
+
+    reasons = [reason for reason in DROPPED if reason != "passed over" or passed_over]
+    rows = []
+    for name, film in found.reports.items():
+        scenes = len({frame["scene"] for frame in film.frames})
+        counts = (film.decoded, len(film.frames), scenes, *(film.dropped[reason] for reason in reasons))
+        rows.append((name, " x ".join(map(str, film.size)), *(f"{count:,}" for count in counts)))
+    screen.table(("film", "size", "frames", "kept", "scenes", *reasons), rows)
+    if found.failed:
+        screen.table(("failed", "reason"), found.failed, stderr=True)
+    files = [output / frame["file"] for film in found.reports.values() for frame in film.frames]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    decoded = sum(film.decoded for film in found.reports.values())
+    typer.echo(
+        f"{len(files):,} of {decoded:,} frames kept, {size / 1e6:,.0f} MB -> {str(output).rstrip(os.sep)}{os.sep}"
+    )
 
 
 @commands.command(epilog="Example:  colorzoo prior --data photographs/ -o prior.npy")

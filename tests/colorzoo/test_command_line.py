@@ -22,7 +22,8 @@ from colorzoo.app import app
 from serving.local.pipeline import Prepared
 from tests.paths import ROOT
 from tests.photographs import write_fields
-from zoo.errors import DataError, FilmError, UnknownNameError
+from training.data import frames
+from zoo.errors import DataError, UnknownNameError
 from zoo.presets import loading
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
@@ -310,30 +311,35 @@ def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: 
     assert calls == [("p", Path("x"), 128, Path("e"), 5, 0.4)]
 
 
-def test_frames_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[Any] = []
-    replace_main(monkeypatch, "training.data.frames", lambda *arguments: calls.append(arguments))
-    done = run("frames", "a.mkv", "films", "-o", "f", "--threshold", 8, "--every", 0.5, "--format", "png", "--jobs", 3)
-    assert done.exit_code == 0, done.output
-    assert run("frames", "*.mkv", "-o", "f", "--overwrite").exit_code == 0
+    film = frames.FilmReport("films/[a].mkv", "", decoded=1032, size=[128, 72])
+    film.dropped["gray"] = 6
+    film.frames = [{"file": f"[a]/{i}.jpg", "time": i, "scene": i // 2} for i in range(3)]
+    found = frames.Extraction({"[a]": film}, [], 1)
+    monkeypatch.setattr(frames, "main", lambda *arguments: calls.append(arguments) or found)
+    options = ("--threshold", 8, "--every", 0.5, "--format", "png", "--jobs", 3)
+    done = run("frames", "a.mkv", "films", "-o", tmp_path, *options)
+    assert (done.exit_code, done.stderr) == (0, "")
+    header, row, summary = done.stdout.splitlines()
+    assert header.split("  ")[0] == "film" and "near-identical" in header and "passed over" in header
+    assert row.split() == "[a] 128 x 72 1,032 3 2 0 6 0 0 0 0".split()
+    assert summary == f"3 of 1,032 frames kept, 0 MB -> {tmp_path}/"
+    found.failed.append(("films/b.mkv", "ends after 3 s"))
+    done = run("frames", "*.mkv", "-o", tmp_path, "--overwrite")
+    assert done.exit_code == 1
+    assert "passed over" not in done.stdout
+    assert done.stderr.splitlines()[1].split("  ") == ["films/b.mkv", "ends after 3 s"]
+    assert done.stderr.splitlines()[2:] == ["colorzoo: 1 of 1 films could not be read, or not completely"]
     assert calls == [
-        (["a.mkv", "films"], Path("f"), 8.0, 0.5, "png", 3, False),
-        (["*.mkv"], Path("f"), 15.0, 0.0, "jpeg", None, True),
+        (["a.mkv", "films"], tmp_path, 8.0, 0.5, "png", 3, False),
+        (["*.mkv"], tmp_path, 15.0, 0.0, "jpeg", None, True),
     ]
     for option in (("--threshold", -1), ("--threshold", 256), ("--every", -1), ("--jobs", 0), ("--format", "tiff")):
         done = run("frames", "a.mkv", "-o", "f", *option)
         assert done.exit_code == 2 and option[0] in done.stderr
     assert run("frames", "a.mkv").exit_code == 2
     assert len(calls) == 2
-
-
-def test_films_that_fail_exit_with_1(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise FilmError("1 of 2 films could not be read")
-
-    replace_main(monkeypatch, "training.data.frames", fail)
-    done = run("frames", "a.mkv", "-o", "f")
-    assert (done.exit_code, done.stderr) == (1, "colorzoo: 1 of 2 films could not be read\n")
 
 
 def test_errors_of_training(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +404,6 @@ def test_choices_are_those_of_their_owners() -> None:
     from media import formats
     from serving.export.saved_model import PRECISIONS
     from serving.server import logs
-    from training.data import frames
     from training.loop.strategies import STRATEGIES
 
     for choices, constants in (

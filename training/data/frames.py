@@ -38,8 +38,6 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
 from media import atomic, files, reader
 from media.files import FRAMES_REPORT as REPORT
@@ -236,6 +234,19 @@ def extract(
     report.complete = True
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """What became of the films of one call.
+
+    reports: of the films that could be opened, by the names of their folders. failed: path and reason of each film that
+    could not be read, or not in full. films: how many there are.
+    """
+
+    reports: dict[str, FilmReport]
+    failed: list[tuple[str, str]]
+    films: int
+
+
 def main(
     films: Sequence[str],
     output: Path,
@@ -244,7 +255,7 @@ def main(
     format: str = "jpeg",
     jobs: int | None = None,
     overwrite: bool = False,
-) -> None:
+) -> Extraction:
     """Writes the frames of films that are worth training on; the body of `colorzoo frames`.
 
     `output` gets a folder for each film, `frames.json` (see FilmReport) and `sheet.jpg`, an even choice of what was
@@ -260,7 +271,6 @@ def main(
     Raises:
         DataError: no film is found.
         ArgumentError: the folder cannot be written to, or holds frames that were made with other settings.
-        FilmError: at the end, when a film could not be read or not in full; the others are done.
     """
     settings = Settings(threshold, every, format)
     files.check_folder(output)
@@ -295,10 +305,8 @@ def main(
         results[name] = report
         if report.reason:
             failed.append((str(source), report.reason))
-    _show(output, results, failed, settings)
     _write_sheet(output, reports)
-    if failed:
-        raise FilmError(f"{len(failed)} of {len(entries)} films could not be read, or not in full")
+    return Extraction(results, failed, len(entries))
 
 
 def _extract_shown(source: Path, folder: Path, settings: Settings, report: FilmReport, jobs: int) -> None:
@@ -439,39 +447,6 @@ def _clear(folder: Path) -> None:
 def _remove(folder: Path) -> None:
     with suppress(OSError):  # it was not made, or holds what is not ours
         folder.rmdir()
-
-
-def _show(
-    output: Path, reports: Mapping[str, FilmReport], failed: Sequence[tuple[str, str]], settings: Settings
-) -> None:
-    """Prints the table, the films that failed, and one line that sums up."""
-    shown = [each for each in DROPPED if each != "passed over" or settings.every]
-    table = Table("film", "size", "frames", "kept", "scenes", *shown, box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    table.columns[0].overflow = "fold"
-    for name, report in reports.items():
-        scenes = len({frame["scene"] for frame in report.frames})
-        figures = [report.decoded, len(report.frames), scenes, *(report.dropped[each] for each in shown)]
-        table.add_row(Text(name), " x ".join(map(str, report.size)), *(f"{figure:,}" for figure in figures))
-    console = _console()
-    console.print(table)
-    for source, reason in failed:
-        _console(stderr=True).print(f"{source}: {reason}", soft_wrap=True)
-    frames = [output / frame["file"] for report in reports.values() for frame in report.frames]
-    size = sum(file.stat().st_size for file in frames if file.is_file())
-    decoded = sum(report.decoded for report in reports.values())
-    console.print(
-        f"{len(frames):,} of {decoded:,} frames kept, {size / 1e6:,.0f} MB -> {str(output).rstrip(os.sep)}{os.sep}",
-        soft_wrap=True,
-    )
-
-
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # a pipe has no width; nothing is folded
-    return console
 
 
 def _write_sheet(output: Path, reports: Mapping[str, FilmReport]) -> None:
