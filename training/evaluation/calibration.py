@@ -25,7 +25,6 @@ from training.evaluation.metrics import colorfulness
 from training.runs import run_folder
 from zoo import bins, color
 from zoo.colorizer import network_of
-from zoo.errors import ArgumentError
 from zoo.pipeline import recompose
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
@@ -47,10 +46,10 @@ class Balance:
     colorfulness: float
 
 
-def tried(
+def try_settings(
     network: keras.Model, photographs: Photographs, prior: np.ndarray | None = None, trained_lambda: float = 1.0
 ) -> Iterable[Balance]:
-    """Every setting of the grid on (at most PICTURES of) the photographs. It leaves the network changed.
+    """Tries every setting of the grid on (at most PICTURES of) the photographs. The network is left changed.
 
     Args:
         network: lightness -> ab.
@@ -58,7 +57,7 @@ def tried(
         prior: of the classes that the layer "scores" tells apart, (n,).
         trained_lambda: of the class weights that the network was trained with.
     """
-    lab = _sampled(photographs)
+    lab = _sample(photographs)
     layers = {layer.name: layer for layer in network.layers}
     trained = None if prior is None else ops.convert_to_numpy(layers["scores"].bias)
     lambdas = (trained_lambda,) if prior is None else LAMBDAS
@@ -71,24 +70,24 @@ def tried(
             layers["scores"].bias.assign(trained + weights - trained_weights)
         if "temperature" in layers:
             layers["temperature"].scale = 1 / temperature
-        yield from _saturated(lab, _seen(network, lab), rebalance_lambda, temperature)
+        yield from _saturate(lab, _predict(network, lab), rebalance_lambda, temperature)
 
 
-def _sampled(photographs: Photographs) -> np.ndarray:
+def _sample(photographs: Photographs) -> np.ndarray:
     """Lab (N, S, S, 3) of an even choice of the photographs."""
     chosen = np.unique(np.linspace(0, len(photographs) - 1, PICTURES).astype(int))
     frames, _ = photographs.read(chosen, None)
     return ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
 
 
-def _seen(model: keras.Model, lab: np.ndarray) -> np.ndarray:
-    """What a model says of Lab (N, S, S, 3), at every second pixel each way: neighbors say the same."""
+def _predict(model: keras.Model, lab: np.ndarray) -> np.ndarray:
+    """A model's ab of Lab (N, S, S, 3) at every second pixel each way, as neighbors hardly differ."""
     parts = [model(lab[start : start + BATCH, :, :, :1], training=False) for start in range(0, len(lab), BATCH)]
     return np.concatenate([ops.convert_to_numpy(part)[:, ::2, ::2] for part in parts])
 
 
-def _saturated(lab: np.ndarray, ab: np.ndarray, rebalance_lambda: float, temperature: float) -> Iterable[Balance]:
-    """Lab (N, S, S, 3), and what was painted on every second pixel of it, with every saturation."""
+def _saturate(lab: np.ndarray, ab: np.ndarray, rebalance_lambda: float, temperature: float) -> Iterable[Balance]:
+    """Lab (N, S, S, 3) and the ab that was predicted at every second pixel, with every saturation."""
     truth = lab[:, ::2, ::2]
     gray_rmse = _rmse(truth[..., 1:]).mean()
     true_colorfulness = colorfulness(_rgb(truth[..., :1], truth[..., 1:], 1.0)).mean()
@@ -108,12 +107,12 @@ def _rmse(difference: np.ndarray) -> np.ndarray:
 
 
 @tf.function(jit_compile=True)
-def _recomposed(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+def _recompose(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(recompose(lightness, ab) * 255), tf.uint8)
 
 
 def _rgb(lightness: np.ndarray, ab: np.ndarray, saturation: float) -> np.ndarray:
-    return np.asarray(_recomposed(lightness, ab * np.float32(saturation)))
+    return np.asarray(_recompose(lightness, ab * np.float32(saturation)))
 
 
 def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
@@ -130,10 +129,11 @@ def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
     """
     recipe = recipes.of_run(run)
     statistics = run_folder.read_statistics(run)
-    if not (run / "best.keras").is_file():
-        raise ArgumentError(f"{run} has no best.keras: no epoch of the run has finished")
-    network = network_of(keras.models.load_model(run / "best.keras", compile=False))
+    network = network_of(keras.models.load_model(run_folder.best(run), compile=False))
     resize_mode = "center_crop" if recipe.resize_mode == "random_crop" else recipe.resize_mode
-    photographs = prepare([val], recipe.size, run / "cache" / "val", resize_mode, split="validation")
-    settings = tried(network, photographs, statistics.get("prior"), getattr(recipe, "rebalance_lambda", 1.0))
+    photographs = prepare(
+        [val], recipe.size, run / "cache" / "val", resize_mode, split="validation",
+        enlarge=recipe.enlarge, drop_gray=recipe.drop_gray,
+    )  # fmt: skip
+    settings = try_settings(network, photographs, statistics.get("prior"), getattr(recipe, "rebalance_lambda", 1.0))
     return sorted((each for each in settings if each.colorfulness >= least), key=lambda each: each.rmse)[:SHOWN]

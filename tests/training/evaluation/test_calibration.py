@@ -1,13 +1,16 @@
 """The grid of lambda, temperature and saturation against the network itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from keras import ops
 
 import zoo
 from training.data.datasets import Photographs
-from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, tried
+from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, calibrate, try_settings
 from zoo import color
+from zoo.errors import ArgumentError
 from zoo.registry import entry
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
@@ -22,7 +25,9 @@ def test_the_grid_holds_the_network_as_it_is() -> None:
     kernel.assign(kernel * 20)
     lab = ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
     ab = ops.convert_to_numpy(network(lab[..., :1]))[:, ::2, ::2] * 1.2
-    found = {(b.rebalance_lambda, b.temperature, b.saturation): b for b in tried(network, photographs, PRIOR, 0.9)}
+    found = {
+        (b.rebalance_lambda, b.temperature, b.saturation): b for b in try_settings(network, photographs, PRIOR, 0.9)
+    }
     assert len(found) == len(LAMBDAS) * len(TEMPERATURES) * len(SATURATIONS)
 
     truth = lab[:, ::2, ::2, 1:]
@@ -41,7 +46,7 @@ def test_networks_without_a_prior_or_a_temperature(name: str, temperatures: tupl
     if name == "zhang2016":
         bias = network.get_layer("scores").bias
         bias.assign(np.random.default_rng(1).normal(0, 3, bias.shape))
-    found = {(b.temperature, b.saturation): b for b in tried(network, photographs)}
+    found = {(b.temperature, b.saturation): b for b in try_settings(network, photographs)}
     assert len(found) == len(temperatures) * len(SATURATIONS)
 
     lab = ops.convert_to_numpy(color.rgb_to_lab(frames.astype(np.float32) / 255))
@@ -52,3 +57,14 @@ def test_networks_without_a_prior_or_a_temperature(name: str, temperatures: tupl
     assert found[temperatures[-1], 1.4].rmse == pytest.approx(errors / gray, rel=1e-3)
     if len(temperatures) > 1:
         assert found[temperatures[0], 1.4].rmse != pytest.approx(errors / gray, rel=1e-3)
+
+
+def test_a_run_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="missing is not the folder of a training run"):
+        calibrate(tmp_path / "missing", tmp_path)
+    (tmp_path / "recipe.json").write_text('{"architecture": "color_unet"}')
+    with pytest.raises(ArgumentError, match="is not the folder of a training run: it holds no statistics.npz"):
+        calibrate(tmp_path, tmp_path)
+    np.savez(tmp_path / "statistics.npz", prior=PRIOR)
+    with pytest.raises(ArgumentError, match="has no best.keras: no epoch of the run is done"):
+        calibrate(tmp_path, tmp_path)
