@@ -303,18 +303,12 @@ def test_train_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pyt
     assert done.exit_code == 2 and "'batch' is not FIELD=VALUE" in done.stderr
 
 
-def test_what_pack_and_prior_print(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_pack_prints(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "a.keras").write_bytes(bytes(2_500_000))
     preset = types.SimpleNamespace(parameters=1234567, metrics={"rmse": 10.5})
     replace_main(monkeypatch, "training.publish.pack", lambda *_, **__: preset)
     done = run("pack", "runs/a", "-o", tmp_path / "a.keras")
     assert done.stdout == f"{tmp_path / 'a.keras'}: 2.5 MB, 1,234,567 parameters\n  rmse 10.5\n"
-
-    found = types.SimpleNamespace(shares=[0.25, 0.75], photographs=9, most_frequent=lambda _: [((-5.0, 40.25), 0.75)])
-    replace_main(monkeypatch, "training.publish.prior", lambda *_: found)
-    done = run("prior", "--data", "x", "-o", "p.npy")
-    assert done.stdout.splitlines()[0] == "2 classes in 9 photographs -> p.npy; the most frequent:"
-    assert done.stdout.splitlines()[-1].split() == ["-5.0", "40.2", "75.0%"]
 
 
 def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
