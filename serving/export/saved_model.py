@@ -7,9 +7,6 @@ loaded as TensorFlow Serving loads it, asked the requests that it will be warmed
 import contextlib
 import json
 import re
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,11 @@ import tensorflow as tf
 import zoo
 from media import atomic, files
 from serving.client import messages
-from serving.export.signatures import signatures
-from serving.model_folder import WARM_UP, read_signatures, read_warm_up_requests, version_folders
-from zoo.colorizer import create_colorizer, frame_size, network_of, saturation_of, view_sides
-from zoo.errors import ArgumentError, ColorzooError
+from serving.export.check import ExportError, check, signatures_of
+from serving.export.signatures import SIGNATURES, signatures
+from serving.model_folder import WARM_UP, version_folders
+from zoo.colorizer import create_colorizer, parts_of
+from zoo.errors import ArgumentError
 from zoo.presets.metadata import find_metadata, sha256
 from zoo.weights import copy_weights
 
@@ -34,9 +32,6 @@ PRECISIONS = ("float32", "bfloat16")
 WARM_UP_SIZES = ((256, 256), (480, 640), (1600, 1200))
 FACTS = "assets.extra/colorzoo.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what the REST paths of TensorFlow Serving take
-# Bounds of the check, in steps of 8 bits. bfloat16 has 8 bits of precision, which the network's sums lose first.
-LARGEST_DIFFERENCE = {"float32": 1.0, "bfloat16": 255.0}
-LARGEST_MEAN_DIFFERENCE = {"float32": 0.1, "bfloat16": 3.0}
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def export(
             _write(model, partial, max_pixels)
             _write_warm_up(model, partial, name)
             facts = {"preset": name, "precision": precision, "max_pixels": max_pixels, **_origin(preset)}
-            largest, mean = _check(partial, original, precision)
+            largest, mean = check(partial, original, precision)
             facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
             (partial / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
             placed = _place(partial, folder / name, version)
@@ -104,10 +99,6 @@ def export(
         with contextlib.suppress(OSError):
             (folder / name).rmdir()  # only if it is empty
     return Exported(placed, list(signatures_of(placed)), largest, mean)
-
-
-class ExportError(ColorzooError):
-    """A SavedModel cannot be written, or does not compute what its preset does."""
 
 
 def versions(folder: Path) -> list[int]:
@@ -140,10 +131,9 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
         network = zoo.create_model(row.architecture, **row.arguments)
     finally:
         keras.config.set_dtype_policy(before)
-    copy_weights(network_of(model), network)
-    size = frame_size(model)
-    tta_scales = [side / size for side in view_sides(model)]
-    return create_colorizer(network, size, saturation=saturation_of(model), tta_scales=tta_scales)
+    parts = parts_of(model)
+    copy_weights(parts.network, network)
+    return create_colorizer(network, parts.size, saturation=parts.saturation, tta_scales=parts.tta_scales)
 
 
 def _origin(preset: str | Path) -> dict[str, str]:
@@ -178,95 +168,19 @@ def _write_warm_up(model: keras.Model, folder: Path, name: str) -> None:
                 request = record.predict_log.request
                 request.model_spec.name = name
                 request.model_spec.signature_name = signature
-                key, value = _example(signature, size)
-                request.inputs[key].CopyFrom(messages.tensor(value))
+                request.inputs[SIGNATURES[signature].input.name].CopyFrom(messages.tensor(_example(signature, size)))
                 writer.write(record.SerializeToString())
 
 
-def _example(signature: str, size: tuple[int, int]) -> tuple[str, Any]:
-    """The input of a signature: its name, and a picture of soft colors with some noise."""
+def _example(signature: str, size: tuple[int, int]) -> Any:
+    """What a signature takes: a picture of soft colors with some noise."""
     rng = np.random.default_rng(0)
     rough = tf.image.resize(rng.uniform(0, 255, (6, 8, 3)).astype(np.float32), size, "bicubic")
     noisy = rough + rng.normal(0, 6, (*size, 3)).astype(np.float32)
     image = tf.cast(tf.clip_by_value(noisy, 0, 255), tf.uint8)
-    if signature == "rgb":
-        return "image", image.numpy()[None]
-    if signature == "lightness":
-        return "lightness", np.asarray(rough, np.float32)[None, ..., :1] * (100 / 255)
-    return "image_bytes", [tf.io.encode_jpeg(image, quality=90).numpy()]
-
-
-def signatures_of(folder: Path) -> dict[str, Any]:
-    """The signatures of a SavedModel, by name, as SignatureDef messages.
-
-    Raises:
-        OSError: there is no SavedModel in the folder.
-    """
-    found = read_signatures(folder).signature_def
-    return {name: found[name] for name in sorted(found) if name != "__saved_model_init_op"}
-
-
-# === Checking ===
-
-
-def _check(folder: Path, original: keras.Model, precision: str) -> tuple[float, float]:
-    """Asks the warm-up requests as TensorFlow Serving does; returns the largest and the mean difference in pictures.
-
-    Raises:
-        ExportError: they cannot be asked, or the pictures differ from those of the original.
-    """
-    differences = []
-    try:
-        for signature, inputs, outputs in _replayed(folder):
-            if signature in ("serving_default", "rgb"):
-                differences.append(_difference(original, inputs, outputs))
-        with tempfile.TemporaryDirectory() as scratch:
-            key, image = _example("rgb", WARM_UP_SIZES[0])
-            differences.append(_difference(original, {key: image}, _from_command(folder, Path(scratch), key, image)))
-    except tf.errors.OpError as error:
-        reason = next(iter(str(error.message).splitlines()), type(error).__name__)
-        raise ExportError(f"the SavedModel of {original.name} does not run: {reason}") from error
-    largest, mean = max(each.max() for each in differences), max(each.mean() for each in differences)
-    if largest > LARGEST_DIFFERENCE[precision] or mean > LARGEST_MEAN_DIFFERENCE[precision]:
-        raise ExportError(
-            f"the SavedModel of {original.name} paints other pictures than the .keras file: they differ by {largest:g} "
-            f"of 255 at most and {mean:.2f} on average"
-        )
-    return float(largest), float(mean)
-
-
-def _replayed(folder: Path) -> list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """Signature, inputs and outputs of every warm-up request, through the session that TensorFlow Serving uses."""
-    found, replayed = signatures_of(folder), []
-    requests = read_warm_up_requests(folder)  # read outside of the session, whose graph would take the reading in
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
-        for request in requests:
-            definition = found[request.model_spec.signature_name]
-            inputs = {name: messages.array(value) for name, value in request.inputs.items()}
-            feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-            outputs = session.run({name: info.name for name, info in definition.outputs.items()}, feed)
-            replayed.append((request.model_spec.signature_name, inputs, outputs))
-    return replayed
-
-
-def _from_command(folder: Path, scratch: Path, key: str, image: np.ndarray) -> dict[str, np.ndarray]:
-    """What the command `saved_model_cli run` makes of a picture."""
-    np.save(scratch / "image.npy", image)
-    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", "--dir", str(folder)]
-    command += ["--tag_set", "serve", "--signature_def", "rgb", "--inputs", f"{key}={scratch / 'image.npy'}"]
-    done = subprocess.run([*command, "--outdir", str(scratch)], capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise ExportError(f"saved_model_cli does not run the SavedModel: {last}")
-    return {"colorized": np.load(scratch / "colorized.npy")}
-
-
-def _difference(original: keras.Model, inputs: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> np.ndarray:
-    if "image" in inputs:
-        image, painted = inputs["image"], outputs["colorized"]
-    else:
-        image = tf.io.decode_image(inputs["image_bytes"][0], channels=3).numpy()[None]
-        painted = tf.io.decode_image(outputs["png_bytes"][0], channels=3).numpy()[None]
-    expected = np.asarray(original(image))
-    return np.asarray(np.abs(painted.astype(np.int32) - expected))
+    kind = SIGNATURES[signature].input.dtype
+    if kind == tf.uint8:
+        return image.numpy()[None]
+    if kind == tf.float32:
+        return np.asarray(rough, np.float32)[None, ..., :1] * (100 / 255)
+    return [tf.io.encode_jpeg(image, quality=90).numpy()]

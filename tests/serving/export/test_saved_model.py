@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,9 +21,12 @@ from typer.testing import CliRunner
 
 import zoo
 from colorzoo.app import app
+from serving.client.rpc import FORMATS
+from serving.export import check as checking
 from serving.export import saved_model as exporting
-from serving.export.saved_model import ExportError, export, signatures_of, versions
-from serving.export.signatures import signatures
+from serving.export.check import ExportError, check, signatures_of
+from serving.export.saved_model import export, versions
+from serving.export.signatures import SIGNATURES, signatures
 from tests.accept_golden import formula_network
 from tests.photographs import color_field
 from zoo import color
@@ -93,7 +96,7 @@ def models(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with (
         mock.patch.object(exporting, "WARM_UP_SIZES", SMALL_WARM_UP),
-        mock.patch.object(exporting, "_from_command", commanded),
+        mock.patch.object(checking, "_from_command", commanded),
     ):
         export(saved, folder, max_pixels=70_000)
     return folder
@@ -113,7 +116,7 @@ def unwritten() -> Iterator[None]:
     with (
         mock.patch.object(exporting, "_write", write_slowly),
         mock.patch.object(exporting, "signatures_of", return_value={"serving_default": None}),
-        mock.patch.object(exporting, "_check", return_value=(0.0, 0.0)),
+        mock.patch.object(exporting, "check", return_value=(0.0, 0.0)),
     ):
         yield
 
@@ -277,6 +280,7 @@ def test_signatures_have_names_types_and_shapes(models: Path) -> None:
         for name, definition in signatures_of(models / "tiny_unet" / "1").items()
     }
     string, uint8, float32 = (kind.as_datatype_enum for kind in (tf.string, tf.uint8, tf.float32))
+    # Written out, since clients rely on it: the table of signatures must not change unnoticed.
     assert found == {
         "serving_default": ({"image_bytes": (string, [-1])}, {"png_bytes": (string, [-1])}),
         "jpeg": ({"image_bytes": (string, [-1])}, {"jpeg_bytes": (string, [-1])}),
@@ -287,6 +291,13 @@ def test_signatures_have_names_types_and_shapes(models: Path) -> None:
             {"confidence_bytes": (string, [-1]), "mean_confidence": (float32, [-1])},
         ),
     }
+    assert found.keys() == SIGNATURES.keys()
+
+
+def test_the_client_asks_signatures_of_the_table() -> None:
+    for signature, output in FORMATS.values():
+        row = SIGNATURES[signature]
+        assert (row.input.name, [spec.name for spec in row.outputs]) == ("image_bytes", [output])
 
 
 def test_it_loads_without_the_project(models: Path, saved: Path) -> None:
@@ -357,32 +368,67 @@ def test_two_exports_at_a_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [ExportError("x"), KeyboardInterrupt(), OSError(28, "No space left on device")])
 def test_nothing_is_left_of_a_failed_export(saved: Path, tmp_path: Path, unwritten: None, fault: BaseException) -> None:
-    with mock.patch.object(exporting, "_check", side_effect=fault), pytest.raises((ExportError, KeyboardInterrupt)):
+    with mock.patch.object(exporting, "check", side_effect=fault), pytest.raises((ExportError, KeyboardInterrupt)):
         export(saved, tmp_path / "models")
     assert not list(tmp_path.glob("models/*"))
 
 
-def test_the_check_finds_other_pictures(models: Path, saved: Path) -> None:
-    image = picture(32, 48)[None]
-    model = zoo.load(saved)
-    right = {"colorized": np.asarray(model(image))}
-    wrong = {"colorized": right["colorized"].copy()}
-    wrong["colorized"][0, 3, 4, 1] ^= 2
-    for replayed, commanded in ((right, wrong), (wrong, right)):
+FAULTS: dict[str, Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]] = {
+    "serving_default": lambda outputs: {"png_bytes": np.array([inverted(outputs["png_bytes"][0], "PNG")], object)},
+    "jpeg": lambda outputs: {"jpeg_bytes": np.array([inverted(outputs["jpeg_bytes"][0], "JPEG")], object)},
+    "rgb": lambda outputs: {"colorized": outputs["colorized"] ^ 2},
+    "lightness": lambda outputs: {"ab": outputs["ab"] + 1},
+    "confidence": lambda outputs: outputs | {"mean_confidence": outputs["mean_confidence"] + 0.01},
+}
+
+
+def inverted(data: bytes, kind: str) -> bytes:
+    return encoded(255 - decoded(data), kind)
+
+
+def test_the_check_finds_a_fault_in_any_signature(models: Path, saved: Path) -> None:
+    folder = models / "tiny_unet" / "1"
+    model, replayed = zoo.load(saved), checking._replay(folder)
+    right = next(outputs for signature, _, outputs in replayed if signature == "rgb")
+    assert FAULTS.keys() == SIGNATURES.keys()
+    for fault in (None, *FAULTS):
+        given = [(name, i, FAULTS[name](o) if name == fault else o) for name, i, o in replayed]
         with (
-            mock.patch.object(exporting, "_replayed", return_value=[("rgb", {"image": image}, replayed)]),
-            mock.patch.object(exporting, "_from_command", return_value=commanded),
-            mock.patch.object(exporting, "_example", return_value=("image", image)),
-            pytest.raises(ExportError, match="paints other pictures than the .keras file: they differ by 2 of 255"),
+            mock.patch.object(checking, "_replay", return_value=given),
+            mock.patch.object(checking, "_from_command", return_value=right),
         ):
-            exporting._check(models / "tiny_unet" / "1", model, "float32")
+            if fault is None:
+                check(folder, model, "float32")
+                continue
+            with pytest.raises(ExportError, match=f"the signature {fault} of .* does not answer what the .keras file"):
+                check(folder, model, "float32")
+    with (
+        mock.patch.object(checking, "_replay", return_value=replayed),
+        mock.patch.object(checking, "_from_command", return_value=FAULTS["rgb"](right)),
+        pytest.raises(ExportError, match="the signature rgb .*: they differ by [23] of 255"),
+    ):
+        check(folder, model, "float32")
+    with (
+        mock.patch.object(checking, "_replay", return_value=[r for r in replayed if r[0] != "jpeg"]),
+        pytest.raises(ExportError, match="the warm-up requests of .* leave out jpeg"),
+    ):
+        check(folder, model, "float32")
+
+
+def test_the_check_finds_other_tensors(models: Path, saved: Path) -> None:
+    changed = {"rgb": SIGNATURES["lightness"]}
+    with (
+        mock.patch.dict(checking.SIGNATURES, changed),
+        pytest.raises(ExportError, match="the signature rgb of the SavedModel of .* has other tensors"),
+    ):
+        check(models / "tiny_unet" / "1", zoo.load(saved), "float32")
 
 
 def test_the_check_says_what_does_not_run(models: Path, saved: Path, tmp_path: Path) -> None:
     shutil.copytree(models / "tiny_unet" / "1", tmp_path / "1")
     next((tmp_path / "1" / "variables").glob("*.data*")).unlink()
     with pytest.raises(ExportError, match="the SavedModel of .* does not run: .*"):
-        exporting._check(tmp_path / "1", zoo.load(saved), "float32")
+        check(tmp_path / "1", zoo.load(saved), "float32")
 
 
 @pytest.mark.parametrize(
@@ -420,10 +466,10 @@ def test_the_network_in_bfloat16() -> None:
 @pytest.mark.slow
 def test_the_command_of_tensorflow(models: Path, saved: Path, tmp_path: Path) -> None:
     image = picture(32, 48)[None]
-    painted = exporting._from_command(models / "tiny_unet" / "1", tmp_path, "image", image)["colorized"]
+    painted = checking._from_command(models / "tiny_unet" / "1", tmp_path, "image", image)["colorized"]
     assert np.abs(painted.astype(np.int32) - np.asarray(zoo.load(saved)(image))).max() <= 1
     with pytest.raises(ExportError, match="saved_model_cli does not run the SavedModel: "):
-        exporting._from_command(models / "tiny_unet" / "1", tmp_path, "other", image)
+        checking._from_command(models / "tiny_unet" / "1", tmp_path, "other", image)
 
 
 @pytest.mark.slow
