@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command needs it, so that `--help` and `--version` answer at once.
 """
 
+import errno
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,11 @@ class _Group(TyperGroup):
             if extra is None or package in ("colorzoo", "media", "serving", "training", "zoo", ""):
                 raise
             raise _ended(f"{package} is not installed: pip install 'colorzoo[{extra}]'", 2) from None
+        except OSError as error:
+            # The one error that the mere name of a file causes, wherever it is first looked for.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise _ended(f"{error.filename}: {error.strerror}", 2) from None
         except KeyboardInterrupt:
             raise _ended("interrupted; what is finished is kept", 130) from None
 

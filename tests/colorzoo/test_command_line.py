@@ -447,13 +447,13 @@ def test_a_file_in_the_place_of_the_results_is_refused_before_any_work(
     assert done.stderr == f"colorzoo: {tmp_path / 'file'} is a file: choose a folder for the results\n"
 
 
-def test_a_name_of_a_folder_that_is_too_long_is_refused_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_that_are_too_long_are_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: pytest.fail("work has begun"))
     done = CliRunner().invoke(app, ["export", "p", "-o", f"{tmp_path}/{'n' * 300}/below"])
     assert done.exit_code == 2
     assert done.stderr == f"colorzoo: {tmp_path}/{'n' * 300}/below: File name too long\n"
+    done = CliRunner().invoke(app, ["calibrate", "n" * 300, "--val", "held-out"])
+    assert (done.exit_code, done.stderr) == (2, f"colorzoo: {'n' * 300}: File name too long\n")
 
 
 def test_prior_prints_the_most_frequent_classes(
