@@ -4,12 +4,13 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from media.photograph import Photograph
+from media.photograph import Photograph, gray_of
 from media.reader import read
 from media.writer import write
 from serving.local import pipeline
@@ -269,3 +270,36 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     failed = Entry(tmp_path / "a.jpg", Path("a.jpg"), error="broken")
     assert [result.reason for result in colorize_files([failed], tmp_path / "new", Stub())] == ["broken"]
     assert not (tmp_path / "new").exists()
+
+
+def test_each_photograph_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photographs = [save(tmp_path / "old" / name) for name in ("a.jpg", "b.tif", "c.gif")]
+    write(
+        Photograph(np.dstack([GRAY] * 3).astype(np.uint16) * 257, None, None, None, "PNG"), tmp_path / "old" / "d.png"
+    )
+    entries = find([tmp_path / "old"], output=tmp_path / "new")
+    opened: list[str] = []
+    original = open
+
+    def counted(path: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(str(path))
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", counted)
+    run = colorize_files(entries, tmp_path / "new", Stub())
+    assert {result.status for result in run} == {"done"}
+    assert sorted(opened) == sorted(map(str, [*photographs, tmp_path / "old" / "d.png"]))
+
+
+def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
+    photo = save(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    for output, words in ((tmp_path / "file", "is a file"), (tmp_path / ("n" * 300), "the name is too long")):
+        with pytest.raises(ArgumentError, match=words):
+            find([photo], output=output)
+
+
+def test_comparisons_show_the_gray_of_the_same_lightness() -> None:
+    color = np.full((40, 40, 3), (200, 30, 60), np.uint8)
+    sheet = pipeline._comparison(color, color)
+    assert (sheet[8 + 28 + 256, 8 + 256] == gray_of(color)[0, 0]).all()

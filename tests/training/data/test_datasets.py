@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras import ops
 from PIL import Image
 
+from tests.mutations import mutated
 from tests.photographs import color_field, write_fields
 from training.data import cache, datasets, records, shards
 from training.data.augmentation import Augmentation, crop_and_flip, draw_params
@@ -57,6 +58,28 @@ def test_class_folders_and_kinds_of_files(tmp_path: Path) -> None:
     assert found.names == [str(p) for p in expected]
     assert len(found) == 7
     assert found.left_out == []
+
+
+def test_hidden_folders_and_other_formats_are_not_trained_on(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 2)
+    (folder / ".thumbnails").mkdir()
+    color_field(1, 20, 30).save(folder / ".thumbnails" / "a.jpg")
+    color_field(2, 20, 30).save(folder / "b.jpg", "EPS")
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    assert len(found) == 2
+    assert found.left_out == [(str(folder / "b.jpg"), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF")]
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about EXIF that it cannot parse
+def test_damaged_exif_neither_costs_a_photograph_nor_ends_a_run(tmp_path: Path) -> None:
+    folder = write_fields(tmp_path / "photos", 1)
+    exif = Image.Exif()
+    exif[274], exif[282] = 1, 300.0
+    block = exif.tobytes()
+    for i, damaged in enumerate(mutated([block], 40)):
+        color_field(i, 20, 30).save(folder / f"{i}.jpg", exif=b"Exif\0\0" + damaged.removeprefix(b"Exif\0\0"))
+    found = prepare([folder], SIZE, tmp_path / "cache", drop_gray=False)
+    assert (len(found), found.left_out) == (41, [])
 
 
 def test_left_out(tmp_path: Path) -> None:

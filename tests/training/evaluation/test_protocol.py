@@ -250,6 +250,17 @@ def test_main_appends_one_row_a_run(tmp_path: Path, stub_zoo: SimpleNamespace) -
     assert not (out / "per_class.csv").exists()
 
 
+@pytest.mark.parametrize("inside", [".", "results"])
+def test_main_never_measures_its_own_sheets(tmp_path: Path, stub_zoo: SimpleNamespace, inside: str) -> None:
+    data = tmp_path / "photos"
+    save(data, photographs(3))
+    Image.fromarray(photographs(1)[0]).save(data / "00-compare.jpg")  # as colorize --compare writes beside 00.png
+    for _ in range(2):
+        main("stub", data, size=8, out=data / inside)
+    assert (data / inside / "sheet.jpg").is_file()
+    assert [row["n"] for row in rows_of(data / inside / "results.csv")] == ["3", "3"]
+
+
 def test_main_without_out_writes_nothing(tmp_path: Path, stub_zoo: SimpleNamespace) -> None:
     save(tmp_path / "photos", photographs(2))
     main("stub", tmp_path / "photos", size=16)

@@ -1,0 +1,27 @@
+"""Photographs to write and to read again."""
+
+import numpy as np
+from PIL import Image
+
+from media.photograph import Photograph
+
+HEIGHT, WIDTH = 24, 40
+GRAY = np.linspace(0, 255, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(np.uint8)
+COLOR = np.dstack([GRAY, GRAY.T.reshape(HEIGHT, WIDTH), 255 - GRAY])
+
+
+def exif_block(orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[271] = "Graflex"
+    exif[274] = orientation
+    exif.get_ifd(0x8769).update({36867: "1936:03:06 12:00:00", 40961: 65535, 40962: 1, 40963: 1})
+    return exif.tobytes()
+
+
+def photograph(channels: int, dtype: type, alpha: bool, exif: bytes | None = None) -> Photograph:
+    scale = 1 if dtype is np.uint8 else 257
+    pixels = (GRAY if channels == 1 else COLOR).astype(dtype) * dtype(scale)
+    if dtype is np.uint16:
+        pixels = pixels - (pixels > 300) * np.uint16(3)  # values that 8 bits cannot hold
+    opacity = (255 - GRAY).astype(dtype) * dtype(scale) if alpha else None
+    return Photograph(pixels, opacity, exif or exif_block(), (300.0, 150.0), "PNG")
