@@ -10,6 +10,10 @@ from keras import layers, ops
 
 from zoo.color import Tensor
 
+# Whether batch normalization computes its statistics over all replicas. Keras has replicas on TensorFlow alone; on
+# other backends a step is computed on the whole batch, however many devices share it.
+SYNCHRONIZED = keras.backend.backend() == "tensorflow"
+
 
 def positions(row: Tensor) -> Tensor:
     """Any row (B, N, C) of unknown length N -> 0, 1, ..., N - 1 as (B, N, 1) float32."""
@@ -55,7 +59,7 @@ def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
     Returns:
         Weights (..., M, N), every row with the sum 1. Places beyond either end read the end.
     """
-    place = (wanted + 0.5) * step - 0.5
+    place = ops.multiply(wanted + 0.5, step) - 0.5  # not every backend multiplies its tensors by symbolic ones
     place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True))
     weights = ops.relu(1.0 - ops.absolute(place - available) / ops.maximum(step, 1.0))
     return weights / ops.sum(weights, axis=-1, keepdims=True)

@@ -23,7 +23,7 @@ import keras
 from keras import layers
 
 from zoo import color
-from zoo.blocks import resize_like, resize_to
+from zoo.blocks import SYNCHRONIZED, resize_like, resize_to
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -39,7 +39,7 @@ BATCH_NORM_EPSILON = 1e-5
 
 def _regularized(x: keras.KerasTensor, regularization: str, name: str) -> keras.KerasTensor:
     if regularization == "batch_norm":
-        x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, synchronized=True, name=f"{name}_norm")(x)
+        x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
     if regularization != "none":
         x = layers.Dropout(DROPOUT_RATE, name=f"{name}_dropout")(x)
     return x

@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from zoo.bins import uniform_uv_centers
-from zoo.blocks import crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -36,7 +36,7 @@ def _up(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
 
 
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return layers.BatchNormalization(synchronized=True, name=f"{name}_norm")(x)
+    return layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
 
 
 @register(

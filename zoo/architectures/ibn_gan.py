@@ -29,7 +29,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.blocks import crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
 from zoo.registry import register
@@ -88,7 +88,7 @@ def _conv(
 def _norm(x: keras.KerasTensor, kind: str, name: str) -> keras.KerasTensor:
     if kind == "in":
         return layers.GroupNormalization(groups=-1, epsilon=1e-3, name=f"{name}_norm")(x)
-    return layers.BatchNormalization(synchronized=True, name=f"{name}_norm")(x)
+    return layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
 
 
 def _check(norm: str, width: float) -> None:

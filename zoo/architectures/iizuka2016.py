@@ -20,7 +20,7 @@ outputs, and the classifier, which sees the global features alone. Departures, e
 import keras
 from keras import layers, ops
 
-from zoo.blocks import conv, enlarge_like, pad_to_stride, resize_to
+from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, resize_to
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -35,7 +35,7 @@ LIMIT = 100.0  # the sigmoid spans ab from -LIMIT to LIMIT
 
 
 def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = layers.BatchNormalization(synchronized=True, name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from keras import layers, ops
 
 from zoo.bins import circular_expectation, gaussian_centers, histogram_median
-from zoo.blocks import enlarge_like, pad_to_stride, positions
+from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, positions
 from zoo.color import Tensor, gray_of_lightness, hcl_to_rgb, rgb_to_lab
 from zoo.errors import ArgumentError, PresetError
 from zoo.registry import register
@@ -67,7 +67,7 @@ def _stage(x: keras.KerasTensor, filters: int, names: tuple[str, ...]) -> list[k
     for name in names:
         x = layers.Conv2D(filters, KERNELS.get(name, 3), padding="same", name=name)(x)
         norm = layers.BatchNormalization(
-            epsilon=1e-5, center=False, scale=False, synchronized=True, name=f"{name}_norm"
+            epsilon=1e-5, center=False, scale=False, synchronized=SYNCHRONIZED, name=f"{name}_norm"
         )
         x = layers.ReLU(name=f"{name}_relu")(norm(x))
         if name in KERNELS:

@@ -26,7 +26,7 @@ import keras
 from keras import layers
 
 from zoo import color
-from zoo.blocks import crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
 from zoo.registry import register
@@ -61,7 +61,7 @@ def _up(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
 
 
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    layer = layers.BatchNormalization(synchronized=True, gamma_initializer=_normal(1.0), name=f"{name}_norm")
+    layer = layers.BatchNormalization(synchronized=SYNCHRONIZED, gamma_initializer=_normal(1.0), name=f"{name}_norm")
     return layer(x)
 
 

@@ -21,7 +21,7 @@ import keras
 from keras import layers, ops
 
 from zoo.bins import ab_grid
-from zoo.blocks import conv, enlarge_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -77,7 +77,7 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
         filters = max(1, round(filters * width))
         for i in range(1, count + 1):
             x = conv(x, filters, f"conv{block}_{i}", stride=stride if i == count else 1, dilation=dilation)
-        x = layers.BatchNormalization(synchronized=True, name=f"conv{block}_norm")(x)
+        x = layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"conv{block}_norm")(x)
 
     filters = max(1, round(UP_FILTERS * width))
     x = layers.Conv2DTranspose(filters, 4, 2, padding="same", activation="relu", name="conv8_1")(x)

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +112,80 @@ def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
     run_folder.check_recipe(tmp_path, recipe)
     with pytest.raises(TrainingError, match="run: the run has frame_size=48, the command frame_size=64; name"):
         run_folder.check_recipe(tmp_path, dataclasses.replace(recipe, frame_size=64))
+
+
+def test_folders_of_runs_that_no_version_wrote(tmp_path: Path) -> None:
+    settings = dataclasses.asdict(recipes.load(NAME))
+    (tmp_path / "recipe.json").write_text(json.dumps(settings | {"color": 1}))
+    with pytest.raises(ArgumentError, match="recipe.json has fields that this version does not know: color$"):
+        recipes.of_run(tmp_path)
+    (tmp_path / "recipe.json").write_text(json.dumps(settings | {"architecture": "losses"}))
+    with pytest.raises(UnknownNameError, match="no system trains 'losses': there are .*color_unet.*zhang2016"):
+        recipes.of_run(tmp_path)
+
+
+def test_runs_of_earlier_versions_had_no_name_and_kept_no_gray(tmp_path: Path) -> None:
+    recipe = recipes.load("autoencoder_cifar10_v1")
+    settings = dataclasses.asdict(recipe)
+    for field in ("name", "drop_gray", "enlarge", "plateau_monitor"):
+        del settings[field]
+    (tmp_path / "recipe.json").write_text(json.dumps(settings))
+    run_folder.check_recipe(tmp_path, recipe)
+    assert recipes.of_run(tmp_path) == dataclasses.replace(recipe, name="")
+    with pytest.raises(TrainingError, match="the run has drop_gray=True, the command drop_gray=False"):
+        run_folder.check_recipe(tmp_path, dataclasses.replace(recipe, drop_gray=False))
+
+
+@pytest.mark.parametrize("field", ["architecture", "name"])
+def test_what_a_recipe_is_cannot_be_set(field: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{field} belongs to the recipe"):
+        recipes.load(NAME, {field: "zhang2016"})
+
+
+def test_what_the_papers_do_with_their_photographs() -> None:
+    papers = {name: recipes.load(name) for name in recipes.list_recipes() if not re.search(r"_v\d$", name)}
+    whole_sets = {name for name, recipe in papers.items() if not recipe.drop_gray}
+    assert whole_sets == {"autoencoder_cifar10", "ibn_gan_imagenet"}
+    assert {name for name, recipe in papers.items() if recipe.resize_mode == "stretch"} == {"ibn_gan_imagenet"}
+    assert {name for name, recipe in papers.items() if not recipe.enlarge} == {"color_unet_nature"}
+    assert {name for name, recipe in papers.items() if recipe.plateau_monitor == "accuracy"} == {"autoencoder_cifar10"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"batch": 8.0}, "batch is 8.0: it must be of type int"),
+        ({"flip": 1}, "flip is 1: it must be of type bool"),
+        ({"epochs": True}, "epochs is True: it must be of type int"),
+        ({"crop": float("nan")}, "crop is nan: it must be of type float, and finite"),
+        ({"crop": 0}, "crop is 0: it must be above 0 and at most 1"),
+        ({"filters": [8, 16]}, r"filters is \[8, 16\]: it must be a tuple"),
+        ({"filters": (8, 0)}, r"filters is \(8, 0\): each value must be above 0"),
+        ({"filters": (8,)}, r"filters is \(8,\): it must be 2 values or more"),
+        ({"shortest": (300,)}, r"shortest is \(300,\): it must be 2 values"),
+        ({"schedule": "linear"}, "schedule is 'linear': it must be one of constant, plateau, cosine, step"),
+        (
+            {"schedule": "step", "lr_milestones": (2.0, 1.0)},
+            r"lr_milestones is \(2.0, 1.0\): it must be in rising order",
+        ),
+        ({"enlarge": False, "resize_mode": "center_crop"}, "enlarge is False: it is for the resize_mode 'pad'"),
+        ({"plateau_monitor": "accuracy"}, "plateau_monitor is 'accuracy': color_unet has a loss alone"),
+    ],
+)
+def test_messages(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{text}$"):
+        dataclasses.replace(recipes.load(NAME), **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "text", "message"),
+    [
+        ("ibn_gan_scenes_v1", "norm", "batch", "norm is 'batch': it must be one of bn, in, ibn"),
+        ("larsson2016_scenes_v1", "window", "4", "window is 4: it must be at least 1 and odd"),
+        ("autoencoder_cifar10_v1", "size", "36", "size is 36: it must be at least 16 and a multiple of 8"),
+        ("pix2pix_scenes_v1", "size", "31", "size is 31: it must be at least 32"),
+    ],
+)
+def test_messages_of_systems(name: str, field: str, text: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{message}$"):
+        recipes.load(name, {field: text})

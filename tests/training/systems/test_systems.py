@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from keras import ops
 
 import zoo
+from tests import on_jax
 from tests.photographs import write_fields
 from tests.two_layers import without_tracing
 from training import recipes
@@ -25,6 +27,7 @@ from training.loop.checkpoints import State
 from training.loop.strategies import distribute, make_strategy
 from training.loop.train import train
 from training.loop.trainer import Trainer, make_trainer, train_step, validation_step
+from training.systems.autoencoder import channel_accuracy
 from training.systems.recipe import Recipe
 from training.systems.system import System, Tensors, given_prior
 from zoo import bins, color
@@ -248,6 +251,35 @@ def test_a_run_that_is_killed_from_start_to_colorizer(
     assert rows(tmp_path / "killed") == log
 
 
+# === Backends ===
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed, which this project does not require")
+def test_losses_are_the_same_on_jax(prepared: Photographs, tmp_path: Path) -> None:
+    """And nothing that they need imports TensorFlow."""
+    jobs, expected = {}, {}
+    for name in TINY:
+        fields = COMMON | TINY[name]
+        recipe = recipes.load(name, fields)
+        statistics = recipe.statistics(prepared)
+        system = recipe.system(statistics)
+        lightness, truth = batch_for(system, prepared)
+        models = [model for part in system.trained.values() for model in part]
+        on_jax.without_dropout(models)
+        arrays = {f"truth/{key}": np.asarray(value) for key, value in truth.items()}
+        arrays |= {f"statistics/{key}": value for key, value in statistics.items()}
+        jobs[name] = (fields, arrays | on_jax.weights_of(models) | {"lightness": np.asarray(lightness)})
+        losses = {f"val_{key}": value for key, value in validation_step(system, lightness, truth).items()}
+        losses |= train_step(system, lightness, truth, lambda *_: None)
+        expected[name] = {key: np.asarray(value) for key, value in losses.items()}
+    found = on_jax.losses_on_jax(jobs, tmp_path)
+    for name, losses in expected.items():
+        assert found[name].keys() == losses.keys()
+        for key, value in losses.items():
+            np.testing.assert_allclose(found[name][key], value, rtol=2e-3, atol=1e-4, err_msg=f"{name} {key}")
+
+
 # === Adversarial training ===
 
 
@@ -380,6 +412,36 @@ def test_larsson_learns_with_every_head(heads: str, prepared: Photographs) -> No
     inputs = batch_for(trainer.system, prepared)
     losses = [float(trainer.step(inputs)["loss"]) for _ in range(45)]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_accuracy_is_that_of_keras() -> None:
+    rng = np.random.default_rng(0)
+    rgb, true = rng.uniform(0, 1, (2, 2, 4, 4, 3)).astype(np.float32)
+    found = ops.convert_to_numpy(channel_accuracy(rgb, true, np.ones((2, 4, 4), np.float32)))
+    metric = keras.metrics.CategoricalAccuracy()  # what "accuracy" is for targets of three channels
+    for got, one, other in zip(found, true, rgb, strict=True):
+        metric.reset_state()
+        metric.update_state(one, other)
+        assert got == pytest.approx(float(metric.result()))
+    mask = np.zeros((2, 4, 4), np.float32)
+    mask[0, 0, 0] = 1
+    masked = ops.convert_to_numpy(channel_accuracy(rgb, true, mask))
+    assert masked.tolist() == [float(rgb[0, 0, 0].argmax() == true[0, 0, 0].argmax()), 0.0]
+
+
+def test_the_plateau_of_the_accuracy(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Noted(keras.callbacks.ReduceLROnPlateau):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            super().on_epoch_end(epoch, logs)
+            made.append((self.monitor, self.mode, self.best == (logs or {})[self.monitor]))
+
+    monkeypatch.setattr(keras.callbacks, "ReduceLROnPlateau", Noted)
+    recipe = tiny("autoencoder_cifar10_v1", epochs="1", plateau_monitor="accuracy")
+    with without_tracing():
+        train(recipe, [photos / "train"], photos / "val", tmp_path / "run", make_strategy("one"))
+    assert made == [("val_accuracy", "max", True)]
 
 
 # === Optimizers ===
