@@ -122,6 +122,21 @@ def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: 
     assert True in outcomes
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # of Pillow
+def test_files_that_used_to_end_a_run(tmp_path: Path) -> None:
+    """EXIF that cannot be parsed does not cost the photograph; what cannot be decoded is left out and listed."""
+    folder = write_fields(tmp_path / "photos", 2)
+    for name, data in (
+        ("cut-exif.jpg", b"Exif\0\0II*\0\x08\0\0\0\x05\0"),
+        ("no-exif.jpg", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x02ab\0\0\0\0\0\0"),
+    ):
+        color_field(7, 24, 24).save(folder / name, exif=data)
+    (folder / "header.tif").write_bytes(b"II*\0\x08\0\0\0\xff\xff" + bytes(40))
+    found = prepare([folder], SIZE, tmp_path / "cache")
+    assert {Path(name).name for name in found.names} == {"000.jpg", "001.png", "cut-exif.jpg", "no-exif.jpg"}
+    assert [Path(name).name for name, _ in found.left_out] == ["header.tif"]
+
+
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing is not a folder"):
         prepare([tmp_path / "missing"], SIZE, tmp_path / "cache")

@@ -301,3 +301,12 @@ def test_main_refuses_a_folder_of_damaged_images(tmp_path: Path, stub_zoo: Simpl
     (tmp_path / "a.jpg").write_bytes(b"<html>")
     with pytest.raises(DataError, match="none of 1 images"):
         main("stub", tmp_path)
+
+
+@pytest.mark.parametrize("inside", [".", "evaluation"])
+def test_results_beside_the_photographs_are_not_read(tmp_path: Path, stub_zoo: SimpleNamespace, inside: str) -> None:
+    """The sheet of one evaluation is not a photograph of the next."""
+    save(tmp_path, photographs(3, 16))
+    for _ in range(2):
+        main("stub", tmp_path, size=16, out=tmp_path / inside)
+    assert [row["n"] for row in rows_of(tmp_path / inside / "results.csv")] == ["3", "3"]

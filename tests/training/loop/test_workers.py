@@ -116,8 +116,9 @@ def assert_same(one: Path, two: Path) -> None:
     "name", [pytest.param(name, marks=[] if "color" in name else pytest.mark.slow) for name in TINY]
 )
 def test_two_workers_train_as_one_process(name: str, photos: Path, tmp_path: Path) -> None:
-    trained_alone(name, photos, tmp_path / "one", {})
-    ended(start(name, photos, tmp_path / "{index}", {}, 2))  # two machines that share no folder
+    processes = start(name, photos, tmp_path / "{index}", {}, 2)  # two machines that share no folder
+    trained_alone(name, photos, tmp_path / "one", {})  # while they start
+    ended(processes)
     assert_same(tmp_path / "one", tmp_path / "0")
     assert {p.name for p in (tmp_path / "1").iterdir()} == {"cache"}, "only the chief writes"
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import keras
@@ -37,9 +38,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_weights_are_rounded_and_lambda_is_in_the_bias(run: Path, tmp_path: Path) -> None:
-    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
-    assert [p.name for p in tmp_path.iterdir()] == ["packed_v1.keras"]
+@pytest.fixture(scope="module")
+def packed_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    return pack(run, "packed_v1", tmp_path_factory.mktemp("packed"), **SETTINGS)
+
+
+def test_weights_are_rounded_and_lambda_is_in_the_bias(run: Path, packed_run: tuple[Path, dict[str, Any]]) -> None:
+    path, row = packed_run
+    assert [p.name for p in path.parent.iterdir()] == ["packed_v1.keras"]
     assert row["sha256"] == sha256(path)
     trained = network_of(keras.models.load_model(run / "best.keras"))
     packed = network_of(keras.models.load_model(path))
@@ -53,8 +59,8 @@ def test_weights_are_rounded_and_lambda_is_in_the_bias(run: Path, tmp_path: Path
                 assert not (new.view(np.uint32) & ((1 << (23 - KEPT_BITS)) - 1)).any()
 
 
-def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
-    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
+def test_the_file_has_the_settings(run: Path, packed_run: tuple[Path, dict[str, Any]]) -> None:
+    path, row = packed_run
     model = keras.models.load_model(path)
     assert (frame_size(model), saturation_of(model)) == (48, 1.25)
     assert network_of(model).get_layer("temperature").scale == pytest.approx(1 / 0.8)
@@ -64,10 +70,10 @@ def test_the_file_has_the_settings(run: Path, tmp_path: Path) -> None:
     assert path.stat().st_size < (run / "best.keras").stat().st_size
 
 
-def test_never_over_a_preset(run: Path, tmp_path: Path) -> None:
-    path, row = pack(run, "packed_v1", tmp_path, **SETTINGS)
+def test_never_over_a_preset(run: Path, packed_run: tuple[Path, dict[str, Any]]) -> None:
+    path, row = packed_run
     with pytest.raises(ArgumentError, match="presets never change"):
-        pack(run, "packed_v1", tmp_path, **SETTINGS | {"rebalance_lambda": 1.0})
+        pack(run, "packed_v1", path.parent, **SETTINGS | {"rebalance_lambda": 1.0})
     assert sha256(path) == row["sha256"]
 
 
