@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from media import reader
+from media.reader import read_rgb
 from training.data import records
 from training.data.datasets import Photographs, of_shards
 from training.data.resize import RESIZE_MODES, center_crop, pad
@@ -45,7 +45,7 @@ def main() -> None:
     pool = ThreadPoolExecutor(os.cpu_count())
 
     def framed(name: str) -> np.ndarray:
-        picture = reader.read(name).to_rgb()
+        picture = read_rgb(name)
         if first.window:
             return first.window.cut(picture, None)
         return (pad if arguments.resize_mode == "pad" else center_crop)(picture, arguments.size)[0]

@@ -8,6 +8,8 @@ Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decod
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import cv2
@@ -46,6 +48,15 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
         return file.read()
 
 
+def read_rgb(source: Source, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Read one photograph as `read` does, as an upright sRGB picture of Pillow's mode RGB, without its alpha.
+
+    For training and evaluation, which need no more and read so many small files that each copy counts.
+    """
+    with PhotographFile(source, max_pixels=max_pixels) as file:
+        return file.read_rgb()
+
+
 class PhotographFile:
     """A photograph that is opened, so that its size is known, and not yet decoded; a context manager.
 
@@ -79,8 +90,19 @@ class PhotographFile:
 
     def read(self) -> Photograph:
         """Decode it, once."""
-        try:
+        with self._named_errors():
             return _decode(self._image, self._file)
+
+    def read_rgb(self) -> Image.Image:
+        """Decode it, once; see the function `read_rgb`."""
+        with self._named_errors():
+            return _decode_rgb(self._image, self._file)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Turns what decoders raise into one line with the name of the file."""
+        try:
+            yield
         except _UnusableError as error:
             raise self._error(str(error)) from error
         except MemoryError:
@@ -117,8 +139,7 @@ class _UnusableError(Exception):
 
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
     _refuse_sequences(image)
-    # First, since what is loaded has no tiles.
-    deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+    deep = _is_deep(image)
     image.load()
     orientation = _orientation(image)
     dpi = _dpi(image)
@@ -139,6 +160,20 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
         dpi=dpi,
         format=format if FORMATS[format].encode else DEFAULT,
     )
+
+
+def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
+    if image.mode == "RGB" and not _is_deep(image) and "transparency" not in image.info and _profile(image) is None:
+        _refuse_sequences(image)
+        image.load()
+        if _orientation(image) == 1:
+            return image.convert("RGB")  # a copy, which holds no file
+    return _decode(image, file).to_rgb()
+
+
+def _is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether it has several channels of 16 bits; to be asked first, since what is loaded has no tiles."""
+    return image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
 
 
 def _refuse_sequences(image: ImageFile.ImageFile) -> None:

@@ -7,7 +7,6 @@ a result with a reason, and never the end of the run.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,12 +24,12 @@ from media.photograph import Photograph, gray_of
 from media.reader import PhotographFile
 from media.sheets import contact_sheet, fit_cell
 from media.writer import write
+from serving.local.pixel_budget import PixelBudget
 from zoo.errors import ArgumentError, ColorzooError
 
 PIXELS_IN_FLIGHT = 100_000_000
 """Of all photographs that are in memory at a time."""
 
-_FILES_IN_FLIGHT = 256
 _SHEET_CELL = 512
 
 
@@ -339,39 +338,6 @@ class _Run:
             result = failure(item.entry, self.output, error)
         self.budget.give_back(item.cost)
         self.events.put((item.index, result))
-
-
-class PixelBudget:
-    """Pixels that may be in memory at a time; one photograph above the limit may be there alone."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.taken = 0
-        self.closed = False
-        self.changed = threading.Condition()
-
-    def take(self, pixels: int) -> int:
-        """Wait for room, and return what `give_back` must be given. Raises InterruptedError when closed."""
-        # The floor bounds the number of small photographs, whose overhead is not their pixels.
-        cost = max(pixels, self.limit // _FILES_IN_FLIGHT)
-        with self.changed:
-            self.changed.wait_for(lambda: self.closed or self.taken == 0 or self.taken + cost <= self.limit)
-            if self.closed:
-                raise InterruptedError("the run was interrupted")
-            self.taken += cost
-        return cost
-
-    def give_back(self, cost: int) -> None:
-        """Make room for others."""
-        with self.changed:
-            self.taken -= cost
-            self.changed.notify_all()
-
-    def close(self) -> None:
-        """Let those who wait fail."""
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from serving.client import (
     SignatureError,
 )
 from serving.local import pipeline
-from serving.local.pipeline import Entry, FileResult, PixelBudget
+from serving.local.pipeline import Entry, FileResult
+from serving.local.pixel_budget import PixelBudget
 from zoo.errors import PhotographError
 
 # What is wrong with the server or the model, not with one photograph.

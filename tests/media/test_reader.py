@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from media import encoders
 from media.formats import FORMATS
 from media.photograph import Photograph, gray_of
-from media.reader import PhotographFile, read
+from media.reader import PhotographFile, read, read_rgb
 from media.writer import write
 from tests.media.pictures import COLOR, GRAY, HEIGHT, WIDTH, exif_block, photograph
 from tests.mutations import mutated
@@ -314,7 +314,7 @@ def test_bytes_are_read_as_their_file(tmp_path: Path, name: str) -> None:
 def test_a_profile_is_heeded_whatever_the_mode(mode: str) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), (255, 0, 0)).convert(mode).save(buffer, "PNG", icc_profile=swapped_profile())
-    picture = read(buffer.getvalue()).to_rgb()
+    picture = read_rgb(buffer.getvalue())
     assert picture.mode == "RGB"
     assert np.abs(np.asarray(picture).astype(int) - (0, 255, 0)).max() <= 3
 
@@ -378,7 +378,7 @@ def test_damaged_files_are_read_or_refused() -> None:
             count[False] += 1
             continue
         assert found.pixels.dtype in (np.uint8, np.uint16) and found.pixels.ndim in (2, 3)
-        assert found.to_rgb().size == (found.pixels.shape[1], found.pixels.shape[0])
+        np.testing.assert_array_equal(np.asarray(read_rgb(data)), np.asarray(found.to_rgb()))
         count[True] += 1
     assert min(count.values()) > 100
 

@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from media import atomic, reader
+from media import atomic
+from media.reader import read_rgb
 from training.data.resize import Resize
 from training.data.statistics import CHECKED_TOGETHER, colorless
 from zoo.errors import DataError, PhotographError
@@ -121,7 +122,7 @@ def _decode(path: Path, resize: Resize) -> Decoded:
     nothing = np.zeros((resize.size, resize.size, 3), np.uint8)
     try:
         data = path.read_bytes()
-        picture = reader.read(data).to_rgb()
+        picture = read_rgb(data)
     except (OSError, PhotographError) as error:
         return nothing, (0, 0), "", f"cannot be read: {error}"
     return *resize.frame(picture), hashlib.sha256(data).hexdigest(), ""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from media import reader
+from media.reader import read_rgb
 from training.data import records, statistics
 from training.data.cache import load_frames
 from training.data.folder import image_files
@@ -116,7 +116,7 @@ class Photographs:
             data = Path(self.names[i]).read_bytes()
             if hashlib.sha256(data).hexdigest() != self.hashes[i]:
                 raise DataError(f"{self.names[i]} has changed since the run began: put the old file back")
-            return reader.read(data).to_rgb()
+            return read_rgb(data)
         except (OSError, PhotographError) as error:
             raise DataError(f"{self.names[i]} was readable when the run began, and no longer is: {error}") from error
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from media import reader
+from media.reader import read_rgb
 from training.data import records
 from training.data.perceptual_hash import perceptual_hash
 from training.data.readers import UNREADABLE, Item, Source
@@ -113,7 +113,7 @@ def _kept(read: Callable[[], bytes]) -> Callable[[], bytes]:
 def _check(read: Callable[[], bytes], side: int | None, hashed: bool) -> Checked:
     try:
         data = read()
-        picture = reader.read(data).to_rgb()
+        picture = read_rgb(data)
     except (*UNREADABLE, PhotographError) as error:
         return Checked(f"cannot be read: {error}")
     thumbnail = center_crop(picture, THUMBNAIL)[0]

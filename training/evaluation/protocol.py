@@ -27,9 +27,9 @@ from rich.progress import track
 from skimage.color import rgb2lab
 
 import zoo
-from media import reader
 from media.files import PER_IMAGE, SHEET
 from media.photograph import gray_of
+from media.reader import read_rgb
 from training.data.folder import image_files
 from training.data.sampling import spread
 from training.evaluation import metrics
@@ -140,7 +140,7 @@ def read_picture(path: Path, size: int) -> Pixels:
     Raises:
         PhotographError: the file is not an image, is damaged, or is too large to be one in good faith.
     """
-    return np.asarray(reader.read(path).to_rgb().resize((size, size), Image.Resampling.LANCZOS))
+    return np.asarray(read_rgb(path).resize((size, size), Image.Resampling.LANCZOS))
 
 
 def main(

@@ -6,14 +6,13 @@ import os
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from media import atomic, reader
+from media import atomic
 from media.films import SMALL, Film
 from tests.films import pan, write_film
 from tests.photographs import color_field
@@ -580,7 +579,7 @@ def test_windows_of_full_hd_and_4k_hardly_repeat(
     names = [str(tmp_path / name) for name in "ab"]
     for name in names:
         Path(name).touch()
-    monkeypatch.setattr(reader, "read", lambda _: SimpleNamespace(to_rgb=lambda: picture))
+    monkeypatch.setattr("training.data.datasets.read_rgb", lambda _: picture)
     photographs = Photographs(
         np.zeros((2, 64, 64, 3), np.uint8),
         np.full((2, 2), 64, np.int32),

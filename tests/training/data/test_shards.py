@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from media.reader import read
+from media.reader import read_rgb
 from training.data import encoding, readers, records, shards
 from training.data.folder import image_files
 from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, perceptual_hash
@@ -37,7 +37,7 @@ def field(seed: int, height: int = 40, width: int = 48) -> Image.Image:
 
 
 def decoded(data: bytes) -> Image.Image:
-    return read(data).to_rgb()
+    return read_rgb(data)
 
 
 def encoded(picture: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
