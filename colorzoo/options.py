@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import ArgumentError
-
 
 class Format(StrEnum):
     """File formats of colorized photographs."""
@@ -61,16 +59,10 @@ def positive(value: float | None) -> float | None:
 
 def folder(value: Path | None) -> Path | None:
     """Refuse a path at which no folder can be made, before any work is done."""
-    for path in (value, *value.parents) if value is not None else ():
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise ArgumentError(f"{path}: {error.strerror or error}") from error
-        if not path.is_dir():
-            raise ArgumentError(f"{path} is a file: choose a folder for the results")
-        break
+    from media.files import check_folder
+
+    if value is not None:
+        check_folder(value)
     return value
 
 

@@ -119,9 +119,8 @@ def check_folder(path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     _check_names(path)
-    if os.path.lexists(path) and not path.is_dir():
-        raise ArgumentError(f"{path} is a file: name a folder for the results")
-    _check_parents(path)
+    if there := _file_among(path, *path.parents):
+        raise ArgumentError(f"{there} is a file: choose a folder for the results")
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -134,7 +133,8 @@ def check_file(path: str | os.PathLike[str]) -> None:
     _check_names(path)
     if path.is_dir():
         raise ArgumentError(f"{path} is a folder: name a file for the result")
-    _check_parents(path)
+    if there := _file_among(*path.parents):
+        raise ArgumentError(f"{path} cannot be written, since {there} is a file")
 
 
 def _check_names(path: Path) -> None:
@@ -142,10 +142,10 @@ def _check_names(path: Path) -> None:
         raise ArgumentError(f"{path}: the name is too long; at most {_LONGEST_NAME} bytes are possible")
 
 
-def _check_parents(path: Path) -> None:
-    there = next((part for part in path.parents if os.path.lexists(part)), None)
-    if there is not None and not there.is_dir():
-        raise ArgumentError(f"{path} cannot be written, since {there} is a file")
+def _file_among(*folders: Path) -> Path | None:
+    """The first that exists, of a path and its parents, if it is not a folder."""
+    there = next((folder for folder in folders if os.path.lexists(folder)), None)
+    return None if there is None or there.is_dir() else there
 
 
 def _sheets(names: Sequence[str]) -> set[str]:

@@ -451,7 +451,8 @@ def test_names_that_are_too_long_are_refused_before_any_work(tmp_path: Path, mon
     monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: pytest.fail("work has begun"))
     done = CliRunner().invoke(app, ["export", "p", "-o", f"{tmp_path}/{'n' * 300}/below"])
     assert done.exit_code == 2
-    assert done.stderr == f"colorzoo: {tmp_path}/{'n' * 300}/below: File name too long\n"
+    reason = "the name is too long; at most 255 bytes are possible"
+    assert done.stderr == f"colorzoo: {tmp_path}/{'n' * 300}/below: {reason}\n"
     done = CliRunner().invoke(app, ["calibrate", "n" * 300, "--val", "held-out"])
     assert (done.exit_code, done.stderr) == (2, f"colorzoo: {'n' * 300}: File name too long\n")
 

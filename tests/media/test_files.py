@@ -95,12 +95,13 @@ def test_results_that_cannot_be_written_are_refused_before_any_work(tmp_path: Pa
     for path in (tmp_path / "new" / "deep", tmp_path / "folder"):
         check_folder(path)
         check_file(path / "new.npy")
+    with pytest.raises(ArgumentError, match=r"deep cannot be written, since .*file is a file"):
+        check_file(tmp_path / "file" / "new" / "deep")
+    for path in (tmp_path / "file", tmp_path / "file" / "new" / "deep"):
+        with pytest.raises(ArgumentError, match="file is a file: choose a folder"):
+            check_folder(path)
     for check in (check_folder, check_file):
-        with pytest.raises(ArgumentError, match=r"cannot be written, since .*file is a file"):
-            check(tmp_path / "file" / "new" / "deep")
         with pytest.raises(ArgumentError, match="the name is too long; at most 255 bytes"):
             check(tmp_path / "gone" / ("ä" * 128) / "new")
-    with pytest.raises(ArgumentError, match="file is a file: name a folder"):
-        check_folder(tmp_path / "file")
     with pytest.raises(ArgumentError, match="folder is a folder: name a file"):
         check_file(tmp_path / "folder")
