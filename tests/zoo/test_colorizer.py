@@ -6,7 +6,8 @@ import pytest
 from keras import ops
 
 import zoo
-from tests.only_keras import in_fresh_process
+from tests.zoo import networks
+from tests.zoo.photographs import photograph
 from zoo import color
 from zoo.blocks import positions, resize_to, sampling_matrix
 from zoo.colorizer import frame_size, network_of, parts_of, saturation_of, view_sides
@@ -25,23 +26,9 @@ def lab_of(image):
     return numpy_of(color.rgb_to_lab(np.asarray(image, np.float32) / 255))
 
 
-def photograph(size, batch=1):
-    """RGB uint8 with shades from black to white, strong colors, noise and edges."""
-    draw = np.random.default_rng(sum(size))
-    y, x = np.linspace(0, 1, size[0])[:, None, None], np.linspace(0, 1, size[1])[None, :, None]
-    hue = np.array([0, 2, 4]) + 9 * x
-    picture = 300 * y - 20 + 70 * np.sin(hue) * np.sign(np.sin(14 * x * y))
-    pictures = picture + draw.normal(0, 12, (batch, *size, 3))
-    return np.clip(np.round(pictures), 0, 255).astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def vivid():
-    """A colorizer whose untrained network paints strong colors, many of which sRGB does not have."""
-    keras.utils.set_random_seed(7)
-    network = zoo.create_model("color_unet", width=0.25, bins=16)
-    network.get_layer("scores").kernel.assign(np.random.default_rng(0).normal(0, 60, (1, 1, 4, 16)))
-    return zoo.create_colorizer(network, FRAME, saturation=1.5)
+    return networks.vivid()
 
 
 def stub(ab_of_frame, size=FRAME, **settings):
@@ -235,17 +222,6 @@ def test_argument_errors(vivid, size, saturation, message):
 def test_a_network_is_not_a_colorizer(vivid):
     with pytest.raises(ArgumentError, match="'color_unet' is not a colorizer"):
         network_of(network_of(vivid))
-
-
-def test_a_saved_colorizer_needs_only_keras(vivid, tmp_path):
-    vivid.save(tmp_path / "vivid.keras")
-    images = {f"uint8_{h}x{w}": photograph((h, w), batch=2) for h, w in ((33, 47), (120, 80))}
-    images |= {name.replace("uint8", "float"): image.astype(np.float32) for name, image in images.items()}
-    fresh = in_fresh_process({"vivid": (tmp_path / "vivid.keras", images)}, tmp_path)["vivid"]
-    assert not isinstance(fresh, str), fresh
-    for name, image in images.items():
-        assert fresh[name].dtype == np.uint8
-        np.testing.assert_array_equal(fresh[name], numpy_of(vivid(image)), err_msg=name)
 
 
 # === Views ===

@@ -1,7 +1,6 @@
 """The one suite of the registry: every architecture keeps the same contract."""
 
 import dataclasses
-from functools import cache
 from pathlib import Path
 
 import keras
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 import zoo
 from tests.accept_golden import FOLDER, formula_network, golden_lightness
-from tests.only_keras import in_fresh_process
+from tests.zoo.networks import tiny as network
 from zoo import architectures
 from zoo.errors import ArgumentError, UnknownNameError
 from zoo.registry import ARCHITECTURES, entry, register
@@ -27,20 +26,6 @@ def lightness_of(shape):
 
 def numpy_of(tensor):
     return keras.ops.convert_to_numpy(tensor)
-
-
-network = cache(formula_network)
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """What every network gives after saving and loading in a process that knows only Keras."""
-    folder = tmp_path_factory.mktemp("models")
-    jobs = {}
-    for name in zoo.list_models():
-        network(name).save(folder / f"{name}.keras")
-        jobs[name] = (folder / f"{name}.keras", {"odd": lightness_of((3, 33, 47))})
-    return in_fresh_process(jobs, folder)
 
 
 def test_every_file_of_the_folder_is_registered():
@@ -115,13 +100,6 @@ def test_every_trainable_weight_gets_a_gradient(name):
     ]
     assert model.trainable_variables
     assert without == []
-
-
-@every_model
-def test_a_saved_network_needs_only_keras(name, fresh):
-    assert not isinstance(fresh[name], str), fresh[name]
-    here = numpy_of(network(name)(lightness_of((3, 33, 47))))
-    np.testing.assert_allclose(fresh[name]["odd"], here, atol=1e-4)
 
 
 # One network of each kind by default: classes, ab, RGB.

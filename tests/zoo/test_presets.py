@@ -6,7 +6,6 @@ import json
 import math
 import re
 import zipfile
-from functools import cache
 
 import keras
 import numpy as np
@@ -14,8 +13,9 @@ import pytest
 
 import zoo
 from tests.accept_golden import formula_network
-from tests.only_keras import in_fresh_process
 from tests.paths import ROOT
+from tests.zoo.networks import loaded
+from tests.zoo.photographs import photograph
 from training import recipes
 from zoo import bins
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
@@ -38,34 +38,10 @@ WITH_PRIOR = {"color_unet", "zhang2016"}
 MEGABYTE = 1_000_000
 ROWS = {path.stem for path in metadata.FOLDER.glob("*.json")}
 every_preset = pytest.mark.parametrize("name", sorted({*SHIPPED, *ROWS}))
-QUICK = (zoo.DEFAULT_PRESET, "color_unet_scenes_v1")
 
 
 def numpy_of(tensor):
     return keras.ops.convert_to_numpy(tensor)
-
-
-loaded = cache(zoo.load)
-
-
-def photographs():
-    draw = np.random.default_rng(3)
-    images = {}
-    for height, width in ((33, 47), (150, 120)):
-        coarse = draw.integers(0, 256, (1, height // 10 + 1, width // 10 + 1, 3))
-        smooth = np.kron(coarse, np.ones((1, 10, 10, 1)))[:, :height, :width]
-        image = np.clip(smooth + draw.normal(0, 8, smooth.shape), 0, 255).astype(np.uint8)
-        images[f"uint8_{height}x{width}"] = image
-        images[f"float_{height}x{width}"] = image.astype(np.float32)
-    return images
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory, request):
-    """What presets make of photographs in a process that knows only Keras."""
-    names = [name for name in zoo.list_presets() if name in QUICK or request.config.getoption("--slow")]
-    jobs = {name: (zoo.preset(name).path, photographs()) for name in names}
-    return in_fresh_process(jobs, tmp_path_factory.mktemp("presets"))
 
 
 # --- Those that ship ---
@@ -177,22 +153,9 @@ def test_network_is_that_of_its_row(name):
     np.testing.assert_allclose(numpy_of(built(lightness)), numpy_of(network(lightness)), atol=1e-2)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in sorted({*SHIPPED, *ROWS})],
-)
-def test_loads_with_nothing_but_keras(name, fresh):
-    assert name in fresh, f"{name} is not in zoo/presets"
-    assert not isinstance(fresh[name], str), fresh[name]
-    for key, image in photographs().items():
-        made = fresh[name][key]
-        assert made.dtype == np.uint8
-        np.testing.assert_array_equal(made, numpy_of(loaded(name)(image)), err_msg=key)
-
-
 @every_preset
 def test_colors_a_photograph(name):
-    image = photographs()["uint8_150x120"]
+    image = photograph((150, 120))
     colorized = numpy_of(loaded(name)(image)).astype(int)
     assert colorized.shape == image.shape
     assert np.ptp(colorized, axis=-1).mean() > 2  # gray has none
