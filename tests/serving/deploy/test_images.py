@@ -27,7 +27,7 @@ from colorzoo.app import app
 from serving.models_config import write_models_config
 from tests.model_server import FLAGS
 from tests.paths import ROOT
-from tests.serving.deploy.test_config import export
+from tests.serving.test_models_config import export
 
 SERVING = ROOT / "serving" / "deploy"
 
