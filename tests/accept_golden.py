@@ -7,6 +7,7 @@ Look at the differences first: a changed golden value means that a preset of tha
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,12 +18,12 @@ from zoo.registry import entry
 FOLDER = Path(__file__).parent / "golden"
 
 
-def formula_network(name: str) -> keras.Model:
-    """The tiny network of an architecture with weights of a formula, the same under every random generator.
+def formula_network(name: str, arguments: dict[str, Any] | None = None) -> keras.Model:
+    """An architecture with weights of a formula, the same under every random generator; by default the tiny network.
 
     Kernels are sines of the running index over all weights, scaled by their fan-in; variances stay above 0.
     """
-    network = zoo.create_model(name, **entry(name).tiny)
+    network = zoo.create_model(name, **(entry(name).tiny if arguments is None else arguments))
     start = 0
     for variable in network.weights:
         size = int(np.prod(variable.shape))

@@ -1,6 +1,7 @@
 """Models that tests share, because building them takes longer than running them.
 
-None of them may be changed: a test that assigns weights, or calls a network in training, builds its own.
+None of the cached ones may be changed: a test that assigns weights, calls a network in training or makes a model that
+begins inside it (Keras cannot save the network then) builds its own.
 """
 
 from functools import cache
@@ -16,9 +17,8 @@ tiny = cache(formula_network)
 loaded = cache(zoo.load)
 
 
-@cache
 def full_size(name: str) -> keras.Model:
-    """The network of the paper. All kernels are 0: drawing up to 147 million weights takes seconds."""
+    """A new network of the size of the paper. All kernels are 0: drawing up to 147 million weights takes seconds."""
 
     def zeros(initializer: object, shape: tuple[int, ...], dtype: str | None = None) -> object:
         return keras.ops.zeros(shape, dtype)

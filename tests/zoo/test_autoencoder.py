@@ -1,13 +1,13 @@
 """The autoencoder against the tables of its paper, and what it does to pictures of other sizes."""
 
-from functools import cache
+from functools import cache, partial
 
 import keras
 import numpy as np
 import pytest
 
 import zoo
-from tests.accept_golden import formula_network
+from tests.zoo import networks
 from zoo import color
 from zoo.errors import ArgumentError
 from zoo.registry import entry, parameters
@@ -44,14 +44,12 @@ def rows(model: keras.Model) -> list[tuple[str, tuple[int, ...], int]]:
     return [(layer.name, tuple(layer.output.shape[1:]), layer.count_params()) for layer in model.layers]
 
 
-@cache
-def tiny() -> keras.Model:
-    return formula_network("autoencoder")
+tiny = partial(networks.tiny, "autoencoder")
 
 
 @cache
 def full() -> dict[str, keras.Model]:
-    network = zoo.create_model("autoencoder")
+    network = networks.full_size("autoencoder")
     return {"network": network} | entry("autoencoder").parts(network)
 
 

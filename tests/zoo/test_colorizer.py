@@ -13,7 +13,7 @@ from zoo.blocks import positions, resize_to, sampling_matrix
 from zoo.colorizer import frame_size, network_of, parts_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
 
-SIZES = [(1, 1), (33, 47), (64, 64), (300, 200)]
+SIZES = [(1, 1), (33, 47), (64, 64), (150, 100)]
 FRAME = 64
 every_size = pytest.mark.parametrize("size", SIZES, ids=str)
 

@@ -1,6 +1,7 @@
 """Certainty against the probabilities themselves, sorted in numpy."""
 
 import itertools
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -26,6 +27,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return sharp / sharp.sum(-1, keepdims=True)
 
 
+@cache
 def sharpened(name: str) -> keras.Model:
     network = formula_network(name)
     layer = network.get_layer("scores")
@@ -49,13 +51,14 @@ def test_coarse_scores(name: str) -> None:
     found = {key: ops.convert_to_numpy(value) for key, value in confidence(network)(LIGHTNESS).items()}
     assert found["top"].shape == found["ratio"].shape == (1, 24, 21, 1)
     assert (found["top"] > 0).all() and (found["top"] <= 1).all() and (found["ratio"] >= 1 - 1e-5).all()
-    scores = scores_of(network)[0, 1, 1]
+    all_scores = scores_of(network)[0]
+    scores = all_scores[1, 1]
     parts = [softmax(part) for part in np.split(scores, 2 if name == "larsson2016" else 1)]
     joint = np.sort([np.prod(pair) for pair in itertools.product(*parts)])
     # The middle of 2 x 2 cells is the mean of theirs: a picture of 4 x 4 pixels a cell has a pixel beside each center.
     near = found["top"][0, 4:8, 4:8].mean()
     cells = [
-        np.prod([softmax(part).max() for part in np.split(scores_of(network)[0, y, x], len(parts))])
+        np.prod([softmax(part).max() for part in np.split(all_scores[y, x], len(parts))])
         for y, x in itertools.product((0, 1, 2), repeat=2)
     ]
     assert min(cells) - 1e-6 <= near <= max(cells) + 1e-6
@@ -65,7 +68,7 @@ def test_coarse_scores(name: str) -> None:
 @pytest.mark.parametrize("name", ["color_unet", "zhang2016", "larsson2016"])
 def test_it_lies_where_the_colors_lie(name: str) -> None:
     """Between two cells, colors and confidence change at the same pixels."""
-    network = formula_network(name)
+    network = sharpened(name)
     scores = network.get_layer("scores").output
     coarse = keras.Model(network.input, scores)(np.full((1, 64, 64, 1), 50, np.float32)).shape
     given = np.zeros(coarse, np.float32)
@@ -105,7 +108,7 @@ def test_the_second_best_pair_differs_in_one_histogram() -> None:
 
 def test_a_network_that_was_loaded(tmp_path: Path) -> None:
     keras.utils.clear_session()  # begins to count operations anew
-    network = sharpened("color_unet")
+    network = formula_network("color_unet")
     network.save(tmp_path / "network.keras")
     expected = confidence(network)(LIGHTNESS)["top"]
     keras.utils.clear_session()  # as another process would

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.zoo import networks
 from zoo.architectures.ibn_gan import VARIANTS, condition, discriminators, ibn_gan
 from zoo.errors import ArgumentError
 from zoo.registry import entry, parameters
@@ -44,12 +45,24 @@ def spectral(model):
 
 @pytest.fixture(scope="module")
 def full_size():
-    return ibn_gan()
+    return networks.full_size("ibn_gan")
 
 
 @pytest.fixture(scope="module")
 def small():
     return ibn_gan(**SMALL)
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """Discriminators of the paper's row, with few filters."""
+    return discriminators(width=1 / 64)
+
+
+# With instance normalization a logit would see every pixel.
+@pytest.fixture(scope="module")
+def without_instance_norms():
+    return discriminators(norm="bn", width=1 / 32)
 
 
 def test_parameters_of_the_paper(full_size):
@@ -91,7 +104,7 @@ def test_normalization_by_block(norm):
     assert epsilons <= {1e-3}
 
 
-def test_variants_are_the_rows_of_the_table():
+def test_variants_are_the_rows_of_the_table(small, narrow):
     rows = {
         name: (generator["norm"], generator["spectral"], judges["scales"])
         for name, (generator, judges) in VARIANTS.items()
@@ -105,8 +118,8 @@ def test_variants_are_the_rows_of_the_table():
         "IBN+SN+MD": ("ibn", True, 3),
     }
     # The paper's final row is what the builders build when nothing is said.
-    assert norms(ibn_gan(**SMALL)) == norms(ibn_gan(**VARIANTS["IBN+SN+MD"][0], **SMALL))
-    assert len(discriminators(width=1 / 64)) == VARIANTS["IBN+SN+MD"][1]["scales"]
+    assert norms(small) == norms(ibn_gan(**VARIANTS["IBN+SN+MD"][0], **SMALL))
+    assert len(narrow) == VARIANTS["IBN+SN+MD"][1]["scales"]
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -203,15 +216,14 @@ def test_instance_normalization_of_one_value_is_a_constant(size, constant):
 
 
 @pytest.mark.parametrize(("size", "maps"), [(256, (16, 8, 4)), (64, (4, 2, 1)), (100, (7, 4, 2))])
-def test_maps_of_the_discriminators(size, maps):
-    shapes = [model(pictures(size, batch=2)).shape for model in discriminators(width=1 / 64)]
+def test_maps_of_the_discriminators(narrow, size, maps):
+    shapes = [model(pictures(size, batch=2)).shape for model in narrow]
     assert shapes == [(2, side, side, 1) for side in maps]
 
 
 @pytest.mark.parametrize("scale", [0, 1, 2])
-def test_a_logit_judges_94_pixels_of_its_scale(scale):
-    # With instance normalization a logit would see every pixel.
-    model = discriminators(norm="bn", width=1 / 32)[scale]
+def test_a_logit_judges_94_pixels_of_its_scale(without_instance_norms, scale):
+    model = without_instance_norms[scale]
     inputs = [tf.constant(picture) for picture in pictures(128 * 2**scale)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -229,8 +241,8 @@ def test_a_discriminator_averages_its_inputs():
     np.testing.assert_allclose(numpy_of(coarse(pictures(64))), numpy_of(fine(averaged)), atol=1e-5)
 
 
-def test_discriminators_share_nothing():
-    group = discriminators(width=1 / 64)
+def test_discriminators_share_nothing(narrow):
+    group = narrow
     assert len({id(weight) for model in group for weight in model.weights}) == sum(len(m.weights) for m in group)
     first = [numpy_of(model.get_layer("patch4").layer.kernel) for model in group]
     assert not np.array_equal(first[0], first[1])

@@ -1,6 +1,6 @@
 """The network of Let there be Color!: its size, what its two inputs share, and what its classifier trains."""
 
-from functools import cache
+from functools import partial
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.accept_golden import formula_network
+from tests.zoo import networks
 from zoo.architectures.iizuka2016 import classifier, iizuka2016
 from zoo.blocks import resize_to
 from zoo.errors import ArgumentError
@@ -28,7 +29,7 @@ def size_of(weights):
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-tiny = cache(lambda: formula_network("iizuka2016"))
+tiny = partial(networks.tiny, "iizuka2016")
 
 
 def inner(name, model=None):
@@ -38,7 +39,7 @@ def inner(name, model=None):
 
 @pytest.fixture(scope="module")
 def full():
-    network = iizuka2016()
+    network = networks.full_size("iizuka2016")
     return network, entry("iizuka2016").parts(network)["classifier"]
 
 
@@ -196,10 +197,11 @@ def test_the_classifier_trains_low_level_and_global_layers_alone():
 
 
 def test_the_classifier_leaves_the_network_out_of_the_last_global_layer():
+    before = parameters(tiny())
     scene = classifier(tiny())
     assert scene.get_layer("classifier_fc").input is tiny().get_layer("global_fc2_relu").output
     assert not any("global_fc3" in weight.path for weight in scene.weights)
-    assert parameters(tiny()) == parameters(formula_network("iizuka2016"))
+    assert parameters(tiny()) == before
 
 
 def test_a_loaded_network_gets_a_classifier(tmp_path):

@@ -1,5 +1,6 @@
 import colorsys
 import math
+from functools import cache
 from statistics import NormalDist
 
 import h5py
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.accept_golden import formula_network
+from tests.zoo import networks
 from zoo import color
 from zoo.architectures.larsson2016 import larsson2016, read_at, sparse, vgg16_start
 from zoo.errors import ArgumentError, PresetError
@@ -63,12 +65,12 @@ def softmax(x):
 
 @pytest.fixture(scope="module")
 def full():
-    return larsson2016()
+    return networks.full_size("larsson2016")
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    return formula_network("larsson2016")
+    return networks.tiny("larsson2016")
 
 
 # --- structure ---
@@ -129,12 +131,16 @@ def test_the_units_are_those_of_the_whole_hypercolumn(tiny):
 # --- decoding ---
 
 
+@cache
+def decoder(heads):
+    network = larsson2016(heads, temperature=0.7, width=0.01)
+    return keras.Model([network.input, network.get_layer("scores").output], network.output)
+
+
 def decoding(light, scores, heads="hue_chroma"):
     """What a network of temperature 0.7 makes of given scores."""
-    network = larsson2016(heads, temperature=0.7, width=0.01)
-    assert network.get_layer("scores").units == scores.shape[-1]
-    decoder = keras.Model([network.input, network.get_layer("scores").output], network.output)
-    return numpy_of(decoder([light, scores]))
+    assert decoder(heads).input[1].shape[-1] == scores.shape[-1]
+    return numpy_of(decoder(heads)([light, scores]))
 
 
 def everywhere(scores):

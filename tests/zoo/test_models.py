@@ -80,8 +80,8 @@ def test_contract(name, shape):
 
 @every_model
 def test_pictures_of_a_batch_do_not_mix(name):
-    lightness = lightness_of((3, 33, 47))
-    singles = [numpy_of(network(name)(lightness[i : i + 1])) for i in range(3)]
+    lightness = lightness_of((2, 33, 47))
+    singles = [numpy_of(network(name)(lightness[i : i + 1])) for i in range(2)]
     np.testing.assert_allclose(numpy_of(network(name)(lightness)), np.concatenate(singles), atol=1e-3)
 
 

@@ -17,14 +17,9 @@ QUICK = (zoo.DEFAULT_PRESET, "color_unet_scenes_v1")
 LIGHTNESS = {"odd": np.random.default_rng(83).uniform(0, 100, (3, 33, 47, 1)).astype(np.float32)}
 
 
-def of_both_types(images: dict[str, np.ndarray]) -> Arrays:
-    floats = {f"float {name}": image.astype(np.float32) for name, image in images.items()}
-    return {f"uint8 {name}": image for name, image in images.items()} | floats
-
-
-# Of a colorizer and of presets: shrunk and enlarged to the frame, in a batch and alone.
-BATCHES = of_both_types({f"{h}x{w}": photograph((h, w), batch=2) for h, w in ((33, 47), (120, 80))})
-PHOTOGRAPHS = of_both_types({f"{h}x{w}": photograph((h, w)) for h, w in ((33, 47), (150, 120))})
+# Enlarged to the frame, and shrunk; as both types.
+BATCHES = {"float": photograph((33, 47), batch=2).astype(np.float32), "uint8": photograph((120, 80), batch=2)}
+PHOTOGRAPHS = {"float": photograph((33, 47)).astype(np.float32), "uint8": photograph((150, 120))}
 
 
 @pytest.fixture(scope="module")

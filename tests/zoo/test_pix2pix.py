@@ -43,6 +43,12 @@ def full_size():
     return pix2pix()
 
 
+@pytest.fixture(scope="module")
+def painting():
+    """A small network whose output varies, to be left as it is."""
+    return randomized(pix2pix(filters=SMALL))
+
+
 def test_parameters_of_the_paper(full_size):
     assert parameters(full_size) == 54_412_931
     assert full_size.count_params() == 54_423_811
@@ -77,9 +83,8 @@ def test_initial_weights(full_size):
     assert abs(gamma.mean() - 1) < 0.002
 
 
-def test_skip_connections_start_behind_the_rectifier():
-    model = randomized(pix2pix(filters=SMALL))
-    skip, down = map(numpy_of, inner(model, "up1_skip", "down1_relu")(uniform(1, 16, 16, 1)))
+def test_skip_connections_start_behind_the_rectifier(painting):
+    skip, down = map(numpy_of, inner(painting, "up1_skip", "down1_relu")(uniform(1, 16, 16, 1)))
     np.testing.assert_array_equal(skip[..., SMALL[0] :], down)
     assert (skip[..., : SMALL[0]] >= 0).all()
 
@@ -101,10 +106,9 @@ def test_dropout_in_the_inner_up_cells(filters, cells):
     assert {layer.rate for layer in dropout} <= {0.3}
 
 
-def test_rgb_and_its_ab():
+def test_rgb_and_its_ab(painting):
     lightness = uniform(2, 33, 47, 1)
-    model = randomized(pix2pix(filters=SMALL))
-    rgb, ab = map(numpy_of, inner(model, "rgb", "ab")(lightness))
+    rgb, ab = map(numpy_of, inner(painting, "rgb", "ab")(lightness))
     assert rgb.shape == (2, 40, 48, 3)
     assert rgb.dtype == np.float32
     assert np.abs(rgb).max() <= 1
@@ -113,13 +117,13 @@ def test_rgb_and_its_ab():
     np.testing.assert_allclose(ab, expected, atol=1e-3)
 
 
-def test_condition_is_the_gray_of_the_lightness():
+def test_condition_is_the_gray_of_the_lightness(painting):
     gray = np.linspace(0, 1, 11, dtype=np.float32)[:, None]
     lightness = color.lightness(np.repeat(gray, 3, axis=-1))
     np.testing.assert_allclose(numpy_of(condition(lightness)), gray * 2 - 1, atol=1e-5)
 
     lightness = uniform(1, 9, 13, 1)
-    seen = numpy_of(inner(pix2pix(filters=SMALL), "condition")(lightness))
+    seen = numpy_of(inner(painting, "condition")(lightness))
     padded = np.pad(lightness, [(0, 0), (0, 7), (0, 3), (0, 0)], mode="edge")
     np.testing.assert_allclose(seen, numpy_of(condition(padded)), atol=1e-4)
 
@@ -156,10 +160,10 @@ def test_a_call_in_training_mode_uses_the_statistics_of_the_batch():
     assert np.abs(together[:1] - alone).max() > 1
 
 
-def test_a_colorizer_has_no_noise_at_test_time():
-    network = randomized(pix2pix(filters=SMALL))
+def test_a_colorizer_has_no_noise_at_test_time(painting):
     frames = uniform(1, 32, 32, 1)
-    model = create_colorizer(network, 32)
+    model = create_colorizer(painting, 32)
+    model.compile(run_eagerly=True)  # `predict` of one batch is not worth a graph
     image = np.full((1, 20, 30, 3), 99, np.uint8)
     np.testing.assert_array_equal(numpy_of(model(image)), numpy_of(model.predict(image, verbose=0)))
     np.testing.assert_array_equal(numpy_of(parts_of(model).colors(frames)), numpy_of(parts_of(model).colors(frames)))

@@ -12,7 +12,7 @@ import pytest
 
 import zoo
 from tests.paths import ROOT
-from zoo.registry import entry
+from tests.zoo.networks import tiny as network
 
 SIDE = 64  # a multiple of all strides of the tiny networks
 WEIGHTED = {"convolution", "convolution, stride 2", "dilated convolution", "transposed convolution", "dense"}
@@ -27,11 +27,6 @@ def structures():
     module = sys.modules["structures"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@cache
-def network(name):
-    return zoo.create_model(name, **entry(name).tiny)
 
 
 @cache
