@@ -1,5 +1,6 @@
 """Runs saved models in a new process that imports Keras and nothing of this project."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def in_fresh_process(jobs: Mapping[str, tuple[Path, Arrays]], folder: Path) -> d
 
 
 def main(plan: Path) -> None:
+    gc.disable()  # the process lives for seconds only
     # Optional for Keras, and half a second each to import.
     sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))
     import keras
