@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import pytest
 import tensorflow as tf
 from keras import layers
 
+from training.loop.callbacks import Panels
 from training.systems.losses import squared_error
 from training.systems.recipe import Recipe
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
@@ -58,3 +61,12 @@ def without_tracing(eager: bool = True) -> Iterator[None]:
             yield
         finally:
             tf.config.run_functions_eagerly(False)
+
+
+@contextmanager
+def without_panels() -> Iterator[None]:
+    """Where a test is not about the pictures that TensorBoard and the report show: they take as long as an epoch."""
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(Panels, "on_epoch_end", lambda self, epoch, logs=None: None)
+        patches.setattr(Panels, "sheet", lambda self, cell: np.zeros((8, 8, 3), np.uint8))
+        yield

@@ -7,17 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from tests.photographs import write_fields
+from tests.two_layers import without_panels, without_tracing
 from training.data import shards
 from training.data.batches import WorkerInfo
 from training.loop.strategies import check_cluster
@@ -26,7 +25,7 @@ from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, DataError
 
 COMMON = {
-    "size": "32", "frame_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "2", "crop": "0.8",
+    "size": "32", "frame_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "1", "crop": "0.8",
     "noise": "(0.0, 1.0)", "optimizer": "sgd", "learning_rate": "0.01", "schedule": "constant",
 }  # fmt: skip
 TINY = {
@@ -38,18 +37,18 @@ TINY = {
 PROCESS = """
 import json, sys
 from pathlib import Path
+from tests.two_layers import without_panels, without_tracing
 from training.loop.train import main
-import tensorflow as tf
-tf.config.run_functions_eagerly(True)  # tracing would take most of the time
 recipe, photos, out, strategy, overrides = sys.argv[1:]
-main(recipe, [Path(photos) / "train"], Path(photos) / "val", Path(out), strategy, json.loads(overrides))
+with without_tracing(), without_panels():
+    main(recipe, [Path(photos) / "train"], Path(photos) / "val", Path(out), strategy, json.loads(overrides))
 """
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    write_fields(folder / "train", 24)
+    write_fields(folder / "train", 16)
     write_fields(folder / "val", 5, seed=1)
     return folder
 
@@ -93,13 +92,8 @@ def trained(out: Path) -> list[np.ndarray]:
 
 def trained_alone(name: str, photos: Path, out: Path, overrides: dict[str, str]) -> None:
     """The same in this process, without waiting for another one to start."""
-    tf.config.run_functions_eagerly(True)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Even though the", UserWarning)  # that tf.data is traced in any case
-            main(name, [photos / "train"], photos / "val", out, "one", COMMON | TINY[name] | overrides)
-    finally:
-        tf.config.run_functions_eagerly(False)
+    with without_tracing(), without_panels():
+        main(name, [photos / "train"], photos / "val", out, "one", COMMON | TINY[name] | overrides)
 
 
 def assert_same(one: Path, two: Path) -> None:
