@@ -1,5 +1,6 @@
 """The devices, seeds and options that all tests share."""
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
@@ -30,12 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    import keras  # noqa: F401
     import tensorflow as tf
+    from keras.src.saving import saving_lib
 
     # The distribution tests need two devices, and TensorFlow fixes their number with its first operation.
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    # Keras 3.15.1 looks for this under another name than it keeps it by, and finds it out anew for every layer it saves.
+    saving_lib.get_attr_skipset = functools.cache(saving_lib.get_attr_skipset)
     # What the imports made stays. Looking through it again and again took a sixth of the time of the tests.
     gc.collect()
     gc.freeze()

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 import zoo
 from tests.photographs import write_fields
+from tests.two_layers import without_panels, without_tracing
 from training import recipes
 from training.loop.inputs import prepare_photographs
 from training.loop.train import main as train
@@ -39,10 +39,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the")  # that tf.dat
 
 @pytest.fixture(scope="module", autouse=True)
 def eagerly() -> Iterator[None]:
-    """Tracing the steps of networks this small would take most of the time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    """Tracing the steps of networks this small, and panels, would take most of the time."""
+    with without_tracing(), without_panels():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -145,25 +144,33 @@ def test_no_prior_without_classes(photos: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_frozen_layers_stay_and_the_others_move(run: Path, photos: Path, tmp_path: Path) -> None:
-    init = {"init": str(run), "frozen": "('down*', 'up1_*')", "learning_rate": "0.01"}
-    train(NAME, [photos / "new"], None, tmp_path / "run", "one", TINY | init)
+@pytest.fixture(scope="module")
+def further(run: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A run of one step that goes on from the other one, and its settings."""
+    settings = TINY | {
+        "batch": "8", "init": str(run), "frozen": "('down*', 'up1_*')", "learning_rate": "0.01",
+    }  # fmt: skip
+    out = tmp_path_factory.mktemp("runs") / "further"
+    train(NAME, [photos / "new"], None, out, "one", settings)
+    return out, settings
+
+
+def test_frozen_layers_stay_and_the_others_move(run: Path, further: tuple[Path, dict[str, str]]) -> None:
     old = weights(network_of(keras.models.load_model(run / "best.keras")))
-    new = weights(network_of(keras.models.load_model(tmp_path / "run" / "last.keras")))
+    new = weights(network_of(keras.models.load_model(further[0] / "last.keras")))
     frozen = {path for path in new if path.startswith(("down", "up1_"))}
     assert frozen and frozen != set(new)
     for path, value in new.items():
         assert np.array_equal(value, old[path]) == (path in frozen), path
 
 
-def test_a_run_goes_on_from_its_own_checkpoint(run: Path, photos: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_from_its_own_checkpoint(further: tuple[Path, dict[str, str]], photos: Path) -> None:
     """Not from init again."""
-    init = TINY | {"init": str(run), "epochs": "2"}
-    train(NAME, [photos / "new"], None, tmp_path / "run", "one", init)
-    first = weights(network_of(keras.models.load_model(tmp_path / "run" / "last.keras")))
-    (tmp_path / "run" / "last.keras").unlink()
-    train(NAME, [photos / "new"], None, tmp_path / "run", "one", init)
-    again = weights(network_of(keras.models.load_model(tmp_path / "run" / "last.keras")))
+    out, settings = further
+    first = weights(network_of(keras.models.load_model(out / "last.keras")))
+    (out / "last.keras").unlink()
+    train(NAME, [photos / "new"], None, out, "one", settings)
+    again = weights(network_of(keras.models.load_model(out / "last.keras")))
     for path, value in first.items():
         np.testing.assert_array_equal(value, again[path], err_msg=path)
 
