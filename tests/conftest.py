@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # The distribution tests need two devices, and TensorFlow fixes their number with its first operation.
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    # Keras 3.15.1 looks for this under another name than it keeps it by, and finds it out anew for every layer it saves.
+    # Keras 3.15.1 keeps this under another name than it looks for, and finds it out anew for every layer that it saves.
     saving_lib.get_attr_skipset = functools.cache(saving_lib.get_attr_skipset)
     # What the imports made stays. Looking through it again and again took a sixth of the time of the tests.
     gc.collect()
