@@ -23,10 +23,10 @@ from tensorflow.python.ops import summary_ops_v2
 from tests.paths import ROOT
 from tests.photographs import easy_field, write_fields
 from tests.training.loop.test_train import Killed, saved_weights
-from tests.two_layers import TwoLayers, without_tracing
+from tests.two_layers import TwoLayers, without_panels, without_tracing
 from training.data import cache, datasets
 from training.loop import trainer as trainer_module
-from training.loop.callbacks import BestModel, Panels
+from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
 from training.loop.strategies import make_strategy
 from training.loop.train import train
@@ -55,9 +55,7 @@ def run(photos: Path, out: Path, recipe: TwoLayers = RECIPE, strategy: str = "on
 
 @pytest.fixture(scope="module", autouse=True)
 def no_panels() -> Iterator[None]:
-    """They take most of the time of such runs, and nothing here is about them."""
-    with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(Panels, "on_epoch_end", lambda self, epoch, logs=None: None)
+    with without_panels():
         yield
 
 
