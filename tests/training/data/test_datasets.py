@@ -366,11 +366,11 @@ def test_without_augmentation(tmp_path: Path) -> None:
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
     source = photographs(*(color_field(i, 24, 24) for i in range(8)))
+    all_first = np.concatenate([light[:, 0, 0, 0] for light, _ in epoch(source)])
 
     def order(**arguments: int) -> list[int]:
         found = epoch(source, augmentation=PLAIN, **arguments)
         first = np.concatenate([light[:, 0, 0, 0] for light, _ in found])
-        all_first = np.concatenate([light[:, 0, 0, 0] for light, _ in epoch(source)])
         return [int(np.abs(all_first - value).argmin()) for value in first]
 
     orders = [order(), order(epoch=1), order(seed=1)]
@@ -379,12 +379,12 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     assert order(seed=1) == orders[-1]
 
 
-@pytest.mark.parametrize("start", [1, 2, 3])
-def test_the_tail_of_an_epoch(start: int) -> None:
+def test_the_tail_of_an_epoch() -> None:
     source = photographs(*(color_field(i, 24, 20 + i) for i in range(7)))
     whole = epoch(source, seed=5, epoch=2, augmentation=ALL)
     assert [len(light) for light, _ in whole] == [2, 2, 2]
-    assert_equal_batches(epoch(source, seed=5, epoch=2, start=start, augmentation=ALL), whole[start:])
+    for start in (1, 2, 3):
+        assert_equal_batches(epoch(source, seed=5, epoch=2, start=start, augmentation=ALL), whole[start:])
 
 
 def test_augmentation_differs_between_steps_epochs_and_seeds() -> None:
