@@ -1,6 +1,7 @@
 """Gradient accumulation, clipping, moving averages, AdamW and loss scaling, against the same by hand."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ PIX2PIX = {
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
+Batch = Callable[..., Any]
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Photographs:
@@ -49,13 +52,22 @@ def made(recipe: Recipe, strategy: str) -> Trainer:
     return make_trainer(recipe, {}, 100, make_strategy(strategy))
 
 
-def batch(photographs: Photographs, seed: int = 0, size: int = 4) -> Any:
-    return next(iter(batches(photographs, size, seed=seed, augmentation=Augmentation(True, 0.8, (0.0,)))))
+@pytest.fixture(scope="module")
+def batch(prepared: Photographs) -> Batch:
+    """Makes the batch of a seed, once: tracing its pipeline takes longer than a step."""
+
+    @functools.cache
+    def of_seed(seed: int = 0) -> Any:
+        return next(iter(batches(prepared, 4, seed=seed, augmentation=Augmentation(True, 0.8, (0.0,)))))
+
+    return of_seed
 
 
 def dealt(inputs: Any, strategy: str, parts: int = 1) -> list[Any]:
     """A batch as the loop gets it: in parts, each of which is spread over the replicas."""
     kind = make_strategy(strategy)
+    if kind.num_replicas_in_sync == parts == 1:
+        return [inputs]
     dataset = tf.data.Dataset.from_tensor_slices(inputs).batch(4)
     return list(distribute(kind, 4 // parts // kind.num_replicas_in_sync, lambda _: dataset))
 
@@ -82,14 +94,14 @@ def assert_close(left: dict[str, np.ndarray], right: dict[str, np.ndarray], atol
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-def test_parts_of_a_batch_train_as_the_batch(strategy: str, prepared: Photographs) -> None:
+def test_parts_of_a_batch_train_as_the_batch(strategy: str, batch: Batch) -> None:
     whole = built(PLAIN)
     in_parts = built(PLAIN | {"gradient_accumulation_steps": 2}, strategy)
     for seed in (0, 1):  # the second step finds nothing of the first
-        inputs = batch(prepared, seed)
+        inputs = batch(seed)
         expected = whole.train([inputs])
         assert in_parts.train(dealt(inputs, strategy, 2)) == pytest.approx(expected, rel=1e-5)
-    assert norm(moved(built(PLAIN), [batch(prepared)])) > 1e-3
+    assert norm(moved(built(PLAIN), [batch()])) > 1e-3
     assert_close(trained(in_parts), trained(whole), 1e-6)
 
 
@@ -102,14 +114,14 @@ def without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 def test_generator_meets_the_new_discriminator_with_every_part(
-    strategy: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch
+    strategy: str, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_statistics(monkeypatch)
     whole = made(recipes.load("pix2pix_scenes_v1", PIX2PIX), "one")
     in_parts = made(recipes.load("pix2pix_scenes_v1", PIX2PIX | {"gradient_accumulation_steps": "2"}), strategy)
     before = trained(whole)
     for seed in (0, 1):
-        inputs = batch(prepared, seed)
+        inputs = batch(seed)
         expected = whole.train([inputs])
         assert in_parts.train(dealt(inputs, strategy, 2)) == pytest.approx(expected, rel=1e-4)
     assert max(np.abs(value - before[path]).max() for path, value in trained(whole).items()) > 1e-2
@@ -124,8 +136,8 @@ def norm(values: dict[str, np.ndarray]) -> float:
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-def test_clipping_by_the_norm_of_all_gradients(strategy: str, prepared: Photographs) -> None:
-    inputs = batch(prepared)
+def test_clipping_by_the_norm_of_all_gradients(strategy: str, batch: Batch) -> None:
+    inputs = batch()
     free = moved(built(PLAIN), [inputs])
     gradient = norm(free) / 0.5
     for limit, shrink in ((gradient / 4, 0.25), (gradient * 2, 1.0)):
@@ -134,8 +146,8 @@ def test_clipping_by_the_norm_of_all_gradients(strategy: str, prepared: Photogra
         assert_close(found, {path: value * shrink for path, value in free.items()}, 1e-6)
 
 
-def test_clipping_counts_the_parts_together(prepared: Photographs) -> None:
-    inputs = batch(prepared)
+def test_clipping_counts_the_parts_together(batch: Batch) -> None:
+    inputs = batch()
     clipped = PLAIN | {"global_clipnorm": norm(moved(built(PLAIN), [inputs])) / 0.5 / 3}
     in_parts = built(clipped | {"gradient_accumulation_steps": 2})
     assert_close(moved(in_parts, dealt(inputs, "one", 2)), moved(built(clipped), [inputs]), 1e-6)
@@ -144,9 +156,9 @@ def test_clipping_counts_the_parts_together(prepared: Photographs) -> None:
 # === Rules ===
 
 
-def test_adamw_is_that_of_keras(prepared: Photographs) -> None:
+def test_adamw_is_that_of_keras(batch: Batch) -> None:
     settings = PLAIN | {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.1, "beta_2": 0.99}
-    trainer, inputs = built(settings), batch(prepared)
+    trainer, inputs = built(settings), batch()
     variables = trainer.system.network.trainable_variables
     start = [ops.convert_to_numpy(v) for v in variables]
     seen: list[np.ndarray] = []
@@ -170,7 +182,7 @@ def test_adamw_is_that_of_keras(prepared: Photographs) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-def test_moving_average(strategy: str, prepared: Photographs, tmp_path: Path) -> None:
+def test_moving_average(strategy: str, batch: Batch, tmp_path: Path) -> None:
     settings = PLAIN | {"ema_momentum": 0.75}
     trainer = built(settings, strategy)
     optimizer = trainer.main_optimizer
@@ -179,7 +191,7 @@ def test_moving_average(strategy: str, prepared: Photographs, tmp_path: Path) ->
         assert_close(trained(trainer), before, 0)  # nothing is averaged yet
 
     def step(trainer: Trainer, seed: int) -> dict[str, np.ndarray]:
-        trainer.train(dealt(batch(prepared, seed), strategy))
+        trainer.train(dealt(batch(seed), strategy))
         return trained(trainer)
 
     first, second = step(trainer, 0), step(trainer, 1)
@@ -208,8 +220,8 @@ def scale_of(trainer: Trainer) -> float:
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
 @pytest.mark.parametrize("extra", [{}, {"global_clipnorm": 0.001}, {"weight_decay": 0.5}])
-def test_float16_trains_as_float32(strategy: str, extra: dict[str, float], prepared: Photographs) -> None:
-    inputs = batch(prepared)
+def test_float16_trains_as_float32(strategy: str, extra: dict[str, float], batch: Batch) -> None:
+    inputs = batch()
     full = moved(built(HALF | {"precision": "float32"} | extra), [inputs])
     trainer = built(HALF | extra, strategy)
     assert type(trainer.main_optimizer).__name__ == "LossScaleOptimizer"
@@ -221,9 +233,9 @@ def test_float16_trains_as_float32(strategy: str, extra: dict[str, float], prepa
     assert difference < 0.02 * norm(full)
 
 
-def test_small_gradients_survive_float16(prepared: Photographs) -> None:
+def test_small_gradients_survive_float16(batch: Batch) -> None:
     """Below 6e-8 half precision knows nothing but 0."""
-    inputs = batch(prepared)
+    inputs = batch()
     tiny = HALF | {"batch": 4_000_000, "learning_rate": 1e5}  # pretends that these four are a part of so many
     full = moved(built(tiny | {"precision": "float32"}), [inputs])
     half = moved(built(tiny), [inputs])
@@ -246,11 +258,11 @@ def overflowing(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, on_replica: i
 @pytest.mark.parametrize(("strategy", "replica"), [("one", None), ("mirrored", None), ("mirrored", 0), ("mirrored", 1)])
 @pytest.mark.parametrize("global_clipnorm", [0.0, 1.0])
 def test_overflow_halves_the_scale_and_leaves_weights_alone(
-    strategy: str, replica: int | None, global_clipnorm: float, prepared: Photographs, monkeypatch: pytest.MonkeyPatch
+    strategy: str, replica: int | None, global_clipnorm: float, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = built(HALF | {"ema_momentum": 0.5, "global_clipnorm": global_clipnorm}, strategy)
     before = trained(trainer)
-    inputs = dealt(batch(prepared), strategy)
+    inputs = dealt(batch(), strategy)
     with monkeypatch.context() as patches:
         overflowing(patches, trainer, replica)
         losses = trainer.train(inputs)
@@ -267,10 +279,10 @@ def test_overflow_halves_the_scale_and_leaves_weights_alone(
 @pytest.mark.slow
 @pytest.mark.parametrize("eager", [False])
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-def test_loss_scaling_when_traced(strategy: str, eager: bool, prepared: Photographs) -> None:
+def test_loss_scaling_when_traced(strategy: str, eager: bool, batch: Batch) -> None:
     """Here the choice between a step and half the scale is made in the graph."""
     trainer = built(HALF | {"gradient_accumulation_steps": 2}, strategy)
-    inputs = dealt(batch(prepared), strategy, 2)
+    inputs = dealt(batch(), strategy, 2)
     for part in (False, True):
         before = trained(trainer)
         if part:
@@ -280,8 +292,8 @@ def test_loss_scaling_when_traced(strategy: str, eager: bool, prepared: Photogra
     assert scale_of(trainer) == pytest.approx(1.5e38)
 
 
-def test_scale_is_in_the_checkpoint(prepared: Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer, inputs = built(HALF), [batch(prepared)]
+def test_scale_is_in_the_checkpoint(batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, inputs = built(HALF), [batch()]
     with monkeypatch.context() as patches:
         overflowing(patches, trainer)
         trainer.train(inputs)
