@@ -126,7 +126,7 @@ def test_a_run_on_shards_with_a_service_and_without(sharded: Path, tmp_path: Pat
     shards.write([str(write_fields(tmp_path / "more", 5, seed=1))], held_out)
     for out, service_of in ((tmp_path / "here", None), (tmp_path / "there", address)):
         with mock.patch.object(data_service, "_read_remotely", wraps=data_service._read_remotely) as used:
-            main("color_unet_scenes_v1", [sharded], held_out, out, "one", tiny, service_of)
+            main("color_unet_scenes_v1", [sharded], held_out, out, "one", tiny, data_service=service_of)
         assert used.call_count == (2 if service_of else 0)
     assert (tmp_path / "here" / "log.csv").read_bytes() == (tmp_path / "there" / "log.csv").read_bytes()
     models = [keras.models.load_model(tmp_path / out / "last.keras") for out in ("here", "there")]
