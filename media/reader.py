@@ -51,7 +51,8 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
 def read_rgb(source: Source, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read one photograph as `read` does, as an upright sRGB picture of Pillow's mode RGB, without its alpha.
 
-    For training and evaluation, which need no more and read so many small files that each copy counts.
+    For training, evaluation and the check of exports, which need no more; the first two read so many small files that
+    each copy counts.
     """
     with PhotographFile(source, max_pixels=max_pixels) as file:
         return file.read_rgb()

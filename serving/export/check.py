@@ -1,5 +1,6 @@
 """Whether a SavedModel computes what its preset does, asked as TensorFlow Serving asks it: every signature it has."""
 
+import functools
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from media.reader import read, read_rgb
 from serving.client import messages
 from serving.export.signatures import JPEG_QUALITY, SIGNATURES
 from serving.model_folder import read_signatures, read_warm_up_requests
@@ -18,7 +20,7 @@ from zoo import color, pipeline
 from zoo.blocks import resample
 from zoo.colorizer import frame_size, network_of
 from zoo.confidence import confidence
-from zoo.errors import ColorzooError
+from zoo.errors import ColorzooError, PhotographError
 
 # Bounds in steps of 8 bits. bfloat16 has 8 bits of precision, which the network's sums lose first.
 LARGEST_DIFFERENCE = {"float32": 1.0, "bfloat16": 255.0}
@@ -144,13 +146,20 @@ class _Reference:
 
     def difference(self, signature: str, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         """Absolute differences of the outputs, in steps of 8 bits: 255 are the range of RGB, of L and of certainty."""
-        return np.abs(self._compare[signature](inputs, outputs))
+        try:
+            return np.abs(self._compare[signature](inputs, outputs))
+        except PhotographError as error:
+            name = self._original.name
+            raise ExportError(
+                f"the signature {signature} of the SavedModel of {name} answers with a picture that {error}"
+            ) from error
 
     def _rgb(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         return outputs["colorized"].astype(np.int32) - self._colorized(inputs["image"])
 
     def _png(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        return _decoded(outputs["png_bytes"]).astype(np.int32) - self._colorized(_decoded(inputs["image_bytes"]))
+        (answer,) = outputs["png_bytes"]
+        return np.asarray(read_rgb(answer), np.int32) - self._colorized(_decoded(inputs["image_bytes"]))
 
     def _jpeg(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         colorized = self._colorized(_decoded(inputs["image_bytes"]))[0]
@@ -159,11 +168,10 @@ class _Reference:
 
     def _lightness(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         lightness = inputs["lightness"]
-        size, layer = frame_size(self._original), self._original.get_layer
+        size = frame_size(self._original)
         rows, columns = _matrices(pipeline.to_frame, size, lightness)
         frames = np.asarray(resample(lightness[..., 0], rows, columns))[..., None]
-        colors = keras.Model(layer("frame").output, layer("saturation").output)
-        planes = np.transpose(np.asarray(colors(frames)), (0, 3, 1, 2))
+        planes = np.transpose(np.asarray(self._colors(frames)), (0, 3, 1, 2))
         expected = resample(planes, *_matrices(pipeline.from_frame, size, lightness))
         return (outputs["ab"] - np.transpose(np.asarray(expected), (0, 2, 3, 1))) * (255 / 100)
 
@@ -172,11 +180,21 @@ class _Reference:
         size = frame_size(self._original)
         lightness = np.asarray(color.lightness(image.astype(np.float32) / 255))
         frames = np.asarray(resample(lightness[..., 0], *_matrices(pipeline.to_frame, size, image)))[..., None]
-        top = np.asarray(confidence(network_of(self._original))(frames)["top"])[..., 0]
+        top = np.asarray(self._certainty(frames)["top"])[..., 0]
         expected = np.asarray(resample(top, *_matrices(pipeline.from_frame, size, image)))
-        found = tf.io.decode_png(outputs["confidence_bytes"][0], dtype=tf.uint16).numpy()[None, ..., 0] / 65535
+        (answer,) = outputs["confidence_bytes"]
+        found = read(answer).pixels / 65535
         mean = outputs["mean_confidence"][:, None, None] - expected.mean()
         return np.maximum(np.abs(found - expected), np.abs(mean)) * 255
+
+    @functools.cached_property
+    def _colors(self) -> keras.Model:
+        layer = self._original.get_layer
+        return keras.Model(layer("frame").output, layer("saturation").output)
+
+    @functools.cached_property
+    def _certainty(self) -> keras.Model:
+        return confidence(network_of(self._original))
 
     def _colorized(self, image: np.ndarray) -> np.ndarray:
         """The original's picture (1, H, W, 3), computed once for each image, since several signatures are asked it."""
@@ -187,9 +205,10 @@ class _Reference:
 
 
 def _decoded(data: Any) -> np.ndarray:
-    """One encoded picture -> (1, H, W, 3) uint8, by the very decoder of the SavedModel.
+    """One JPEG -> (1, H, W, 3) uint8, by the decoder of the SavedModel itself rather than by `media.reader`.
 
-    Pillow's JPEG decoder rounds otherwise, by up to 4 steps, which would hide differences of one.
+    JPEG leaves the rounding to the decoder, and that of Pillow differs by up to 4 steps, which would hide differences
+    of one. PNG leaves nothing to it.
     """
     (encoded,) = data
     return np.asarray(tf.io.decode_image(encoded, channels=3))[None]
