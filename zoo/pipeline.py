@@ -51,13 +51,12 @@ def recompose(lightness: Tensor, ab: Tensor) -> Tensor:
     return color.lab_to_rgb(color.fit_gamut(ops.concatenate([lightness, ab], axis=-1)))
 
 
-def recompose_inside(lightness: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
-    """`recompose` without its costly part: RGB (..., 3), and (..., 1) whether it is right, being a color of sRGB.
+def recompose_inside(lab: Tensor) -> tuple[Tensor, Tensor]:
+    """Lab (..., 3) -> RGB (..., 3) as `recompose` gives it, and (..., 1) whether it is right, being a color of sRGB.
 
-    Fitting costs as much as all the rest, and few colors of a photograph need it: a loop that can gather pixels calls
-    `recompose` for those alone.
+    It leaves out fitting, which costs as much as all the rest and which few colors of a photograph need: a loop that
+    can gather pixels calls `recompose` for those alone. L and ab come joined, as such loops have them.
     """
-    lab = ops.concatenate([lightness, ab], axis=-1)
     return color.lab_to_rgb(lab), color.in_gamut(lab)
 
 

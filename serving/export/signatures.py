@@ -330,7 +330,7 @@ def _painted(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
 
 def _levels(lab: tf.Tensor) -> tf.Tensor:
     """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where sRGB lacks the color."""
-    rgb, inside = pipeline.recompose_inside(lab[:, :1], lab[:, 1:])
+    rgb, inside = pipeline.recompose_inside(lab)
     outside = tf.where(~inside[:, 0])
     lacking = tf.gather_nd(lab, outside)
     fitted = pipeline.to_levels(pipeline.recompose(lacking[:, :1], lacking[:, 1:]), 255.0, "uint8")

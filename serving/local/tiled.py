@@ -58,7 +58,7 @@ class TiledColorizer:
         lightness = np.empty((height, width), np.float32)
 
         def prepare_strip(part: slice) -> np.ndarray:
-            lightness[part] = _lightness(pixels[part])
+            _write_lightness(pixels[part], lightness[part])
             return _resample(lightness[part], rows[:, part], columns).numpy()
 
         frame = np.zeros((self.size, self.size), np.float32)
@@ -99,17 +99,20 @@ def _strips(height: int, width: int) -> list[slice]:
 # === Lightness ===
 
 
-def _lightness(pixels: np.ndarray) -> np.ndarray:
-    """Pixels (h, W) or (h, W, 3), uint8 or uint16 -> L (h, W) float32."""
-    linear, lightness = _tables(pixels.dtype)
+def _write_lightness(pixels: np.ndarray, lightness: np.ndarray) -> None:
+    """Pixels (h, W) or (h, W, 3), uint8 or uint16 -> their L, into (h, W) float32."""
+    to_linear, to_lightness = _tables(pixels.dtype)
     if pixels.ndim == 2:
-        return _look_up(pixels, lightness)
+        _look_up(pixels, to_lightness, lightness)
+        return
     red = pixels[..., 0]
     if np.array_equal(red, pixels[..., 1]) and np.array_equal(red, pixels[..., 2]):
-        return _look_up(np.ascontiguousarray(red), lightness)  # a gray photograph stored in color
-    flat = _look_up(pixels, linear).reshape(-1, 3)
-    (values,) = _looped(_lightness_of_linear, flat, LOOP_PIXELS)
-    return values.reshape(pixels.shape[:2])
+        _look_up(np.ascontiguousarray(red), to_lightness, lightness)  # a gray photograph stored in color
+        return
+    linear = np.empty(pixels.shape, np.float32)
+    _look_up(pixels, to_linear, linear)
+    (values,) = _looped(_lightness_of_linear, linear.reshape(-1, 3), LOOP_PIXELS)
+    lightness[:] = values.reshape(lightness.shape)
 
 
 @functools.cache
@@ -120,9 +123,13 @@ def _tables(kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     return linear, np.asarray(lightness)[:, 0].copy()
 
 
-def _look_up(pixels: np.ndarray, table: np.ndarray) -> np.ndarray:
+def _look_up(pixels: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
+    """Into a contiguous array of the same shape."""
     # cv2 is three times as fast, and knows tables of 256 entries only.
-    return cv2.LUT(pixels, table) if pixels.dtype == np.uint8 else np.take(table, pixels)
+    if pixels.dtype == np.uint8:
+        cv2.LUT(pixels, table, dst=out)
+    else:
+        np.take(table, pixels, out=out, mode="clip")  # any other mode copies; no level is beyond the table
 
 
 # === Colors ===
@@ -161,7 +168,7 @@ def _lightness_of_linear(linear: tf.Tensor) -> tuple[tf.Tensor]:
 @functools.partial(tf.function, jit_compile=True)
 def _plain(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Lab (N, 3) -> levels of RGB (N, 3), and (N,) whether they are right."""
-    rgb, inside = pipeline.recompose_inside(lab[:, :1], lab[:, 1:])
+    rgb, inside = pipeline.recompose_inside(lab)
     return pipeline.to_levels(rgb, white, "uint16"), inside[:, 0]
 
 

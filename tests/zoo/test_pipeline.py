@@ -69,7 +69,7 @@ def test_recomposing_inside_says_where_it_is_right() -> None:
     rng = np.random.default_rng(0)
     light = rng.uniform(0, 100, (500, 1)).astype(np.float32)
     ab = rng.uniform(-80, 80, (500, 2)).astype(np.float32)
-    rgb, inside = map(ops.convert_to_numpy, pipeline.recompose_inside(light, ab))
+    rgb, inside = map(ops.convert_to_numpy, pipeline.recompose_inside(np.concatenate([light, ab], axis=-1)))
     fitted = ops.convert_to_numpy(pipeline.recompose(light, ab))
     assert 0.1 < inside.mean() < 0.9
     np.testing.assert_array_equal(rgb[inside[:, 0]], fitted[inside[:, 0]])
