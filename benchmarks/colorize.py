@@ -1,6 +1,6 @@
 """How close the whole command comes to the bare network, and where the time of large photographs goes.
 
-    python benchmarks/colorize.py [--preset NAME] [--batch 16]
+    python -m benchmarks.colorize [--preset NAME] [--batch 16]
 
 Both are timed in turns in one process, and the best turn of each counts. The photographs are the sample
 pictures of scikit-image turned gray, as JPEG files in a temporary folder.

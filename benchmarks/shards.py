@@ -2,7 +2,7 @@
 
     colorzoo shards photographs/ -o shards/
     colorzoo shards photographs/ -o shards-256/ --side 256
-    python benchmarks/shards.py shards/ shards-256/
+    python -m benchmarks.shards shards/ shards-256/
 
 The same pictures are decoded and framed, from their files and from each folder of shards, with all cores and no cache
 of frames. All are measured in turns in one process, so that whatever else the machine does meets all.
