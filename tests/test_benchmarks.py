@@ -75,7 +75,11 @@ def test_samples_are_the_same_every_time_and_in_two_classes(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("replicas", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_tiny_network_is_timed(replicas: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiny_network_is_timed(
+    replicas: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if not replicas:
+        request.getfixturevalue("eagerly")
     monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
     recipe = recipes.load("color_unet_scenes_v1", {"filters": "(4, 8)", "bins": "6", "size": "16", "batch": "4"})
     photographs = prepare_photographs(recipe, [make_samples(tmp_path / "photographs", 24)], tmp_path / "cache")

@@ -25,6 +25,7 @@ from tests.photographs import write_fields
 from training.data import frames
 from zoo.errors import DataError, UnknownNameError
 from zoo.presets import loading
+from zoo.registry import entry
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
@@ -223,7 +224,12 @@ def test_presets(run: Callable[..., Any], loaded: list[Any]) -> None:
         assert words in done.stdout
 
 
-def test_models(run: Callable[..., Any]) -> None:
+def test_models(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    create_model = zoo.create_model
+    # One network in its full size shows that they are what is counted; all seven take five seconds.
+    monkeypatch.setattr(
+        zoo, "create_model", lambda name: create_model(name, **({} if name == "color_unet" else entry(name).tiny))
+    )
     done = run("models")
     assert done.exit_code == 0, done.output
     for words in ("color_unet", "142,016", "2018", "ColorUNet", "arXiv:1811.03120"):

@@ -22,7 +22,9 @@ Code = grpc.StatusCode
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_saved_model.write(tmp_path_factory.mktemp("exported") / "tiny" / "1").parent.parent
+    folder = tmp_path_factory.mktemp("exported")
+    tiny_saved_model.write(folder / "tiny" / "1", only="serving_default")
+    return folder
 
 
 def resident(pid: int) -> int:

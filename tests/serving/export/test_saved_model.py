@@ -1,11 +1,13 @@
 """SavedModels against the colorizers that they are made of, and what a server may ask of their folders."""
 
+import functools
 import io
 import json
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,9 +26,10 @@ from colorzoo.app import app
 from serving.client.rpc import FORMATS
 from serving.export import check as checking
 from serving.export import saved_model as exporting
+from serving.export import signatures as making
 from serving.export.check import ExportError, check, signatures_of
 from serving.export.saved_model import export, versions
-from serving.export.signatures import SIGNATURES, signatures
+from serving.export.signatures import SIGNATURES
 from tests.accept_golden import formula_network
 from tests.photographs import color_field
 from zoo import color
@@ -38,6 +41,7 @@ from zoo.pipeline import recompose
 SIZES = [(1, 1), (33, 47), (256, 256), (64, 20)]
 TINY = {"color_unet": 48, "ibn_gan": 32}  # one that scores classes, one that does not
 SMALL_WARM_UP = ((32, 48), (20, 16))
+MAX_PIXELS = 70_000
 
 
 def encoded(image: np.ndarray | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -59,47 +63,114 @@ def tiny(name: str) -> keras.Model:
     return zoo.create_colorizer(formula_network(name), TINY[name], saturation=1.2)
 
 
-@pytest.fixture(scope="module", params=["color_unet", pytest.param("ibn_gan", marks=pytest.mark.slow)])
-def functions(request: pytest.FixtureRequest) -> Iterator[tuple[keras.Model, dict[str, Any]]]:
-    model = tiny(request.param)
-    traced = {
-        name: tf.function(function, input_signature=inputs, autograph=False)
-        for name, (function, inputs) in signatures(model, max_pixels=70_000).items()
-    }
-    # Read while a function is traced: large pictures wait for the network, and the largest are decoded again.
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr("serving.export.signatures.HELD_PIXELS", 7_000)
-    yield model, traced
-    monkeypatch.undo()
+@pytest.fixture(scope="module", autouse=True)
+def without_optimizing() -> Iterator[None]:
+    """Optimizing a graph takes longer than running it once; the session in which an export is checked does it still."""
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False} | before)
 
 
 @pytest.fixture(scope="module")
-def unet(functions: tuple[keras.Model, dict[str, Any]]) -> dict[str, Any]:
-    return functions[1]
+def model() -> keras.Model:
+    return tiny("color_unet")
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "tiny_unet.keras"
-    tiny("color_unet").save(path)
+    model.save(path)
     return path
 
 
-@pytest.fixture(scope="module")
-def models(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one export that was checked, the command of TensorFlow apart, which takes long."""
-    folder = tmp_path_factory.mktemp("models")
-    model = zoo.load(saved)
+@dataclass
+class Export:
+    """A folder with one export that was checked, and what the check asked and compared it with."""
 
-    def commanded(_: Path, __: Path, key: str, image: np.ndarray) -> dict[str, np.ndarray]:
-        return {"colorized": np.asarray(model(image))}
+    models: Path
+    replayed: list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]
+    reference: Any
+
+    def one_of_each(self) -> list[tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]]:
+        """The first request of each signature, with its answer."""
+        first = {}
+        for request in self.replayed:
+            first.setdefault(request[0], request)
+        return list(first.values())
+
+    @property
+    def colorized(self) -> dict[str, np.ndarray]:
+        """The answer of rgb."""
+        return next(outputs for signature, _, outputs in self.replayed if signature == "rgb")
+
+
+@pytest.fixture(scope="module")
+def exported(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Made once, since tracing and checking take long; without the command of TensorFlow, which takes longer."""
+    made = Export(tmp_path_factory.mktemp("models"), [], None)
+    replay, reference = checking._replay, checking._Reference
+
+    def keep_replayed(folder: Path) -> Any:
+        made.replayed = replay(folder)
+        return made.replayed
+
+    def keep_reference(original: keras.Model) -> Any:
+        made.reference = reference(original)
+        return made.reference
 
     with (
         mock.patch.object(exporting, "WARM_UP_SIZES", SMALL_WARM_UP),
-        mock.patch.object(checking, "_from_command", commanded),
+        mock.patch.object(making, "HELD_PIXELS", 7_000),
+        mock.patch.object(checking, "_replay", keep_replayed),
+        mock.patch.object(checking, "_Reference", keep_reference),
+        mock.patch.object(checking, "_from_command", lambda *_: made.colorized),
     ):
-        export(saved, folder, max_pixels=70_000)
-    return folder
+        export(saved, made.models, max_pixels=MAX_PIXELS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def models(exported: Export) -> Path:
+    return exported.models
+
+
+@dataclass
+class Loaded:
+    """A SavedModel that was loaded, and the picture that the colorizer behind it makes of one (H, W, 3)."""
+
+    model: keras.Model
+    signatures: dict[str, Callable[[Any], dict[str, tf.Tensor]]]
+    expected: Callable[[np.ndarray], np.ndarray]
+
+
+def load(folder: Path, model: keras.Model) -> Loaded:
+    program = tf.saved_model.load(str(folder))
+    # Kept, since its signatures do not hold the variables.
+    signatures = {name: functools.partial(ask, program, name) for name in program.signatures}
+    graph = tf.function(model, input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)], autograph=False)
+    return Loaded(model, signatures, lambda image: graph(image[None]).numpy()[0].astype(np.int32))
+
+
+def ask(program: Any, name: str, value: Any) -> dict[str, tf.Tensor]:
+    return dict(program.signatures[name](**{SIGNATURES[name].input.name: tf.convert_to_tensor(value)}))
+
+
+@pytest.fixture(scope="module", params=["color_unet", pytest.param("ibn_gan", marks=pytest.mark.slow)])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Exports for which large pictures wait for the network, and the largest are decoded again."""
+    if request.param == "color_unet":
+        folder = request.getfixturevalue("models") / "tiny_unet" / "1"
+        return load(folder, request.getfixturevalue("model"))
+    folder, other = tmp_path_factory.mktemp("other"), tiny(request.param)
+    with mock.patch.object(making, "HELD_PIXELS", 7_000):
+        exporting._write(other, folder, MAX_PIXELS)
+    return load(folder, other)
+
+
+@pytest.fixture(scope="module")
+def unet(loaded: Loaded) -> dict[str, Any]:
+    return loaded.signatures
 
 
 def write_slowly(model: keras.Model, folder: Path, max_pixels: int) -> None:
@@ -107,13 +178,15 @@ def write_slowly(model: keras.Model, folder: Path, max_pixels: int) -> None:
     for name in "saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001":
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"")
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 @pytest.fixture
-def unwritten() -> Iterator[None]:
-    """Exports whose programs are empty, since writing and checking them takes long."""
+def unwritten(model: keras.Model) -> Iterator[None]:
+    """Exports whose programs are empty, since writing and checking them takes long, as loading the model does."""
     with (
+        mock.patch.object(zoo, "load", return_value=model),
+        mock.patch.object(exporting, "WARM_UP_SIZES", SMALL_WARM_UP),
         mock.patch.object(exporting, "_write", write_slowly),
         mock.patch.object(exporting, "signatures_of", return_value={"serving_default": None}),
         mock.patch.object(exporting, "check", return_value=(0.0, 0.0)),
@@ -124,41 +197,38 @@ def unwritten() -> Iterator[None]:
 # === The signatures ===
 
 
-def test_pictures_are_those_of_the_colorizer(functions: tuple[keras.Model, dict[str, Any]]) -> None:
-    model, traced = functions
+def test_pictures_are_those_of_the_colorizer(loaded: Loaded) -> None:
     images = [picture(*size, seed) for seed, size in enumerate(SIZES)]
-    answered = traced["serving_default"](tf.constant([encoded(image) for image in images]))
+    answered = loaded.signatures["serving_default"]([encoded(image) for image in images])
     assert list(answered) == ["png_bytes"]
     for image, data in zip(images, answered["png_bytes"].numpy(), strict=True):
-        expected = np.asarray(model(image[None]))[0].astype(np.int32)
+        expected = loaded.expected(image)
         assert np.abs(decoded(data) - expected).max() <= 1
         assert Image.open(io.BytesIO(data)).format == "PNG"
         assert image.size < 100 or np.ptp(expected, axis=-1).max() > 20  # there is color to compare
 
 
-def test_pixels_are_those_of_the_colorizer(functions: tuple[keras.Model, dict[str, Any]]) -> None:
-    model, traced = functions
+def test_pixels_are_those_of_the_colorizer(loaded: Loaded) -> None:
     images = np.stack([picture(45, 70, seed) for seed in range(3)])
-    colorized = traced["rgb"](images)["colorized"].numpy()
+    colorized = loaded.signatures["rgb"](images)["colorized"].numpy()
     assert colorized.dtype == np.uint8
-    assert np.abs(colorized.astype(np.int32) - np.asarray(model(images))).max() <= 1
+    for image, found in zip(images, colorized, strict=True):
+        assert np.abs(found - loaded.expected(image)).max() <= 1
 
 
-def test_large_pictures_are_joined_strip_by_strip(functions: tuple[keras.Model, dict[str, Any]]) -> None:
-    model, traced = functions
+def test_large_pictures_are_joined_strip_by_strip(loaded: Loaded) -> None:
     image = picture(211, 330, 5)  # two strips, the second one shorter
-    colorized = traced["rgb"](image[None])["colorized"].numpy()
-    assert np.abs(colorized.astype(np.int32) - np.asarray(model(image[None]))).max() <= 1
+    colorized = loaded.signatures["rgb"](image[None])["colorized"].numpy()[0]
+    assert np.abs(colorized - loaded.expected(image)).max() <= 1
 
 
-def test_ab_gives_the_same_picture(functions: tuple[keras.Model, dict[str, Any]]) -> None:
-    model, traced = functions
+def test_ab_gives_the_same_picture(loaded: Loaded) -> None:
     image = picture(40, 60)
     lightness = np.asarray(color.lightness(image[None].astype(np.float32) / 255))
-    ab = traced["lightness"](lightness)["ab"]
+    ab = loaded.signatures["lightness"](lightness)["ab"]
     assert ab.shape == (1, 40, 60, 2) and ab.dtype == tf.float32
     rgb = np.round(np.asarray(recompose(lightness, ab)) * 255)
-    assert np.abs(rgb - np.asarray(model(image[None]))).max() <= 1
+    assert np.abs(rgb[0] - loaded.expected(image)).max() <= 1
 
 
 def test_jpeg(unet: dict[str, Any]) -> None:
@@ -171,20 +241,19 @@ def test_jpeg(unet: dict[str, Any]) -> None:
     assert np.abs(np.asarray(opened).astype(np.int32) - png).mean() < 2
 
 
-def test_confidence(functions: tuple[keras.Model, dict[str, Any]]) -> None:
-    model, traced = functions
-    if "scores" not in {layer.name for layer in network_of(model).layers}:
-        assert "confidence" not in traced
+def test_confidence(loaded: Loaded) -> None:
+    if "scores" not in {layer.name for layer in network_of(loaded.model).layers}:
+        assert "confidence" not in loaded.signatures
         return
     image = picture(48, 48)
-    answered = traced["confidence"](tf.constant([encoded(image), encoded(picture(20, 33))]))
+    answered = loaded.signatures["confidence"]([encoded(image), encoded(picture(20, 33))])
     maps = [decoded(data) for data in answered["confidence_bytes"].numpy()]
     assert [found.shape for found in maps] == [(48, 48), (20, 33)]
     assert [found.mean() / 65535 for found in maps] == pytest.approx(answered["mean_confidence"].numpy(), abs=1e-4)
     size = TINY["color_unet"]
-    if size == model.get_layer("frame").output.shape[1]:  # then the frame is the picture itself
+    if size == loaded.model.get_layer("frame").output.shape[1]:  # then the frame is the picture itself
         lightness = np.asarray(color.lightness(image[None].astype(np.float32) / 255))
-        top = np.asarray(confidence(network_of(model))(lightness)["top"])[0, ..., 0]
+        top = np.asarray(confidence(network_of(loaded.model))(lightness)["top"])[0, ..., 0]
         np.testing.assert_allclose(maps[0] / 65535, top, atol=1e-4)
 
 
@@ -300,13 +369,11 @@ def test_the_client_asks_signatures_of_the_table() -> None:
         assert (row.input.name, [spec.name for spec in row.outputs]) == ("image_bytes", [output])
 
 
-def test_it_loads_without_the_project(models: Path, saved: Path) -> None:
-    loaded = tf.saved_model.load(str(models / "tiny_unet" / "1"))
-    images = [picture(33, 47), picture(20, 90)]
-    answered = loaded.signatures["serving_default"](image_bytes=tf.constant([encoded(image) for image in images]))
+def test_it_answers_what_keras_alone_makes_of_the_file(unet: dict[str, Any], saved: Path) -> None:
+    image = picture(20, 90)
+    (data,) = unet["serving_default"]([encoded(image)])["png_bytes"].numpy()
     model = keras.models.load_model(saved)
-    for image, data in zip(images, answered["png_bytes"].numpy(), strict=True):
-        assert np.abs(decoded(data).astype(np.int32) - np.asarray(model(image[None]))[0]).max() <= 1
+    assert np.abs(decoded(data).astype(np.int32) - np.asarray(model(image[None]))[0]).max() <= 1
 
 
 def test_warm_up_has_every_signature_and_size(models: Path) -> None:
@@ -386,49 +453,63 @@ def inverted(data: bytes, kind: str) -> bytes:
     return encoded(255 - decoded(data), kind)
 
 
-def test_the_check_finds_a_fault_in_any_signature(models: Path, saved: Path) -> None:
-    folder = models / "tiny_unet" / "1"
-    model, replayed = zoo.load(saved), checking._replay(folder)
-    right = next(outputs for signature, _, outputs in replayed if signature == "rgb")
-    assert FAULTS.keys() == SIGNATURES.keys()
-    for fault in (None, *FAULTS):
-        given = [(name, i, FAULTS[name](o) if name == fault else o) for name, i, o in replayed]
+@pytest.fixture
+def check_again(exported: Export, model: keras.Model) -> Iterator[Callable[..., None]]:
+    """The check of the export with other answers than it gave, and the reference that it has computed already."""
+
+    def run(replayed: list[Any], colorized: dict[str, np.ndarray] = exported.colorized) -> None:
         with (
-            mock.patch.object(checking, "_replay", return_value=given),
-            mock.patch.object(checking, "_from_command", return_value=right),
+            mock.patch.object(checking, "_replay", return_value=replayed),
+            mock.patch.object(checking, "_from_command", return_value=colorized),
         ):
-            if fault is None:
-                check(folder, model, "float32")
-                continue
-            with pytest.raises(ExportError, match=f"the signature {fault} of .* does not answer what the .keras file"):
-                check(folder, model, "float32")
-    with (
-        mock.patch.object(checking, "_replay", return_value=replayed),
-        mock.patch.object(checking, "_from_command", return_value=FAULTS["rgb"](right)),
-        pytest.raises(ExportError, match="the signature rgb .*: they differ by [23] of 255"),
-    ):
-        check(folder, model, "float32")
-    with (
-        mock.patch.object(checking, "_replay", return_value=[r for r in replayed if r[0] != "jpeg"]),
-        pytest.raises(ExportError, match="the warm-up requests of .* leave out jpeg"),
-    ):
-        check(folder, model, "float32")
+            check(exported.models / "tiny_unet" / "1", model, "float32")
+
+    with mock.patch.object(checking, "_Reference", return_value=exported.reference):
+        yield run
 
 
-def test_the_check_finds_other_tensors(models: Path, saved: Path) -> None:
+def test_the_check_finds_a_fault_in_any_signature(exported: Export, check_again: Callable[..., None]) -> None:
+    right = exported.one_of_each()
+    check_again(right)
+    assert FAULTS.keys() == SIGNATURES.keys()
+    for fault, change in FAULTS.items():
+        with pytest.raises(ExportError, match=f"the signature {fault} of .* does not answer what the .keras file"):
+            check_again([(name, i, change(o) if name == fault else o) for name, i, o in right])
+    with pytest.raises(ExportError, match="the signature rgb .*: they differ by [23] of 255"):
+        check_again(right, FAULTS["rgb"](exported.colorized))
+    with pytest.raises(ExportError, match="the warm-up requests of .* leave out jpeg"):
+        check_again([request for request in right if request[0] != "jpeg"])
+
+
+@pytest.mark.parametrize(
+    ("signature", "output"), [("serving_default", "png_bytes"), ("confidence", "confidence_bytes")]
+)
+def test_the_check_finds_pictures_that_cannot_be_read(
+    signature: str, output: str, exported: Export, check_again: Callable[..., None]
+) -> None:
+    for damage in (lambda data: data[: len(data) // 2], lambda data: b""):
+        damaged = [
+            (name, i, o | {output: np.array([damage(o[output][0])], object)} if name == signature else o)
+            for name, i, o in exported.one_of_each()
+        ]
+        with pytest.raises(ExportError, match=f"the signature {signature} of .* answers with a picture that is "):
+            check_again(damaged)
+
+
+def test_the_check_finds_other_tensors(models: Path, model: keras.Model) -> None:
     changed = {"rgb": SIGNATURES["lightness"]}
     with (
         mock.patch.dict(checking.SIGNATURES, changed),
         pytest.raises(ExportError, match="the signature rgb of the SavedModel of .* has other tensors"),
     ):
-        check(models / "tiny_unet" / "1", zoo.load(saved), "float32")
+        check(models / "tiny_unet" / "1", model, "float32")
 
 
-def test_the_check_says_what_does_not_run(models: Path, saved: Path, tmp_path: Path) -> None:
+def test_the_check_says_what_does_not_run(models: Path, model: keras.Model, tmp_path: Path) -> None:
     shutil.copytree(models / "tiny_unet" / "1", tmp_path / "1")
     next((tmp_path / "1" / "variables").glob("*.data*")).unlink()
     with pytest.raises(ExportError, match="the SavedModel of .* does not run: .*"):
-        check(tmp_path / "1", zoo.load(saved), "float32")
+        check(tmp_path / "1", model, "float32")
 
 
 @pytest.mark.parametrize(
