@@ -9,13 +9,15 @@ import pytest
 
 # Files that take longest begin first, so that no process is left alone with one of them at the end.
 LONGEST = (
-    "test_train",
-    "test_warm_start",
     "test_systems",
-    "test_workers",
-    "test_saved_model",
+    "test_train",
     "test_robustness",
+    "test_saved_model",
+    "test_workers",
+    "test_warm_start",
+    "test_datasets",
     "test_optimizers",
+    "test_data_service",
 )
 
 # Read when TensorFlow is imported. On the CPU the tests give the same numbers everywhere.

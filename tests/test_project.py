@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.conftest import LONGEST
 from tests.import_graph import cycle, graph, imports_of, reached_from
 from tests.paths import ROOT
 
@@ -176,6 +177,11 @@ def test_no_file_names_a_machine_or_a_registry(pattern):
 def test_machine_path_is_recognized(folder):
     assert MACHINE_PATH.search(f'open("/{folder}/x")')
     assert not MACHINE_PATH.search(f"docs/{folder}/x")
+
+
+def test_files_that_begin_first_exist():
+    for name in LONGEST:
+        assert len(list((ROOT / "tests").rglob(f"{name}.py"))) == 1, name
 
 
 def test_lock_holds_names_and_versions_only():
