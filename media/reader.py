@@ -8,6 +8,8 @@ Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decod
 
 import io
 import os
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -22,6 +24,9 @@ from media.photograph import Photograph, eight_bits
 from zoo.errors import PhotographError
 
 MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
+
+# Pillow warns of damaged metadata, which is left out here without a word, as viewers do.
+_PILLOW_WARNINGS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 
 Source = str | os.PathLike[str] | bytes
 """A path, or the content of a file."""
@@ -103,6 +108,7 @@ class PhotographFile:
     def _named_errors(self) -> Iterator[None]:
         """Turns what decoders raise into one line with the name of the file."""
         try:
+            _ignore_pillow_warnings()
             yield
         except _UnusableError as error:
             raise self._error(str(error)) from error
@@ -123,6 +129,7 @@ class PhotographFile:
         if format is None:
             *names, last = FORMATS
             raise self._error(f"is not a {', '.join(names)} or {last}")
+        _ignore_pillow_warnings()
         try:
             return format.open(self._file)
         except Image.DecompressionBombError as error:
@@ -132,6 +139,15 @@ class PhotographFile:
 
     def _error(self, reason: str) -> PhotographError:
         return PhotographError(f"{self._prefix}{reason}")
+
+
+def _ignore_pillow_warnings() -> None:
+    """Put the filter in front, where it may be behind others by now.
+
+    It stays there. `warnings.catch_warnings` is not for threads: one would restore the filters of another.
+    """
+    if warnings.filters[:1] != [_PILLOW_WARNINGS]:
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class _UnusableError(Exception):

@@ -3,7 +3,9 @@
 import io
 import itertools
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -275,10 +277,17 @@ def test_a_tiff_above_the_limit_of_pillow(tmp_path: Path, monkeypatch: pytest.Mo
     np.testing.assert_array_equal(read(tmp_path / "a.tif").pixels, COLOR)
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_does_not_cost_the_photograph(tmp_path: Path) -> None:
-    Image.fromarray(COLOR).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xee" * 60)
-    assert read(tmp_path / "a.jpg").pixels.shape == COLOR.shape
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_damaged_exif_does_not_cost_the_photograph(tmp_path: Path, suffix: str) -> None:
+    # Warnings are errors in tests, so that none is given, in whatever thread.
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(COLOR).save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xee" * 60)
+    with ThreadPoolExecutor(2) as pool:
+        for after in pool.map(read, [path] * 4):
+            assert after.pixels.shape == COLOR.shape
+    warnings.simplefilter("error")  # as others do between two photographs
+    assert read(path).pixels.shape == COLOR.shape
+    assert read_rgb(path).size == COLOR.shape[1::-1]
 
 
 def test_a_tiff_does_not_carry_its_storage_into_exif(tmp_path: Path) -> None:

@@ -122,7 +122,6 @@ def test_garbage_never_ends_the_preparation(kind: str, tmp_path: Path, recwarn: 
     assert True in outcomes
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # of Pillow
 def test_files_that_used_to_end_a_run(tmp_path: Path) -> None:
     """EXIF that cannot be parsed does not cost the photograph; what cannot be decoded is left out and listed."""
     folder = write_fields(tmp_path / "photos", 2)
