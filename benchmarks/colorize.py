@@ -24,7 +24,8 @@ from skimage import data
 
 import zoo
 from media.reader import read
-from serving.local.pipeline import colorize_files, find
+from serving.local.pipeline import colorize_files
+from serving.local.tasks import find
 from serving.local.tiled import TiledColorizer
 from zoo.presets.loading import load_parts
 

@@ -21,7 +21,7 @@ from colorzoo.options import (
 )
 
 if TYPE_CHECKING:
-    from serving.local.pipeline import Entry
+    from serving.local.tasks import FileTask
 
 commands = typer.Typer()
 
@@ -147,9 +147,9 @@ def remote(
     screen.report(results, output)
 
 
-def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
+def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["FileTask"]:
     """The photographs that `paths` stands for; exits if there are none."""
-    from serving.local.pipeline import find
+    from serving.local.tasks import find
 
     entries = find(paths, output=output, format=format and format.value, compare=compare)
     if all(entry.error for entry in entries):

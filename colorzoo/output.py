@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from serving.local.pipeline import FileResult
+    from serving.local.tasks import FileResult
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from serving.client import (
     SignatureError,
 )
 from serving.local import pipeline
-from serving.local.pipeline import Entry, FileResult
 from serving.local.pixel_budget import PixelBudget
+from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
 from zoo.errors import PhotographError
 
 # What is wrong with the server or the model, not with one photograph.
@@ -36,7 +36,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # of linear sRGB, an
 
 
 def colorize_remotely(
-    entries: Sequence[Entry],
+    tasks: Sequence[FileTask],
     output: str | os.PathLike[str],
     client: ColorizeClient,
     *,
@@ -45,19 +45,19 @@ def colorize_remotely(
     overwrite: bool = False,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
-    """Colorize the entries that `pipeline.find` returned into the folder `output`, as `pipeline.colorize_files` does.
+    """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, as `pipeline.colorize_files` does.
 
     Whatever goes wrong with one file is its result. Results that exist are skipped unless `overwrite`, so that a run
     that ended early can be repeated.
 
     Args:
         client: Closed here if the run ends early, so that nothing waits for an answer any longer.
-        concurrency: Most photographs that the server has at a time.
+        concurrency: Maximum number of photographs that the server has at a time.
         quality: 1 to 100, of JPEG and WebP.
         progress: Called in this thread with each result, as it comes.
 
     Returns:
-        One result per entry, in their order.
+        One result per task, in their order.
 
     Raises:
         ServerUnavailableError, ModelNotFoundError, SignatureError: no photograph can be colorized, or no further one.
@@ -65,30 +65,28 @@ def colorize_remotely(
     """
     budget = PixelBudget(pipeline.PIXELS_IN_FLIGHT)
 
-    def colorize(entry: Entry) -> FileResult:
+    def colorize(task: FileTask) -> FileResult:
         cost = 0
         try:
-            result = pipeline.settled(entry, Path(output), overwrite)
+            result = early_result(task, Path(output), overwrite)
             if result is None:
-                with PhotographFile(entry.source) as file:
+                with PhotographFile(task.source) as file:
                     cost = budget.take(file.width * file.height)
                     photograph = file.read()
-                result = pipeline.finish(
-                    entry, Path(output), photograph, _colorized(photograph.pixels, client), quality
-                )
+                result = write_result(task, Path(output), photograph, _colorize(photograph.pixels, client), quality)
             return result
         except CONCERNS_ALL:
             raise
         except ServingClientError as error:
-            return FileResult(entry.source, Path(output) / entry.output, "failed", str(error))
+            return FileResult(task.source, Path(output) / task.output, "failed", str(error))
         except Exception as error:  # of one file; the others go on
-            return pipeline.failure(entry, Path(output), error)
+            return failure(task, Path(output), error)
         finally:
             budget.give_back(cost)
 
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="remote")
     try:
-        futures = [pool.submit(colorize, entry) for entry in entries]
+        futures = [pool.submit(colorize, task) for task in tasks]
         for future in as_completed(futures):
             result = future.result()
             if progress is not None:
@@ -103,13 +101,13 @@ def colorize_remotely(
         pool.shutdown()
 
 
-def _colorized(pixels: np.ndarray, client: ColorizeClient) -> np.ndarray:
+def _colorize(pixels: np.ndarray, client: ColorizeClient) -> np.ndarray:
     """Gray (H, W) or sRGB (H, W, 3), uint8 or uint16 -> sRGB (H, W, 3) of the same dtype.
 
     The server sees 8 bits. What these leave out of 16 is a difference in brightness, and is added to its colors.
     """
     sent = eight_bits(pixels)
-    answer = _decoded(client.colorize(_png(sent)), sent.shape[:2])
+    answer = _decode(client.colorize(_png(sent)), sent.shape[:2])
     if pixels.dtype == np.uint8:
         return answer
     left_out = pixels - sent.astype(np.int32) * 257
@@ -129,10 +127,10 @@ def _png(pixels: np.ndarray) -> bytes:
     return bytes(data)
 
 
-def _decoded(answer: bytes, size: tuple[int, ...]) -> np.ndarray:
+def _decode(answer: bytes, size: tuple[int, ...]) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(answer, np.uint8), cv2.IMREAD_COLOR)
     if picture is None or picture.shape[:2] != size:
         raise ServerFailedError(
-            f"the server answered with something else than a picture of {size[1]} x {size[0]} pixels"
+            f"the server answered with something other than a picture of {size[1]} x {size[0]} pixels"
         )
     return np.asarray(picture[..., ::-1])

@@ -1,8 +1,6 @@
 """Many files at once: every file has its result, and none harms another."""
 
-import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media.photograph import Photograph, gray_of
+from media.photograph import Photograph
 from media.reader import read
 from media.writer import write
 from serving.local import pipeline
-from serving.local.pipeline import Entry, FileResult, Prepared, colorize_files, find
-from zoo.errors import ArgumentError
+from serving.local.pipeline import Prepared, colorize_files
+from serving.local.tasks import FileResult, FileTask, find
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
@@ -50,87 +48,6 @@ def results(run: list[FileResult], root: Path) -> dict[str, str]:
     return {str(result.output.relative_to(root)): result.status for result in run}
 
 
-def test_find_keeps_sub_folders_and_leaves_out_what_is_no_image(tmp_path: Path) -> None:
-    old = tmp_path / "old"
-    for name in ("b.jpg", "a.PNG", "1936/c.tif", "1936/deep/d.webp", ".hidden/e.jpg", "._a.jpg", "new/f.jpg"):
-        (old / name).parent.mkdir(parents=True, exist_ok=True)
-        (old / name).touch()
-    (old / "readme.txt").touch()
-    found = find([old], output=old / "new")
-    assert [str(entry.output) for entry in found] == ["a.PNG", "b.jpg", "1936/c.tif", "1936/deep/d.webp"]
-    assert [entry.source for entry in found] == [old / entry.output for entry in found]
-
-
-def test_find_expands_patterns_and_takes_a_file_once(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.jpg", "[c].jpg", "sub/d.jpg"):
-        save(tmp_path / name)
-    found = find([tmp_path / "[c].jpg", tmp_path / "?.jpg", tmp_path / "a.jpg"], output=tmp_path / "new")
-    assert [entry.source.name for entry in found] == ["[c].jpg", "a.jpg", "b.jpg"]
-    found = find([tmp_path / "**" / "*.jpg"], output=tmp_path / "new")
-    assert sorted(entry.source.name for entry in found) == ["[c].jpg", "a.jpg", "b.jpg", "d.jpg"]
-
-
-def test_find_names_what_is_not_there(tmp_path: Path) -> None:
-    found = find([tmp_path / "no.jpg", tmp_path / "*.png"], output=tmp_path / "new")
-    assert [entry.error for entry in found] == ["there is no such file or folder"] * 2
-
-
-def test_find_names_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path / "old" / "a.jpg")
-    save(tmp_path / "old" / "locked" / "b.jpg")
-    scandir = os.scandir
-
-    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
-        if Path(path).name == "locked":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    found = find([tmp_path / "old"], output=tmp_path / "new")
-    assert [(entry.source.name, entry.error) for entry in found] == [
-        ("a.jpg", None),
-        ("locked", "the folder cannot be read: Permission denied"),
-    ]
-
-
-def test_names_of_results_are_all_different(tmp_path: Path) -> None:
-    sources = [save(tmp_path / name) for name in ("x/a.jpg", "x/a.png", "y/A.JPG", "y/a-2.jpg", "z/b.bmp")]
-    plain = find(sources, output=tmp_path / "new")
-    assert [str(entry.output) for entry in plain] == ["a.jpg", "a.png", "A-3.JPG", "a-2.jpg", "b.png"]
-    jpeg = find(sources, output=tmp_path / "new", format="jpeg")
-    assert [str(entry.output) for entry in jpeg] == ["a.jpg", "a-3.jpg", "A-4.JPG", "a-2.jpg", "b.jpg"]
-    assert jpeg == find(sources, output=tmp_path / "new", format="jpeg")
-    sheets = find(sources[:2], output=tmp_path / "new", compare=True)
-    assert [str(entry.sheet) for entry in sheets] == ["a-compare.jpg", "a-2-compare.jpg"]
-
-
-def test_names_without_a_known_suffix(tmp_path: Path) -> None:
-    scan = save(tmp_path / "a.png").rename(tmp_path / "scan.001")
-    assert str(find([scan], output=tmp_path / "new")[0].output) == "scan.001.png"
-    assert str(find([scan], output=tmp_path / "new", format="tiff")[0].output) == "scan.001.tif"
-    jpeg = save(tmp_path / "b.jpeg")
-    assert str(find([jpeg], output=tmp_path / "new", format="jpeg")[0].output) == "b.jpeg"
-    with pytest.raises(ArgumentError, match="'heic' is not one of jpeg, png"):
-        find([jpeg], output=tmp_path / "new", format="heic")
-
-
-def test_originals_are_never_overwritten(tmp_path: Path) -> None:
-    photo = save(tmp_path / "old" / "a.jpg")
-    (tmp_path / "link").symlink_to(tmp_path / "old")
-    for output in (tmp_path / "old", tmp_path / "link", tmp_path / "new" / ".." / "old"):
-        for given in (photo, photo.parent, tmp_path / "link" / "a.jpg"):
-            with pytest.raises(ArgumentError, match="choose another"):
-                find([given], output=output)
-    save(tmp_path / "old" / "a-compare.jpg")
-    with pytest.raises(ArgumentError, match=r"a-compare\.jpg: the result would overwrite"):
-        find(
-            [tmp_path / "old" / "a.jpg", tmp_path / "old" / "a-compare.jpg"],
-            output=photo.parent,
-            format="png",
-            compare=True,
-        )
-
-
 def test_good_files_are_done_and_bad_ones_are_named(tmp_path: Path) -> None:
     good = [save(tmp_path / "old" / f"{index:02}.jpg") for index in range(30)]
     (tmp_path / "old" / "05-empty.jpg").touch()
@@ -138,12 +55,12 @@ def test_good_files_are_done_and_bad_ones_are_named(tmp_path: Path) -> None:
     (tmp_path / "old" / "20-cut.jpg").write_bytes(good[0].read_bytes()[:-60])
     stub = Stub()
     seen: list[FileResult] = []
-    entries = [
+    tasks = [
         *find([tmp_path / "old"], output=tmp_path / "new"),
         *find(["missing.jpg"], output=tmp_path / "new"),
     ]
-    run = colorize_files(entries, tmp_path / "new", stub, batch=4, jobs=3, progress=seen.append)
-    assert [result.source for result in run] == [entry.source for entry in entries]
+    run = colorize_files(tasks, tmp_path / "new", stub, batch=4, jobs=3, progress=seen.append)
+    assert [result.source for result in run] == [task.source for task in tasks]
     assert sorted(map(str, seen)) == sorted(map(str, run))
     failed = {result.source.name: result.reason for result in run if result.status == "failed"}
     assert failed.keys() == {"05-empty.jpg", "11-text.jpg", "20-cut.jpg", "missing.jpg"}
@@ -170,13 +87,13 @@ def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
 
 
 def test_existing_results_are_skipped_unless_overwritten(tmp_path: Path) -> None:
-    entries = find([save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], output=tmp_path / "new")
+    tasks = find([save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], output=tmp_path / "new")
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.jpg").write_bytes(b"mine")
-    run = colorize_files(entries, tmp_path / "new", Stub())
+    run = colorize_files(tasks, tmp_path / "new", Stub())
     assert results(run, tmp_path / "new") == {"a.jpg": "skipped", "b.jpg": "done"}
     assert (tmp_path / "new" / "a.jpg").read_bytes() == b"mine"
-    run = colorize_files(entries, tmp_path / "new", Stub(), overwrite=True)
+    run = colorize_files(tasks, tmp_path / "new", Stub(), overwrite=True)
     assert results(run, tmp_path / "new") == {"a.jpg": "done", "b.jpg": "done"}
     assert (tmp_path / "new" / "a.jpg").read_bytes() != b"mine"
 
@@ -184,8 +101,8 @@ def test_existing_results_are_skipped_unless_overwritten(tmp_path: Path) -> None
 def test_sheets(tmp_path: Path) -> None:
     gray = save(tmp_path / "gray.jpg")
     Image.fromarray(np.dstack([GRAY, GRAY // 2, GRAY // 3])).save(tmp_path / "color.png")
-    entries = find([gray, tmp_path / "color.png"], output=tmp_path / "new", compare=True)
-    colorize_files(entries, tmp_path / "new", Stub())
+    tasks = find([gray, tmp_path / "color.png"], output=tmp_path / "new", compare=True)
+    colorize_files(tasks, tmp_path / "new", Stub())
     widths = [read(tmp_path / "new" / f"{name}-compare.jpg").pixels.shape[1] for name in ("gray", "color")]
     assert widths == [8 + 2 * 520, 8 + 3 * 520]
 
@@ -254,20 +171,20 @@ def test_an_interrupted_run_leaves_only_finished_files(tmp_path: Path) -> None:
         if len(done) == 3:
             raise KeyboardInterrupt
 
-    entries = find([tmp_path / "old"], output=tmp_path / "new")
+    tasks = find([tmp_path / "old"], output=tmp_path / "new")
     with pytest.raises(KeyboardInterrupt):
-        colorize_files(entries, tmp_path / "new", Stub(), batch=2, jobs=2, progress=interrupt)
+        colorize_files(tasks, tmp_path / "new", Stub(), batch=2, jobs=2, progress=interrupt)
     written = sorted((tmp_path / "new").iterdir())
     assert {result.output for result in done} <= set(written)
     assert all(read(path).pixels.shape == (32, 48, 3) for path in written)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
-    again = colorize_files(entries, tmp_path / "new", Stub())
+    again = colorize_files(tasks, tmp_path / "new", Stub())
     assert [result.status for result in again].count("skipped") == len(written)
 
 
 def test_nothing_to_do(tmp_path: Path) -> None:
     assert colorize_files([], tmp_path / "new", Stub()) == []
-    failed = Entry(tmp_path / "a.jpg", Path("a.jpg"), error="broken")
+    failed = FileTask(tmp_path / "a.jpg", Path("a.jpg"), error="broken")
     assert [result.reason for result in colorize_files([failed], tmp_path / "new", Stub())] == ["broken"]
     assert not (tmp_path / "new").exists()
 
@@ -277,7 +194,7 @@ def test_each_photograph_is_opened_once(tmp_path: Path, monkeypatch: pytest.Monk
     write(
         Photograph(np.dstack([GRAY] * 3).astype(np.uint16) * 257, None, None, None, "PNG"), tmp_path / "old" / "d.png"
     )
-    entries = find([tmp_path / "old"], output=tmp_path / "new")
+    tasks = find([tmp_path / "old"], output=tmp_path / "new")
     opened: list[str] = []
     original = open
 
@@ -286,20 +203,6 @@ def test_each_photograph_is_opened_once(tmp_path: Path, monkeypatch: pytest.Monk
         return original(path, *arguments, **options)
 
     monkeypatch.setattr("builtins.open", counted)
-    run = colorize_files(entries, tmp_path / "new", Stub())
+    run = colorize_files(tasks, tmp_path / "new", Stub())
     assert {result.status for result in run} == {"done"}
     assert sorted(opened) == sorted(map(str, [*photographs, tmp_path / "old" / "d.png"]))
-
-
-def test_an_output_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
-    photo = save(tmp_path / "a.png")
-    (tmp_path / "file").touch()
-    for output, words in ((tmp_path / "file", "is a file"), (tmp_path / ("n" * 300), "the name is too long")):
-        with pytest.raises(ArgumentError, match=words):
-            find([photo], output=output)
-
-
-def test_comparisons_show_the_gray_of_the_same_lightness() -> None:
-    color = np.full((40, 40, 3), (200, 30, 60), np.uint8)
-    sheet = pipeline._comparison(color, color)
-    assert (sheet[8 + 28 + 256, 8 + 256] == gray_of(color)[0, 0]).all()

@@ -20,8 +20,8 @@ from media.reader import PhotographFile, read
 from media.writer import write
 from serving.client import ColorizeClient
 from serving.local import pipeline
-from serving.local.pipeline import FileResult, find
 from serving.local.remote import colorize_remotely
+from serving.local.tasks import FileResult, find
 from tests.certificates import issued
 from tests.stand_in import MODEL, colorized, encoded, standing_in, tinted
 
