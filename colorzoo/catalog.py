@@ -50,16 +50,16 @@ def models(
     import keras
 
     import zoo
-    from zoo.registry import entry, parameters
+    from zoo.registry import architecture, parameters
 
     rows: list[tuple[str, ...]] = []
     for name in zoo.list_models():
-        row = entry(name)
+        row = architecture(name)
         network = zoo.create_model(name)
         if counts:
             rows += [(name, part, f"{count:,}") for part, count in _counted(network, row.parts(network)).items()]
         else:
-            size = f"{row.size} x {row.size}"
+            size = f"{row.paper_size} x {row.paper_size}"
             facts = (row.output, row.loss, str(row.year or "undated"), row.title, row.paper)
             rows.append((name, f"{parameters(network):,}", size, *facts))
         keras.utils.clear_session()

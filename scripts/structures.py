@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import zoo
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "structures"
 
@@ -255,8 +255,8 @@ def main() -> None:
     """Draw the architectures that are named on the command line, or all."""
     FOLDER.mkdir(exist_ok=True)
     for name in sys.argv[1:] or zoo.list_models():
-        row = entry(name)
-        side = row.size if row.size % row.stride == 0 else 256
+        row = architecture(name)
+        side = row.paper_size if row.paper_size % row.stride == 0 else 256
         output = row.output if row.output == "ab" else f"{row.output} \N{RIGHTWARDS ARROW} ab"
         draw(zoo.create_model(name), side, output, FOLDER / f"{name}.svg")
         keras.utils.clear_session()

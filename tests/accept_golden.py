@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.registry import entry
+from zoo.registry import architecture
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -23,7 +23,7 @@ def formula_network(name: str, arguments: dict[str, Any] | None = None) -> keras
 
     Kernels are sines of the running index over all weights, scaled by their fan-in; variances stay above 0.
     """
-    network = zoo.create_model(name, **(entry(name).tiny if arguments is None else arguments))
+    network = zoo.create_model(name, **(architecture(name).tiny if arguments is None else arguments))
     start = 0
     for variable in network.weights:
         size = int(np.prod(variable.shape))

@@ -12,6 +12,7 @@ import keras
 from keras import layers, ops
 
 from zoo import color
+from zoo.arguments import check_positive
 from zoo.blocks import positions, resample, resize_to
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
@@ -42,8 +43,7 @@ class Parts:
             raise ArgumentError(
                 f"size is {self.size}: the frame needs a whole number of pixels, at least {SMALLEST_FRAME}"
             )
-        if not 0 < self.saturation < math.inf:
-            raise ArgumentError(f"saturation is {self.saturation}: it must be above 0 and finite")
+        check_positive("saturation", self.saturation)
         if not all(0 < share <= 1 for share in self.tta_scales):
             raise ArgumentError(f"tta_scales is {self.tta_scales}: shares of the frame's side in (0, 1] are needed")
 

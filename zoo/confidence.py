@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from zoo.blocks import enlarge_like
 from zoo.errors import ArgumentError
-from zoo.registry import entry, list_models
+from zoo.registry import architecture, list_models
 
 PROBED = 256  # side in pixels, a multiple of all strides
 LARGEST_LOG = 80.0  # the ratio ends at e ** 80, which float32 still holds
@@ -27,7 +27,7 @@ def confidence(network: keras.Model) -> keras.Model:
     histograms = len(probabilities.input) if isinstance(probabilities, layers.Concatenate) else 1
     stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
     # A model of its own: operations are named by counting, and those of a loaded network were counted elsewhere.
-    first = entry(network.name).first_center if network.name in list_models() else None
+    first = architecture(network.name).first_center if network.name in list_models() else None
     head = _head(keras.Input(scores.shape[1:]), keras.Input(network.input.shape[1:]), histograms, stride, first)
     return keras.Model(network.input, head([scores, network.input]), name=f"{network.name}_confidence")
 

@@ -27,12 +27,12 @@ def _no_parts(network: "keras.Model") -> "dict[str, keras.Model]":
 
 
 @dataclass(frozen=True)
-class Entry:
+class Architecture:
     """One architecture.
 
     year: of the paper, None if it bears no date.
     output: what the network predicts, in words. loss: what it is trained on, in words.
-    size: side in pixels of the pictures of the paper. stride: the sides of its maps are multiples of this.
+    paper_size: side in pixels of the pictures of the paper. stride: the sides of its maps are multiples of this.
     tiny: arguments that build it small enough for tests.
     parts: network -> the models that stand beside it in training (discriminators, a classifier) or within it
         (encoder, decoder), by name, whose parameters are counted on their own.
@@ -46,14 +46,14 @@ class Entry:
     year: int | None
     output: str
     loss: str
-    size: int
+    paper_size: int
     stride: int
     tiny: dict[str, Any] = field(default_factory=dict)
     parts: Parts = _no_parts
     first_center: float | None = None
 
 
-_registered: dict[str, Entry] = {}
+_registered: dict[str, Architecture] = {}
 
 
 def register(
@@ -63,13 +63,13 @@ def register(
     year: int | None,
     output: str,
     loss: str,
-    size: int,
+    paper_size: int,
     stride: int,
     tiny: dict[str, Any],
     parts: Parts = _no_parts,
     first_center: float | None = None,
 ) -> Callable[[Builder], Builder]:
-    """Enters a builder under its function's name; see `Entry`.
+    """Enters a builder under its function's name; see `Architecture`.
 
     Raises:
         ValueError: the name is taken.
@@ -79,7 +79,9 @@ def register(
         name = build.__name__
         if name in _registered:
             raise ValueError(f"two architectures are called {name}")
-        _registered[name] = Entry(build, title, paper, year, output, loss, size, stride, tiny, parts, first_center)
+        _registered[name] = Architecture(
+            build, title, paper, year, output, loss, paper_size, stride, tiny, parts, first_center
+        )
         return build
 
     return enter
@@ -90,8 +92,8 @@ def list_models() -> list[str]:
     return sorted({*ARCHITECTURES, *_registered})
 
 
-def entry(name: str) -> Entry:
-    """The entry of an architecture.
+def architecture(name: str) -> Architecture:
+    """The row of an architecture.
 
     Raises:
         UnknownNameError: no architecture has this name; the text lists those that exist.
@@ -114,7 +116,7 @@ def create_model(name: str, **arguments: Any) -> "keras.Model":
         UnknownNameError: no architecture has this name.
         ArgumentError: the builder has no such argument, or an argument is outside its range.
     """
-    build = entry(name).build
+    build = architecture(name).build
     known = inspect.signature(build).parameters
     for argument in arguments:
         if argument not in known:

@@ -10,7 +10,7 @@ import zoo
 from tests.zoo import networks
 from zoo import color
 from zoo.errors import ArgumentError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 # Tables I and II: layer, output shape, parameters.
 ENCODER = [
@@ -50,7 +50,7 @@ tiny = partial(networks.tiny, "autoencoder")
 @cache
 def full() -> dict[str, keras.Model]:
     network = networks.full_size("autoencoder")
-    return {"network": network} | entry("autoencoder").parts(network)
+    return {"network": network} | architecture("autoencoder").parts(network)
 
 
 def painted(network: keras.Model, lightness: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_strides_kernels_and_activations() -> None:
 
 def test_parts_are_those_of_the_network() -> None:
     network = full()["network"]
-    assert list(entry("autoencoder").parts(network)) == ["encoder", "decoder"]
+    assert list(architecture("autoencoder").parts(network)) == ["encoder", "decoder"]
     assert full()["encoder"].output is full()["encoder"].get_layer("latent_vector").output
     inside = [id(v) for name in ("encoder", "decoder") for v in full()[name].trainable_variables]
     assert inside == [id(v) for v in network.trainable_variables]
@@ -106,7 +106,7 @@ def test_regularization_stands_behind_every_convolution(regularization: str) -> 
         assert [type(layer).__name__ for layer in network.get_layer(name).layers] == expected
     norms = [
         layer
-        for part in entry("autoencoder").parts(network).values()
+        for part in architecture("autoencoder").parts(network).values()
         for layer in part.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     ]

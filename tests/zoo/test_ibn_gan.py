@@ -9,7 +9,7 @@ from keras import layers
 from tests.zoo import networks
 from zoo.architectures.ibn_gan import VARIANTS, condition, discriminators, ibn_gan
 from zoo.errors import ArgumentError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 SMALL = {"levels": 3, "width": 1 / 16}
 
@@ -68,7 +68,7 @@ def without_instance_norms():
 def test_parameters_of_the_paper(full_size):
     assert parameters(full_size) == 41_830_402
     assert full_size.count_params() - parameters(full_size) == 8_704 + 4_482  # moving statistics, spectral vectors
-    parts = entry("ibn_gan").parts(full_size)
+    parts = architecture("ibn_gan").parts(full_size)
     assert list(parts) == ["discriminator_0", "discriminator_1", "discriminator_2"]
     for part in parts.values():
         assert parameters(part) == 2_766_529
@@ -137,7 +137,7 @@ def test_variants_build_and_run(name):
 
 @pytest.mark.parametrize(("norm", "with_spectral"), [("bn", True), ("in", False), ("ibn", True)])
 def test_the_discriminators_beside_a_network_are_of_its_kind(norm, with_spectral):
-    parts = entry("ibn_gan").parts(ibn_gan(norm, with_spectral, **SMALL))
+    parts = architecture("ibn_gan").parts(ibn_gan(norm, with_spectral, **SMALL))
     expected = discriminators(1, norm, with_spectral, width=1 / 16)[0]
     assert len(parts) == 3
     for part in parts.values():

@@ -12,7 +12,7 @@ from tests.zoo import networks
 from zoo.architectures.iizuka2016 import classifier, iizuka2016
 from zoo.blocks import resize_to
 from zoo.errors import ArgumentError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 UNITS = 9  # of the tiny network's global vector and of its mid-level map
 
@@ -40,7 +40,7 @@ def inner(name, model=None):
 @pytest.fixture(scope="module")
 def full():
     network = networks.full_size("iizuka2016")
-    return network, entry("iizuka2016").parts(network)["classifier"]
+    return network, architecture("iizuka2016").parts(network)["classifier"]
 
 
 def test_parameters_of_the_paper(full):
@@ -122,7 +122,7 @@ def test_map_becomes_ab_on_the_2_pixels_of_a_cell():
 
 
 def test_a_saturated_map_reaches_the_limits():
-    model = iizuka2016(**entry("iizuka2016").tiny)
+    model = iizuka2016(**architecture("iizuka2016").tiny)
     model.get_layer("map").bias.assign([1e3, -1e3])
     ab = numpy_of(model(lightness_of(1, 16, 16)))
     np.testing.assert_allclose(ab, np.broadcast_to([100.0, -100.0], ab.shape))
@@ -207,7 +207,7 @@ def test_the_classifier_leaves_the_network_out_of_the_last_global_layer():
 def test_a_loaded_network_gets_a_classifier(tmp_path):
     tiny().save(tmp_path / "network.keras")
     network = keras.models.load_model(tmp_path / "network.keras")
-    scene = entry("iizuka2016").parts(network)["classifier"]
+    scene = architecture("iizuka2016").parts(network)["classifier"]
     scene.save(tmp_path / "classifier.keras")
     lightness = lightness_of(2, 33, 47)
     loaded = keras.models.load_model(tmp_path / "classifier.keras")
@@ -217,7 +217,7 @@ def test_a_loaded_network_gets_a_classifier(tmp_path):
 def test_low_precision_inside_gives_float32_logits():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        scene = classifier(iizuka2016(**entry("iizuka2016").tiny))
+        scene = classifier(iizuka2016(**architecture("iizuka2016").tiny))
     finally:
         keras.config.set_dtype_policy("float32")
     assert scene(lightness_of(1, 16, 16)).dtype == "float32"

@@ -14,7 +14,7 @@ from tests.zoo import networks
 from zoo import color
 from zoo.architectures.larsson2016 import larsson2016, read_at, sparse, vgg16_start
 from zoo.errors import ArgumentError, PresetError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 MAPS = {
     1: ["data", "conv1_1", "conv1_2"],
@@ -230,7 +230,7 @@ def test_lab_heads_give_the_expectation(heads):
 
 
 def test_each_histogram_is_a_softmax_at_the_temperature(tiny):
-    assert entry("larsson2016").tiny["temperature"] == 0.7
+    assert architecture("larsson2016").tiny["temperature"] == 0.7
     scores, probabilities = inside(tiny, lightness_of(2, 32, 32), "scores", "probabilities")
     expected = [softmax(scores[..., :32] / 0.7), softmax(scores[..., 32:] / 0.7)]
     assert np.max(expected) > 0.1
@@ -241,9 +241,10 @@ def test_each_histogram_is_a_softmax_at_the_temperature(tiny):
     ("arguments", "message"),
     [
         ({"heads": "hcl"}, "heads is 'hcl': it must be one of hue_chroma, lab, lab_joint"),
-        ({"temperature": 0}, "temperature is 0 and width 1.0"),
+        ({"temperature": 0}, "temperature is 0: it must be above 0 and finite"),
         ({"temperature": -1.0}, "temperature is -1.0"),
-        ({"width": 0}, "temperature is 1.0 and width 0"),
+        ({"temperature": float("inf")}, "temperature is inf"),
+        ({"width": 0}, "width is 0"),
     ],
 )
 def test_argument_errors(arguments, message):

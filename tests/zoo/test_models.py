@@ -1,6 +1,7 @@
 """The one suite of the registry: every architecture keeps the same contract."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ from tests.accept_golden import FOLDER, formula_network, golden_lightness
 from tests.zoo.networks import tiny as network
 from zoo import architectures
 from zoo.errors import ArgumentError, UnknownNameError
-from zoo.registry import ARCHITECTURES, entry, register
+from zoo.registry import ARCHITECTURES, architecture, register
 
 every_model = pytest.mark.parametrize("name", zoo.list_models())
 # batch, height, width: multiples of the strides, the smallest size, and sizes that need padding on both axes
@@ -35,7 +36,7 @@ def test_every_file_of_the_folder_is_registered():
 
 
 def test_a_name_is_registered_once():
-    row = entry("color_unet")
+    row = architecture("color_unet")
     with pytest.raises(ValueError, match="two architectures are called color_unet"):
         fields = dataclasses.asdict(row)
         register(**{key: fields[key] for key in fields if key != "build"})(row.build)
@@ -60,7 +61,7 @@ def test_batch_normalization_is_synchronized_between_devices(name):
 
 @every_model
 def test_registry_entry(name):
-    row = entry(name)
+    row = architecture(name)
     assert row.build.__name__ == network(name).name == name
     assert row.title
     assert row.paper
@@ -190,6 +191,14 @@ def test_color_unet_takes_more_levels():
     model = zoo.create_model("color_unet", filters=(4, 6, 8, 10, 12), bins=8)
     assert model.get_layer("down5_conv1").kernel.shape == (3, 3, 10, 12)
     assert model(lightness_of((1, 33, 47))).shape == (1, 33, 47, 2)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_widths_and_temperatures_are_positive_and_finite(name, value):
+    for argument in {"width", "temperature"} & inspect.signature(architecture(name).build).parameters.keys():
+        with pytest.raises(ArgumentError, match=f"{argument} is {value}: it must be above 0 and finite"):
+            zoo.create_model(name, **{argument: value})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from zoo import color
 from zoo.architectures.pix2pix import condition, discriminator, pix2pix
 from zoo.colorizer import create_colorizer, parts_of
 from zoo.errors import ArgumentError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 SMALL = (4, 6, 8)
 
@@ -52,7 +52,7 @@ def painting():
 def test_parameters_of_the_paper(full_size):
     assert parameters(full_size) == 54_412_931
     assert full_size.count_params() == 54_423_811
-    (name, part), *others = entry("pix2pix").parts(full_size).items()
+    (name, part), *others = architecture("pix2pix").parts(full_size).items()
     assert (name, others) == ("discriminator", [])
     assert parameters(part) == 2_766_593
     assert part.count_params() == 2_768_385
@@ -214,7 +214,7 @@ def test_logits_are_float32_in_low_precision():
 
 
 def test_the_discriminator_beside_a_network_has_its_width():
-    part = entry("pix2pix").parts(pix2pix(width=1 / 16, filters=(64, 128, 256)))["discriminator"]
+    part = architecture("pix2pix").parts(pix2pix(width=1 / 16, filters=(64, 128, 256)))["discriminator"]
     assert part.get_layer("patch4_conv").filters == 32
 
 

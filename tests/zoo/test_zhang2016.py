@@ -15,7 +15,7 @@ from zoo import bins
 from zoo.architectures.zhang2016 import zhang2016
 from zoo.bins import ab_grid
 from zoo.errors import ArgumentError
-from zoo.registry import entry, parameters
+from zoo.registry import architecture, parameters
 
 
 def numpy_of(tensor):
@@ -88,7 +88,7 @@ def test_scores_and_probabilities():
 
 
 def test_temperature_is_that_of_its_layer():
-    model = zhang2016(0.5, **entry("zhang2016").tiny)
+    model = zhang2016(0.5, **architecture("zhang2016").tiny)
     assert model.get_layer("temperature").scale == 2
     inner = keras.Model(model.input, [model.get_layer(n).output for n in ("scores", "temperature")])
     scores, sharp = map(numpy_of, inner(lightness_of(1, 16, 16)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.systems.recipe import Recipe
 from zoo.presets.metadata import Preset
-from zoo.registry import entry
+from zoo.registry import architecture
 
 METRICS = {
     "pictures": "photographs measured",
@@ -22,7 +22,7 @@ METRICS = {
 
 def model_card(preset: Preset, recipe: Recipe, start: Mapping[str, Any]) -> str:
     """A preset, the recipe of its run and the run's last start (`training.runs.run_folder.last_start`) -> Markdown."""
-    model = entry(preset.architecture)
+    model = architecture(preset.architecture)
     file = f"{preset.name}.keras"
     settings = "\n".join(f"| {name} | {value} |" for name, value in _changed(recipe).items())
     figures = "\n".join(f"| {METRICS.get(name, name)} | {value:g} |" for name, value in preset.metrics.items())

@@ -22,7 +22,7 @@ from training import recipes
 from training.data.datasets import Photographs
 from training.runs import curves, run_folder
 from training.systems.recipe import Recipe
-from zoo.registry import entry, list_models
+from zoo.registry import architecture, list_models
 
 NAMED = 50  # most files that are named with the reason why they are left out
 # Nothing is fetched, whatever the page holds.
@@ -88,7 +88,7 @@ def write(
 def _summary(recipe: Recipe) -> str:
     known = ""  # a network of one's own need not be in the zoo
     if recipe.architecture in list_models():
-        row = entry(recipe.architecture)
+        row = architecture(recipe.architecture)
         known = f" ({row.title}, {row.year or 'undated'}), loss: {row.loss}"
     epochs = f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'}"
     return f"{recipe.architecture}{known}; {epochs}, batches of {recipe.batch}, pictures of {recipe.size} pixels."

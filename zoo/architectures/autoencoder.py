@@ -23,6 +23,7 @@ import keras
 from keras import layers
 
 from zoo import color
+from zoo.arguments import check_positive
 from zoo.blocks import SYNCHRONIZED, resize_like, resize_to
 from zoo.errors import ArgumentError
 from zoo.registry import register
@@ -81,7 +82,7 @@ def _scaled(filters: int, width: float) -> int:
     year=None,  # the paper bears no date
     output="RGB",
     loss="mean squared error",
-    size=32,
+    paper_size=32,
     stride=STRIDE,
     tiny={"width": 1 / 16},
     parts=lambda network: {name: network.get_layer(name) for name in ("encoder", "decoder")},
@@ -106,8 +107,7 @@ def autoencoder(regularization: str = "none", *, size: int = 32, width: float = 
         raise ArgumentError(f"regularization is {regularization!r}: it must be one of {', '.join(REGULARIZATIONS)}")
     if size < STRIDE or size % STRIDE:
         raise ArgumentError(f"size is {size}: it must be a multiple of {STRIDE}, {STRIDE} or more")
-    if width <= 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("width", width)
 
     lightness = keras.Input((None, None, 1), name="lightness")
     gray = layers.Identity(dtype="float32", name="gray")(color.gray_of_lightness(resize_to(lightness, size)))

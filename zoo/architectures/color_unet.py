@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from zoo.arguments import check_positive
 from zoo.bins import uniform_uv_centers
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.errors import ArgumentError
@@ -45,7 +46,7 @@ def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     year=2018,
     output="32 UV classes",
     loss="weighted cross-entropy",
-    size=256,
+    paper_size=256,
     stride=8,
     tiny={"width": 0.25, "bins": 8},
 )
@@ -74,10 +75,10 @@ def color_unet(
     centers = uniform_uv_centers(bins) if isinstance(bins, int) else np.asarray(bins, np.float32)
     if centers.ndim != 2 or centers.shape[1] != 2:
         raise ArgumentError(f"bins has shape {centers.shape}: a number, or colors of shape (n, 2), is needed")
-    if not 0 < temperature < float("inf"):
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
-    if width <= 0 or len(filters) < 2:
-        raise ArgumentError(f"width is {width} and filters {filters}: above 0, and two levels or more, are needed")
+    check_positive("temperature", temperature)
+    check_positive("width", width)
+    if len(filters) < 2 or min(filters) <= 0:
+        raise ArgumentError(f"filters is {filters}: two levels or more, each above 0, are needed")
     down = [max(1, round(f * width)) for f in filters]
 
     lightness = keras.Input((None, None, 1), name="lightness")

@@ -29,6 +29,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from zoo.arguments import check_positive
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
@@ -94,8 +95,7 @@ def _norm(x: keras.KerasTensor, kind: str, name: str) -> keras.KerasTensor:
 def _check(norm: str, width: float) -> None:
     if norm not in NORMS:
         raise ArgumentError(f"norm is {norm!r}: it must be one of {', '.join(NORMS)}")
-    if not width > 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("width", width)
 
 
 def discriminators(
@@ -152,7 +152,7 @@ def _parts(network: keras.Model) -> dict[str, keras.Model]:
     year=2019,
     output="ab",
     loss="absolute error, and discriminators at three scales",
-    size=256,
+    paper_size=256,
     stride=128,
     tiny={"levels": 3, "width": 1 / 8},
     parts=_parts,

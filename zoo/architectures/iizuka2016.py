@@ -20,6 +20,7 @@ outputs, and the classifier, which sees the global features alone. Departures, e
 import keras
 from keras import layers, ops
 
+from zoo.arguments import check_positive
 from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, resize_to
 from zoo.errors import ArgumentError
 from zoo.registry import register
@@ -75,7 +76,7 @@ def classifier(network: keras.Model, classes: int = 205) -> keras.Model:
     year=2016,
     output="ab",
     loss="squared error, and cross-entropy of the scene's class",
-    size=224,
+    paper_size=224,
     stride=8,
     tiny={"width": 1 / 28, "global_size": 32},
     parts=lambda network: {"classifier": classifier(network)},
@@ -94,8 +95,7 @@ def iizuka2016(width: float = 1.0, *, global_size: int = 224) -> keras.Model:
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if not width > 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("width", width)
     if global_size < 32 or global_size % 32:
         raise ArgumentError(f"global_size is {global_size}: a positive multiple of 32 is needed")
 

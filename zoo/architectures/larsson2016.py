@@ -27,6 +27,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from zoo.arguments import check_positive
 from zoo.bins import circular_expectation, gaussian_centers, histogram_median
 from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, positions
 from zoo.color import Tensor, gray_of_lightness, hcl_to_rgb, rgb_to_lab
@@ -109,7 +110,7 @@ def _lab_centers(heads: str) -> np.ndarray:
     year=2016,
     output="32 hue and 32 chroma bins",
     loss="cross-entropy of the histograms",
-    size=352,
+    paper_size=352,
     stride=32,
     # A median jumps where a cumulative sum passes a half: these leave the pictures of the tests away from such places.
     tiny={"width": 0.02, "temperature": 0.7},
@@ -132,8 +133,8 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
     """
     if heads not in CLASSES:
         raise ArgumentError(f"heads is {heads!r}: it must be one of {', '.join(CLASSES)}")
-    if not temperature > 0 or not width > 0:
-        raise ArgumentError(f"temperature is {temperature} and width {width}: both must be above 0")
+    check_positive("temperature", temperature)
+    check_positive("width", width)
 
     lightness = keras.Input((None, None, 1), name="lightness")
     gray = gray_of_lightness(lightness)

@@ -26,6 +26,7 @@ import keras
 from keras import layers
 
 from zoo import color
+from zoo.arguments import check_positive
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
@@ -80,8 +81,7 @@ def discriminator(*, width: float = 1.0) -> keras.Model:
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if not width > 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("width", width)
     gray = keras.Input((None, None, 1), name="gray")
     rgb = keras.Input((None, None, 3), name="rgb")
     x = layers.Concatenate(name="gray_and_rgb")([gray, rgb])
@@ -107,7 +107,7 @@ def _parts(network: keras.Model) -> dict[str, keras.Model]:
     year=2017,
     output="RGB",
     loss="absolute error, and a discriminator of 70 x 70 patches",
-    size=512,
+    paper_size=512,
     stride=256,
     tiny={"filters": (8, 12, 16)},
     parts=_parts,
@@ -127,8 +127,7 @@ def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: fl
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if not width > 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("width", width)
     if len(filters) < 2 or min(filters) <= 0:
         raise ArgumentError(f"filters is {filters}: two levels or more, each above 0, are needed")
     if not 0 <= dropout < 1:

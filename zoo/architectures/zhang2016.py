@@ -20,9 +20,9 @@ last rectifier of a block, the 313 bins and the annealed mean. Departures, each 
 import keras
 from keras import layers, ops
 
+from zoo.arguments import check_positive
 from zoo.bins import ab_grid
 from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride
-from zoo.errors import ArgumentError
 from zoo.registry import register
 
 STRIDE = 4  # of the scores; the map inside is half as large
@@ -45,7 +45,7 @@ UP_FILTERS = 256
     year=2016,
     output="313 ab bins",
     loss="rebalanced cross-entropy",
-    size=256,
+    paper_size=256,
     stride=8,
     tiny={"width": 1 / 25},
     first_center=FIRST_CENTER,
@@ -64,10 +64,8 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if not 0 < temperature < float("inf"):
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
-    if not width > 0:
-        raise ArgumentError(f"width is {width}: it must be above 0")
+    check_positive("temperature", temperature)
+    check_positive("width", width)
     centers = ab_grid()
 
     lightness = keras.Input((None, None, 1), name="lightness")

@@ -1,13 +1,13 @@
 """Loading presets, and other .keras files that hold a colorizer."""
 
 import json
-import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 
+from zoo.arguments import check_positive
 from zoo.colorizer import Parts, create_colorizer, network_of, parts_of
 from zoo.errors import ArgumentError, PresetError
 from zoo.presets.metadata import find_file
@@ -67,8 +67,7 @@ def _read(path: Path) -> keras.Model:
 
 
 def _set_temperature(network: keras.Model, temperature: float) -> None:
-    if not 0 < temperature < math.inf:
-        raise ArgumentError(f"temperature is {temperature}: it must be above 0 and finite")
+    check_positive("temperature", temperature)
     if "temperature" not in {layer.name for layer in network.layers}:
         raise ArgumentError(f"{network.name} predicts colors directly: it has no temperature to set")
     network.get_layer("temperature").scale = 1 / temperature

@@ -11,7 +11,7 @@ from training.data.datasets import Photographs
 from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, calibrate, try_settings
 from zoo import color
 from zoo.errors import ArgumentError
-from zoo.registry import entry
+from zoo.registry import architecture
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
@@ -42,7 +42,7 @@ def test_the_grid_holds_the_network_as_it_is() -> None:
 def test_networks_without_a_prior_or_a_temperature(name: str, temperatures: tuple[float, ...]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     photographs = Photographs(frames, np.full((3, 2), 16, np.int32), ["a", "b", "c"], ["1", "2", "3"], [])
-    network = zoo.create_model(name, **entry(name).tiny)
+    network = zoo.create_model(name, **architecture(name).tiny)
     if name == "zhang2016":
         bias = network.get_layer("scores").bias
         bias.assign(np.random.default_rng(1).normal(0, 3, bias.shape))
