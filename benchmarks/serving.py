@@ -158,10 +158,10 @@ def take_apart(name: str, rounds: int) -> None:
     functions = {
         name: tf.function(f, i, autograph=False) for name, (f, i) in signatures.signatures(model, MAX_PIXELS).items()
     }
-    decode = tf.function(lambda data: signatures._decoded(data, MAX_PIXELS), autograph=False)
+    decode = tf.function(lambda data: signatures._decode(data, MAX_PIXELS), autograph=False)
     lightness = tf.function(signatures._lightness, autograph=False)
     shrink = tf.function(lambda plane: signatures._frames(plane, parts.size), autograph=False)
-    paint = tf.function(signatures._painted, autograph=False)
+    paint = tf.function(signatures._paint, autograph=False)
     plane = lightness(image)
     frame = shrink(plane)
     ab = network(frame[None])[0]

@@ -27,24 +27,24 @@ _MAX_JPEG_EXIF = 65_527  # bytes: a JPEG segment holds no more
 def jpeg(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     """JPEG without chroma subsampling, since color is the product."""
     exif = exif if len(exif) <= _MAX_JPEG_EXIF else b""
-    return _saved(pixels, "JPEG", exif, dpi, quality=quality, subsampling="4:4:4", optimize=False)
+    return _save(pixels, "JPEG", exif, dpi, quality=quality, subsampling="4:4:4", optimize=False)
 
 
 def png(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     """PNG, weakly compressed, which is much quicker and little larger."""
     if pixels.dtype == np.uint16:
         return _deep_png(pixels, exif, dpi)
-    return _saved(pixels, "PNG", exif, dpi, compress_level=3)
+    return _save(pixels, "PNG", exif, dpi, compress_level=3)
 
 
 def webp(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     """WebP; it has no field for the resolution, so that it goes into EXIF."""
-    return _saved(pixels, "WEBP", _with_resolution(exif, dpi), dpi, quality=quality, use_sharp_yuv=True)
+    return _save(pixels, "WEBP", _add_resolution(exif, dpi), dpi, quality=quality, use_sharp_yuv=True)
 
 
 def bmp(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     """BMP, which has no place for EXIF."""
-    return _saved(pixels, "BMP", b"", dpi)
+    return _save(pixels, "BMP", b"", dpi)
 
 
 def tiff(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
@@ -91,7 +91,7 @@ def tiff(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     return target.getvalue() + b"".join(strips)
 
 
-def _saved(pixels: np.ndarray, format: str, exif: bytes, dpi: Dpi, **options: Any) -> bytes:
+def _save(pixels: np.ndarray, format: str, exif: bytes, dpi: Dpi, **options: Any) -> bytes:
     """What Pillow writes of (H, W) or (H, W, 2 to 4) uint8."""
     if dpi is not None:
         options["dpi"] = dpi
@@ -125,7 +125,7 @@ def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _with_resolution(exif: bytes, dpi: Dpi) -> bytes:
+def _add_resolution(exif: bytes, dpi: Dpi) -> bytes:
     if dpi is None:
         return exif
     tags = Image.Exif()

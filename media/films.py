@@ -95,7 +95,7 @@ class Film:
         rate = self._stream.average_rate or Fraction(25)
         start = (self._container.start_time or 0) / av.time_base
         number = -1
-        for number, decoded in enumerate(_deinterlaced(self._decoded())):
+        for number, decoded in enumerate(_deinterlace(self._decode())):
             time = float(number / rate) if decoded.time is None else decoded.time - start
             _complete(decoded)
             yield Frame(number, time, decoded.is_corrupt, decoded)
@@ -149,7 +149,7 @@ class Film:
             raise FilmError("is coded in a way that cannot be decoded")
         return stream
 
-    def _decoded(self) -> Iterator[VideoFrame]:
+    def _decode(self) -> Iterator[VideoFrame]:
         end = 0.0
         problems: list[str] = []
 
@@ -220,14 +220,14 @@ def _target(frame: VideoFrame) -> tuple[ColorTrc | None, ColorPrimaries | None]:
     return curve, ColorPrimaries.BT709 if frame.color_primaries in _WIDE else None
 
 
-def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+def _deinterlace(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     """The frames, those flagged as interlaced woven into one moment by FFmpeg's bwdif, as many as before."""
     graph: Graph | None = None
     shape: tuple[int, int, str] | None = None
     for frame in frames:
         if graph and shape != (frame.width, frame.height, frame.format.name):
             graph.vpush(None)
-            yield from _pulled(graph)
+            yield from _pull(graph)
             graph = None
         if not (graph or frame.interlaced_frame):
             yield frame
@@ -240,13 +240,13 @@ def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
             graph.link_nodes(source, graph.add("bwdif", mode="send_frame", deint="interlaced"), graph.add("buffersink"))
             shape = (frame.width, frame.height, frame.format.name)
         graph.vpush(frame)
-        yield from _pulled(graph)
+        yield from _pull(graph)
     if graph:
         graph.vpush(None)
-        yield from _pulled(graph)
+        yield from _pull(graph)
 
 
-def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+def _pull(graph: Graph) -> Iterator[VideoFrame]:
     with suppress(av.BlockingIOError, av.EOFError):
         while True:
             yield graph.vpull()

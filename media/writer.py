@@ -46,7 +46,7 @@ def write(
         raise PhotographError(
             f"{path}: is {width} x {height} pixels, and {name} holds at most {row.max_side} a side; use PNG or TIFF"
         )
-    pixels = _held(photograph, row)
+    pixels = _fit_format(photograph, row)
     try:
         data = row.encode(pixels, photograph.exif or b"", photograph.dpi, quality)
         atomic.write_bytes(path, data)
@@ -56,7 +56,7 @@ def write(
         raise PhotographError(f"{path}: cannot be written: {os_reason(error)}") from error
 
 
-def _held(photograph: Photograph, format: Format) -> np.ndarray:
+def _fit_format(photograph: Photograph, format: Format) -> np.ndarray:
     """(H, W) or (H, W, 2 to 4): pixels and alpha, as far as the format holds them."""
     pixels, alpha = photograph.pixels, photograph.alpha
     deep = pixels.dtype == np.uint16 and format.deep
@@ -65,13 +65,13 @@ def _held(photograph: Photograph, format: Format) -> np.ndarray:
     if alpha is None:
         return pixels
     if not format.alpha:
-        return _on_white(pixels, alpha)
+        return _flatten_on_white(pixels, alpha)
     # OpenCV, which writes 16 bits, has no gray with alpha.
     color = pixels if pixels.ndim == 3 or not deep else np.repeat(pixels[..., None], 3, axis=2)
     return np.dstack([color, alpha])
 
 
-def _on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _flatten_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     weight = alpha.astype(np.float32) / 255
     if pixels.ndim == 3:
         weight = weight[..., None]

@@ -45,7 +45,7 @@ def crop_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Keras
     """Map (B, H', W', C) -> its upper left part (B, H, W, C), of the size of the reference (B, H, W, K)."""
     rows = _select(positions(reference[:, :, 0, :]), positions(x[:, :, 0, :]))
     columns = _select(positions(reference[:, 0, :, :]), positions(x[:, 0, :, :]))
-    return _resampled(x, ops.expand_dims(rows, 1), ops.expand_dims(columns, 1))
+    return _resample_map(x, ops.expand_dims(rows, 1), ops.expand_dims(columns, 1))
 
 
 def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def resize_to(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
         step = (ops.max(here, axis=1, keepdims=True) + 1.0) / size
         return ops.expand_dims(sampling_matrix(wanted, ops.transpose(here, (0, 2, 1)), step), 1)
 
-    return _resampled(x, axis(x[:, :, 0, :]), axis(x[:, 0, :, :]))
+    return _resample_map(x, axis(x[:, :, 0, :]), axis(x[:, 0, :, :]))
 
 
 def resize_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.KerasTensor:
@@ -100,7 +100,7 @@ def resize_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Ker
         step = (ops.max(here, axis=1, keepdims=True) + 1.0) / (ops.max(there, axis=1, keepdims=True) + 1.0)
         return ops.expand_dims(sampling_matrix(there, ops.transpose(here, (0, 2, 1)), step), 1)
 
-    return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
+    return _resample_map(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
 
 
 def enlarge_like(
@@ -120,10 +120,10 @@ def enlarge_like(
         here, there = ops.transpose(positions(row), (0, 2, 1)), positions(longer)
         return ops.expand_dims(sampling_matrix(there + shift if shift else there, here, np.float32(1 / factor)), 1)
 
-    return _resampled(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
+    return _resample_map(x, axis(x[:, :, 0, :], reference[:, :, 0, :]), axis(x[:, 0, :, :], reference[:, 0, :, :]))
 
 
-def _resampled(x: keras.KerasTensor, rows: keras.KerasTensor, columns: keras.KerasTensor) -> keras.KerasTensor:
+def _resample_map(x: keras.KerasTensor, rows: keras.KerasTensor, columns: keras.KerasTensor) -> keras.KerasTensor:
     """Map (B, H, W, C) by matrices rows (B, 1, M, H) and columns (B, 1, N, W) -> (B, M, N, C)."""
     return ops.transpose(resample(ops.transpose(x, (0, 3, 1, 2)), rows, columns), (0, 2, 3, 1))
 

@@ -47,7 +47,7 @@ class AsyncColorizeClient(BaseClient):
         waiting: deque[asyncio.Task[Outcome]] = deque()
         at_least_one(concurrency)
         try:
-            async for index, image in _enumerated(images):
+            async for index, image in _enumerate(images):
                 waiting.append(asyncio.create_task(outcome(index, image)))
                 if len(waiting) == concurrency:
                     yield await waiting.popleft()
@@ -116,7 +116,7 @@ class AsyncColorizeClient(BaseClient):
             await asyncio.sleep(pause)
 
 
-async def _enumerated(images: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+async def _enumerate(images: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[tuple[int, bytes]]:
     index = 0
     if isinstance(images, AsyncIterable):
         async for image in images:

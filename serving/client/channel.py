@@ -85,16 +85,16 @@ def target(addresses: Sequence[str]) -> str:
     # Only the targets ipv4: and ipv6: list several servers, and they take no names.
     places = [host_and_port(address) for address in addresses]
     try:
-        return "ipv4:" + ",".join(f"{_resolved(host, port, socket.AF_INET)}:{port}" for host, port in places)
+        return "ipv4:" + ",".join(f"{_resolve(host, port, socket.AF_INET)}:{port}" for host, port in places)
     except socket.gaierror:
         pass
     try:
-        return "ipv6:" + ",".join(f"[{_resolved(host, port, socket.AF_INET6)}]:{port}" for host, port in places)
+        return "ipv6:" + ",".join(f"[{_resolve(host, port, socket.AF_INET6)}]:{port}" for host, port in places)
     except socket.gaierror as error:
         raise ServerUnavailableError(f"{', '.join(addresses)}: no such host ({error.strerror})") from error
 
 
-def _resolved(host: str, port: int, family: socket.AddressFamily) -> str:
+def _resolve(host: str, port: int, family: socket.AddressFamily) -> str:
     flags = socket.AI_V4MAPPED if family == socket.AF_INET6 else 0
     return str(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, flags)[0][4][0])
 

@@ -50,7 +50,7 @@ STATUS = f"/{MODEL_SERVICE}/GetModelStatus"
 ANSWERS = {PREDICT: PredictResponse, METADATA: GetModelMetadataResponse, STATUS: GetModelStatusResponse}
 
 # Format of the answer -> signature of the model, and its output.
-FORMATS = {"png": ("serving_default", "png_bytes"), "jpeg": ("jpeg", "jpeg_bytes")}
+ANSWER_FORMATS = {"png": ("serving_default", "png_bytes"), "jpeg": ("jpeg", "jpeg_bytes")}
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds before a retry; they double
 
@@ -118,10 +118,10 @@ class RetryBudget:
 
 def colorize(spec: Message, image: bytes, format: str) -> Rpc[bytes]:
     """An image file -> the colorized image file."""
-    if format not in FORMATS:
-        raise InvalidRequestError(f"format: {format!r} is not one of {', '.join(FORMATS)}")
-    signature, output = FORMATS[format]
-    request = _predict(spec, signature, "image_bytes", [_checked(image)])
+    if format not in ANSWER_FORMATS:
+        raise InvalidRequestError(f"format: {format!r} is not one of {', '.join(ANSWER_FORMATS)}")
+    signature, output = ANSWER_FORMATS[format]
+    request = _predict(spec, signature, "image_bytes", [_check_image(image)])
     return Rpc(PREDICT, request, lambda answer: _one_string(answer, output), BadImageError)
 
 
@@ -159,7 +159,7 @@ def confidence(spec: Message, image: bytes) -> Rpc[Confidence]:
         mean = _output(answer, "mean_confidence", np.float32, (1,))
         return Confidence(float(mean[0]), _one_string(answer, "confidence_bytes"))
 
-    request = _predict(spec, "confidence", "image_bytes", [_checked(image)])
+    request = _predict(spec, "confidence", "image_bytes", [_check_image(image)])
     return Rpc(PREDICT, request, read, BadImageError)
 
 
@@ -191,7 +191,7 @@ def _predict(spec: Message, signature: str, name: str, value: np.ndarray | Seque
     return request
 
 
-def _checked(image: bytes) -> bytes:
+def _check_image(image: bytes) -> bytes:
     if not isinstance(image, bytes):
         raise InvalidRequestError(f"image: the bytes of an image file are needed, not {type(image).__name__}")
     if not image:

@@ -155,16 +155,16 @@ class _Reference:
             ) from error
 
     def _rgb(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        return outputs["colorized"].astype(np.int32) - self._colorized(inputs["image"])
+        return outputs["colorized"].astype(np.int32) - self._colorize(inputs["image"])
 
     def _png(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         (answer,) = outputs["png_bytes"]
-        return np.asarray(read_rgb(answer), np.int32) - self._colorized(_decoded(inputs["image_bytes"]))
+        return np.asarray(read_rgb(answer), np.int32) - self._colorize(_decode(inputs["image_bytes"]))
 
     def _jpeg(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        colorized = self._colorized(_decoded(inputs["image_bytes"]))[0]
+        colorized = self._colorize(_decode(inputs["image_bytes"]))[0]
         expected = tf.io.encode_jpeg(colorized, quality=JPEG_QUALITY, chroma_downsampling=False).numpy()
-        return _decoded(outputs["jpeg_bytes"]).astype(np.int32) - _decoded([expected])
+        return _decode(outputs["jpeg_bytes"]).astype(np.int32) - _decode([expected])
 
     def _lightness(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         lightness = inputs["lightness"]
@@ -176,7 +176,7 @@ class _Reference:
         return (outputs["ab"] - np.transpose(np.asarray(expected), (0, 2, 3, 1))) * (255 / 100)
 
     def _confidence(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        image = _decoded(inputs["image_bytes"])
+        image = _decode(inputs["image_bytes"])
         size = frame_size(self._original)
         lightness = np.asarray(color.lightness(image.astype(np.float32) / 255))
         frames = np.asarray(resample(lightness[..., 0], *_matrices(pipeline.to_frame, size, image)))[..., None]
@@ -196,7 +196,7 @@ class _Reference:
     def _certainty(self) -> keras.Model:
         return confidence(network_of(self._original))
 
-    def _colorized(self, image: np.ndarray) -> np.ndarray:
+    def _colorize(self, image: np.ndarray) -> np.ndarray:
         """The original's picture (1, H, W, 3), computed once for each image, since several signatures are asked it."""
         key = repr(image.shape).encode() + image.tobytes()
         if key not in self._pictures:
@@ -204,7 +204,7 @@ class _Reference:
         return self._pictures[key]
 
 
-def _decoded(data: Any) -> np.ndarray:
+def _decode(data: Any) -> np.ndarray:
     """One JPEG -> (1, H, W, 3) uint8, by the decoder of the SavedModel itself rather than by `media.reader`.
 
     JPEG leaves the rounding to the decoder, and that of Pillow differs by up to 4 steps, which would hide differences

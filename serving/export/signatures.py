@@ -89,23 +89,23 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
     frame_spec = tf.TensorSpec((size, size, 1), tf.float32)
 
     # One graph of each step, which all signatures share: tracing takes most of the time of an export.
-    colors = _traced(_refusing_none(parts.colors), tf.TensorSpec((None, size, size, 1), tf.float32))
-    decoded = _traced(lambda data: _decoded(data, max_pixels), TEXT)
-    lightness_of = _traced(_lightness, PIXELS)
-    frame_of = _traced(lambda plane: _frames(plane, size), PLANE)
-    painted = _traced(_painted, PLANE, tf.TensorSpec((size, size, 2), tf.float32))
+    colors = _trace(_refuse_empty(parts.colors), tf.TensorSpec((None, size, size, 1), tf.float32))
+    decode = _trace(lambda data: _decode(data, max_pixels), TEXT)
+    lightness_of = _trace(_lightness, PIXELS)
+    frame_of = _trace(lambda plane: _frames(plane, size), PLANE)
+    paint = _trace(_paint, PLANE, tf.TensorSpec((size, size, 2), tf.float32))
 
     def frames_of_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
-        return _each(lambda data: frame_of(lightness_of(decoded(data))), image_bytes, frame_spec)
+        return _each(lambda data: frame_of(lightness_of(decode(data))), image_bytes, frame_spec)
 
-    def prepared(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.TensorArray]:
+    def prepare_all(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.TensorArray]:
         """Bytes (N) -> frames (N, size, size, 1), and of each picture the lightness (H, W), or (0, 0) if not held."""
         count = tf.shape(image_bytes)[0]
 
         def prepare(
             index: tf.Tensor, held: tf.Tensor, frames: tf.TensorArray, planes: tf.TensorArray
         ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
-            plane = lightness_of(decoded(image_bytes[index]))
+            plane = lightness_of(decode(image_bytes[index]))
             total = held + tf.size(plane, tf.int64)
             holds = total <= HELD_PIXELS
             # Not a slice of no rows, which would keep all of it in memory.
@@ -128,30 +128,30 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
         )
         return frames.stack(), planes
 
-    def encoded(image_bytes: tf.Tensor, encode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        frames, planes = prepared(image_bytes)
+    def colorize_bytes(image_bytes: tf.Tensor, encode: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        frames, planes = prepare_all(image_bytes)
 
         def finish(index: tf.Tensor, data: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
             held = planes.read(index)
-            plane = tf.cond(tf.size(held) > 0, lambda: held, lambda: lightness_of(decoded(data)))
-            return encode(painted(plane, ab))
+            plane = tf.cond(tf.size(held) > 0, lambda: held, lambda: lightness_of(decode(data)))
+            return encode(paint(plane, ab))
 
         return _each(finish, (tf.range(tf.shape(image_bytes)[0]), image_bytes, colors(frames)), TEXT)
 
     def serving_default(image_bytes: tf.Tensor) -> tuple[tf.Tensor]:
-        return (encoded(image_bytes, lambda rgb: tf.io.encode_png(rgb, PNG_COMPRESSION)),)
+        return (colorize_bytes(image_bytes, lambda rgb: tf.io.encode_png(rgb, PNG_COMPRESSION)),)
 
     def jpeg(image_bytes: tf.Tensor) -> tuple[tf.Tensor]:
         def encode(rgb: tf.Tensor) -> tf.Tensor:
             return tf.io.encode_jpeg(rgb, quality=JPEG_QUALITY, chroma_downsampling=False)
 
-        return (encoded(image_bytes, encode),)
+        return (colorize_bytes(image_bytes, encode),)
 
     def rgb(image: tf.Tensor) -> tuple[tf.Tensor]:
         _refuse_large(tf.shape(image)[1], tf.shape(image)[2], max_pixels)
         planes = _each(lightness_of, image, PLANE)
         ab = colors(_frames(planes, size))
-        return (_each(painted, (planes, ab), PIXELS),)
+        return (_each(paint, (planes, ab), PIXELS),)
 
     def lightness(lightness: tf.Tensor) -> tuple[tf.Tensor]:
         height, width = tf.shape(lightness)[1], tf.shape(lightness)[2]
@@ -169,18 +169,19 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
     if "scores" in {layer.name for layer in parts.network.layers}:
         made["confidence"] = _confidence(parts, frames_of_bytes)
     return {
-        name: (_named(function, SIGNATURES[name].outputs), [SIGNATURES[name].input]) for name, function in made.items()
+        name: (_name_outputs(function, SIGNATURES[name].outputs), [SIGNATURES[name].input])
+        for name, function in made.items()
     }
 
 
-def _named(
+def _name_outputs(
     function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]], outputs: Sequence[tf.TensorSpec]
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """The function with its outputs by name."""
     return lambda value: {spec.name: found for spec, found in zip(outputs, function(value), strict=True)}
 
 
-def _refusing_none(network: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Any]:
+def _refuse_empty(network: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Any]:
     """A network of frames (N, size, size, 1) that says so where there are none."""
 
     def run(frames: tf.Tensor) -> Any:
@@ -191,7 +192,7 @@ def _refusing_none(network: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor],
     return run
 
 
-def _traced(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
+def _trace(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
     return tf.function(function, inputs, autograph=False).get_concrete_function()
 
 
@@ -199,19 +200,19 @@ def _confidence(
     parts: Parts, frames_of_bytes: Callable[[tf.Tensor], tf.Tensor]
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     size, certainty = parts.size, confidence(parts.network)
-    run = _traced(
-        _refusing_none(lambda frames: certainty(frames, training=False)["top"]),
+    run = _trace(
+        _refuse_empty(lambda frames: certainty(frames, training=False)["top"]),
         tf.TensorSpec((None, size, size, 1), tf.float32),
     )
 
-    def drawn(data: tf.Tensor, top: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def draw(data: tf.Tensor, top: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         larger = _matrices(pipeline.from_frame, size, *_size(data))
         enlarged = resample(top[..., 0], *larger)
         return tf.io.encode_png(pipeline.to_levels(enlarged, 65535.0, "uint16")[..., None]), tf.reduce_mean(enlarged)
 
     def confidence_of(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         top = run(frames_of_bytes(image_bytes))
-        maps, means = _each(drawn, (image_bytes, top), (TEXT, tf.TensorSpec((), tf.float32)))
+        maps, means = _each(draw, (image_bytes, top), (TEXT, tf.TensorSpec((), tf.float32)))
         return maps, means
 
     return confidence_of
@@ -231,7 +232,7 @@ def _each(function: Callable[..., Any], elements: Any, result: Any) -> Any:
 # === Bytes ===
 
 
-def _decoded(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
+def _decode(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
     """Bytes () -> RGB (H, W, 3) uint8."""
     height, width = _size(data)
     with tf.control_dependencies(_refuse_large(height, width, max_pixels)):
@@ -314,18 +315,18 @@ def _frames(planes: tf.Tensor, size: int) -> tf.Tensor:
     return resample(planes, *_matrices(pipeline.to_frame, size, height, width))[..., None]
 
 
-def _painted(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
+def _paint(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
     """L (H, W) in [0, 100] and the ab (size, size, 2) of its frame -> the picture in these colors, (H, W, 3) uint8."""
     height, width = tf.unstack(tf.shape(lightness))
     rows, columns = _matrices(pipeline.from_frame, ab.shape[0], height, width)
     planes = resample_columns(tf.transpose(ab, (2, 0, 1)), columns)
 
-    def paint(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    def paint_strip(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
         a, b = tf.unstack(resample_rows(planes, rows[start:end]))
         lab = tf.reshape(tf.stack([lightness[start:end], a, b], axis=-1), (-1, 3))
         return tf.reshape(_levels(lab), (end - start, width, 3))
 
-    return _by_strips(paint, tf.shape(lightness), PIXELS)
+    return _by_strips(paint_strip, tf.shape(lightness), PIXELS)
 
 
 def _levels(lab: tf.Tensor) -> tf.Tensor:

@@ -111,7 +111,7 @@ def _write_lightness(pixels: np.ndarray, lightness: np.ndarray) -> None:
         return
     linear = np.empty(pixels.shape, np.float32)
     _look_up(pixels, to_linear, linear)
-    (values,) = _looped(_lightness_of_linear, linear.reshape(-1, 3), LOOP_PIXELS)
+    (values,) = _run_in_parts(_lightness_of_linear, linear.reshape(-1, 3), LOOP_PIXELS)
     lightness[:] = values.reshape(lightness.shape)
 
 
@@ -138,15 +138,15 @@ def _look_up(pixels: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
 def _levels(lab: np.ndarray, kind: np.dtype) -> np.ndarray:
     """Lab (N, 3) -> sRGB (N, 3) of an integer type, chroma reduced where sRGB lacks the color."""
     white = np.float32(np.iinfo(kind).max)
-    rgb, inside = _looped(_plain, lab, LOOP_PIXELS, white)
+    rgb, inside = _run_in_parts(_recompose_inside, lab, LOOP_PIXELS, white)
     rgb = rgb.astype(kind)
     outside = np.flatnonzero(~inside)
     if outside.size:
-        (rgb[outside],) = _looped(_fitted, lab[outside], FITTED_PIXELS, white)
+        (rgb[outside],) = _run_in_parts(_recompose, lab[outside], FITTED_PIXELS, white)
     return rgb
 
 
-def _looped(
+def _run_in_parts(
     loop: Callable[..., tuple[tf.Tensor, ...]], rows: np.ndarray, lengths: tuple[int, int], *arguments: np.float32
 ) -> list[np.ndarray]:
     """What a compiled loop makes of rows (N, 3), N > 0, in parts of one of two lengths, the last one padded."""
@@ -166,14 +166,14 @@ def _lightness_of_linear(linear: tf.Tensor) -> tuple[tf.Tensor]:
 
 
 @functools.partial(tf.function, jit_compile=True)
-def _plain(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _recompose_inside(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Lab (N, 3) -> levels of RGB (N, 3), and (N,) whether they are right."""
     rgb, inside = pipeline.recompose_inside(lab)
     return pipeline.to_levels(rgb, white, "uint16"), inside[:, 0]
 
 
 @functools.partial(tf.function, jit_compile=True)
-def _fitted(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor]:
+def _recompose(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor]:
     return (pipeline.to_levels(pipeline.recompose(lab[:, :1], lab[:, 1:]), white, "uint16"),)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 _LOGGER = logging.getLogger("colorzoo.serving")
 
-FORMATS = ("json", "text")
+LOG_FORMATS = ("json", "text")
 
 
 def start(format: str) -> None:

@@ -424,7 +424,7 @@ def test_choices_are_those_of_their_owners() -> None:
         (options.Format, formats.RESULTS),
         (options.FrameFormat, frames.FORMATS),
         (options.Precision, PRECISIONS),
-        (options.LogFormat, logs.FORMATS),
+        (options.LogFormat, logs.LOG_FORMATS),
         (options.Strategy, STRATEGIES),
     ):
         assert list(choices) == list(constants)

@@ -38,7 +38,7 @@ DROPOUT_RATE = 0.5
 BATCH_NORM_EPSILON = 1e-5
 
 
-def _regularized(x: keras.KerasTensor, regularization: str, name: str) -> keras.KerasTensor:
+def _regularize(x: keras.KerasTensor, regularization: str, name: str) -> keras.KerasTensor:
     if regularization == "batch_norm":
         x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
     if regularization != "none":
@@ -50,29 +50,29 @@ def _encoder(regularization: str, size: int, width: float) -> keras.Model:
     """Gray (B, size, size, 1) in [0, 1] -> latent vector (B, 256)."""
     gray = x = keras.Input((size, size, 1), name="encoder_input")
     for i, filters in enumerate(ENCODER, 1):
-        x = layers.Conv2D(_scaled(filters, width), 3, 2, padding="same", activation="relu", name=f"conv{i}")(x)
-        x = _regularized(x, regularization, f"conv{i}")
+        x = layers.Conv2D(_scale(filters, width), 3, 2, padding="same", activation="relu", name=f"conv{i}")(x)
+        x = _regularize(x, regularization, f"conv{i}")
     x = layers.Flatten(name="flatten")(x)
-    return keras.Model(gray, layers.Dense(_scaled(LATENT, width), name="latent_vector")(x), name="encoder")
+    return keras.Model(gray, layers.Dense(_scale(LATENT, width), name="latent_vector")(x), name="encoder")
 
 
 def _decoder(regularization: str, size: int, width: float) -> keras.Model:
     """Latent vector (B, 256) -> RGB (B, size, size, 3) in [0, 1]."""
-    latent = keras.Input((_scaled(LATENT, width),), name="decoder_input")
-    shape = (size // STRIDE, size // STRIDE, _scaled(ENCODER[-1], width))
+    latent = keras.Input((_scale(LATENT, width),), name="decoder_input")
+    shape = (size // STRIDE, size // STRIDE, _scale(ENCODER[-1], width))
     x = layers.Dense(shape[0] * shape[1] * shape[2], name="dense")(latent)
     x = layers.Reshape(shape, name="reshape")(x)
     for i, filters in enumerate(DECODER, 1):
         name = f"upconv{i}"
-        x = layers.Conv2DTranspose(_scaled(filters, width), 3, 2, padding="same", activation="relu", name=name)(x)
-        x = _regularized(x, regularization, name)
+        x = layers.Conv2DTranspose(_scale(filters, width), 3, 2, padding="same", activation="relu", name=name)(x)
+        x = _regularize(x, regularization, name)
     rgb = layers.Conv2DTranspose(
         3, 3, padding="same", activation="sigmoid", dtype="float32", name="decoder_output"
     )(x)  # fmt: skip
     return keras.Model(latent, rgb, name="decoder")
 
 
-def _scaled(filters: int, width: float) -> int:
+def _scale(filters: int, width: float) -> int:
     return max(1, round(filters * width))
 
 

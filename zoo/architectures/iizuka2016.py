@@ -42,12 +42,12 @@ def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 def _convs(x: keras.KerasTensor, stages: tuple[tuple[int, int], ...], name: str, width: float) -> keras.KerasTensor:
     for i, (filters, stride) in enumerate(stages, 1):
-        x = conv(x, _scaled(filters, width), f"{name}_conv{i}", stride=stride, activation=None)
+        x = conv(x, _scale(filters, width), f"{name}_conv{i}", stride=stride, activation=None)
         x = _norm_relu(x, f"{name}_conv{i}")
     return x
 
 
-def _scaled(filters: int, width: float) -> int:
+def _scale(filters: int, width: float) -> int:
     return max(1, round(filters * width))
 
 
@@ -110,12 +110,12 @@ def iizuka2016(width: float = 1.0, *, global_size: int = 224) -> keras.Model:
     x = _convs(low_level(resize_to(lightness, global_size)), GLOBAL, "global", width)
     x = layers.Flatten(name="global_flatten")(x)
     for i, units in enumerate(GLOBAL_UNITS, 1):
-        x = layers.Dense(_scaled(units, width), name=f"global_fc{i}")(x)
+        x = layers.Dense(_scale(units, width), name=f"global_fc{i}")(x)
         x = _norm_relu(x, f"global_fc{i}")
 
     everywhere = ops.ones_like(mid[..., :1]) * layers.Reshape((1, 1, x.shape[-1]), name="global_vector")(x)
     x = layers.Concatenate(name="global_and_mid")([everywhere, mid])
-    x = _norm_relu(layers.Conv2D(_scaled(FUSION, width), 1, name="fusion")(x), "fusion")
+    x = _norm_relu(layers.Conv2D(_scale(FUSION, width), 1, name="fusion")(x), "fusion")
 
     for i, (filters, growth) in enumerate(COLOR, 1):
         x = _convs(x, ((filters, 1),), f"color{i}", width)

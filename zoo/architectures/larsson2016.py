@@ -58,7 +58,7 @@ LARGE_FILE = 300_000_000  # bytes: with the fully connected layers 553 MB, witho
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)  # what these weights were trained to see subtracted
 
 
-def _joined(maps: list[keras.KerasTensor], name: str, dtype: str | None = None) -> keras.KerasTensor:
+def _concatenate(maps: list[keras.KerasTensor], name: str, dtype: str | None = None) -> keras.KerasTensor:
     return layers.Concatenate(dtype=dtype, name=name)(maps)
 
 
@@ -145,14 +145,14 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
             x = layers.MaxPooling2D(name=f"pool_{stride}")(x)
         maps = _stage(x, max(1, round(filters * width)), names)
         if stride in COARSE:
-            coarse[stride] = _joined(maps, f"maps_{stride}")
+            coarse[stride] = _concatenate(maps, f"maps_{stride}")
         else:
             fine += [_centers(m, stride, n) if stride < GRID else m for n, m in zip(names, maps, strict=True)]
         x = maps[-1]
 
     units = max(1, round(UNITS * width))
     small = keras.initializers.RandomNormal(stddev=1e-4)
-    x = layers.Dense(units, kernel_initializer=small, name="h_fc1_4")(_joined(fine, "maps_4"))
+    x = layers.Dense(units, kernel_initializer=small, name="h_fc1_4")(_concatenate(fine, "maps_4"))
     for stride, maps in coarse.items():
         part = layers.Dense(units, use_bias=False, kernel_initializer=small, name=f"h_fc1_{stride}")(maps)
         x = x + enlarge_like(part, x, stride // GRID)
@@ -165,7 +165,7 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
     else:
         axes = {"histogram_1": sharp[..., :BINS], "histogram_2": sharp[..., BINS:]}
         pair = [layers.Softmax(dtype="float32", name=name)(axis) for name, axis in axes.items()]
-        probabilities = _joined(pair, "probabilities", dtype="float32")
+        probabilities = _concatenate(pair, "probabilities", dtype="float32")
     if heads == "hue_chroma":
         ab = _hue_chroma_ab(enlarge_like(probabilities, lightness, GRID), gray)
     else:
@@ -212,7 +212,7 @@ def sparse(network: keras.Model) -> keras.Model:
         return read_at(network.get_layer(name).output, locations, stride)
 
     names = [(f"{name}_relu", stride) for stride, _, stage in STAGES if stride not in COARSE for name in stage]
-    x = network.get_layer("h_fc1_4")(_joined([column(*each) for each in [("data", 1), *names]], "columns_4"))
+    x = network.get_layer("h_fc1_4")(_concatenate([column(*each) for each in [("data", 1), *names]], "columns_4"))
     for stride in COARSE:
         x = x + network.get_layer(f"h_fc1_{stride}")(column(f"maps_{stride}", stride))
     for name in ("h_fc1", "h_fc1_dropout", "scores"):
