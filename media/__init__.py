@@ -2,10 +2,10 @@
 
 | question | file |
 |---|---|
-| which formats are there, and what do they hold? | formats.py |
+| which formats are supported, and what can they hold? | formats.py |
 | how is a photograph read, and written? | reader.py, writer.py, encoders.py |
-| which files are meant by a path, a folder or a pattern? | files.py |
-| how is a file written so that it is never half there? | atomic.py |
+| which files does a path, a folder or a pattern stand for? | files.py |
+| how is a file written so that it is never left half-written? | atomic.py |
 | how are pictures shown side by side? | sheets.py |
 | how are the frames of a film read? | films.py |
 """

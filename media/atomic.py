@@ -1,18 +1,20 @@
 """Writing beside and renaming: a file or folder is there as a whole, or as it was before.
 
-What is being written has a hidden name, `.HEX.part` and the suffix of the file, in the same folder, since a rename
-works only within a file system. Where a process is killed, that is what remains.
+What is being written has a hidden name, `.colorzoo-HEX.part` and the suffix of the file, in the same folder, since a
+rename works only within a file system. Where a process is killed, that is what remains; `remove_leftovers` deletes it.
 """
 
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PARTIAL = re.compile(r"\.[0-9a-f]+\.part(\.\w+)?")
+_PARTIAL = re.compile(r"\.colorzoo-[0-9a-f]+\.part(\.\w+)?")
+_LEFTOVER_AGE = 24 * 3600  # seconds without a change, after which no process is still writing
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
 def partial_name(path: str | os.PathLike[str]) -> Path:
     """A name for a file that is written bit by bit and given to `put_in_place` at the end."""
     path = Path(path)
-    return path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
+    return path.with_name(f"{_hidden_name()}{path.suffix}")
 
 
 def put_in_place(partial: Path, path: str | os.PathLike[str], *, durable: bool = False) -> None:
@@ -62,7 +64,7 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
 @contextmanager
 def building(parent: Path) -> Iterator[Path]:
     """A new folder in `parent`, to fill and to rename into its place; deleted at the end if it was not renamed."""
-    partial = parent / f".{uuid.uuid4().hex}.part"
+    partial = parent / _hidden_name()
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -70,6 +72,19 @@ def building(parent: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes left in a folder, if it is a day old: a younger one may still be written to."""
+    latest = time.time() - _LEFTOVER_AGE
+    with suppress(OSError):  # no such folder, or not ours to delete in
+        for path in folder.iterdir():
+            if is_partial(path.name) and path.stat().st_mtime < latest:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def is_partial(name: str) -> bool:
     """Whether a file or folder of this name is what a killed process left."""
     return _PARTIAL.fullmatch(name) is not None
+
+
+def _hidden_name() -> str:
+    return f".colorzoo-{uuid.uuid4().hex}.part"

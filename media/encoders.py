@@ -31,7 +31,7 @@ def jpeg(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
 
 
 def png(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
-    """PNG, weakly compressed, which is much quicker and little larger."""
+    """PNG with low compression, which is much faster and hardly larger."""
     if pixels.dtype == np.uint16:
         return _deep_png(pixels, exif, dpi)
     return _save(pixels, "PNG", exif, dpi, compress_level=3)

@@ -16,10 +16,10 @@ SHEET = "sheet.jpg"
 """Name of the sheet that `colorzoo frames` and `colorzoo evaluate` write."""
 
 FRAMES_REPORT, PER_IMAGE = "frames.json", "per_image.csv"
-"""What they write beside it: by these it is known."""
+"""Files that they write beside it, by which it is recognized."""
 
 COMPARISON = "-compare.jpg"
-"""End of the name of a sheet that `colorzoo colorize --compare` writes beside the result."""
+"""Suffix of the name of a sheet that `colorzoo colorize --compare` writes beside the result."""
 
 _LONGEST_NAME = 255  # bytes, on nearly all file systems
 
@@ -30,8 +30,8 @@ class Found:
 
     Attributes:
         path: Where it is.
-        relative: The same from the folder that was searched; the name alone if the file itself was named.
-        error: Why there is no such file or the folder cannot be searched, or None.
+        relative: The path relative to the folder that was searched; only the name if the file itself was given.
+        error: Why it cannot be used: it does not exist, or is a folder that cannot be searched; or None.
     """
 
     path: Path
@@ -59,7 +59,7 @@ def find(
     """
     found: dict[str, Found] = {}
     for path in map(Path, paths):
-        # Unlike Path.exists, os.path.exists takes a name that is too long for one that does not exist.
+        # Unlike Path.exists, os.path.exists returns False for a name that is too long.
         there = os.path.exists(path)
         matches = [path] if there else [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         if not matches:
@@ -75,11 +75,11 @@ def walk(folder: Path, suffixes: Collection[str], *, without: str | os.PathLike[
     """The files in a folder and its sub-folders: of each folder first its files, then its folders, both sorted.
 
     Args:
-        suffixes: Ends of the names that are wanted, in small letters.
-        without: A folder to leave out, as that of the results.
+        suffixes: Ends of the wanted names, in lower case.
+        without: A folder to leave out, such as that of the results.
 
     Raises:
-        ArgumentError: the folder is the one to be left out.
+        ArgumentError: the folder itself is the one to leave out.
     """
     kept_out = None if without is None else os.path.realpath(without)
     if os.path.realpath(folder) == kept_out:
@@ -96,7 +96,7 @@ def walk(folder: Path, suffixes: Collection[str], *, without: str | os.PathLike[
         sheets = _sheets(names) if wanted else set()
         for name in wanted:
             path = Path(root, name)
-            # Neither pipes nor devices, which may never end; a link that leads nowhere is reported by who reads it.
+            # Neither pipes nor devices, which may never end; a broken link is reported by the reader.
             if name not in sheets and (path.is_file() or path.is_symlink()):
                 yield Found(path, path.relative_to(folder))
     for error in errors:
@@ -112,7 +112,7 @@ def is_wanted(name: str, suffixes: Collection[str]) -> bool:
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
-    """Refuse what cannot be a folder for results, before any work.
+    """Refuse a path that cannot become a folder for results, before any work.
 
     Raises:
         ArgumentError: it is a file or lies in one, or a part of its name is too long.
@@ -124,7 +124,7 @@ def check_folder(path: str | os.PathLike[str]) -> None:
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
-    """Refuse what cannot be a file for results, before any work.
+    """Refuse a path that cannot become a file for results, before any work.
 
     Raises:
         ArgumentError: it is a folder or lies in a file, or a part of its name is too long.

@@ -1,10 +1,10 @@
 """Films: reading their frames in the colors that a player shows.
 
-PyAV decodes. What the many kinds of films mean is settled here, once: a picture arrives upright, with square
-pixels, progressive, in 8-bit sRGB. Matrix and range are those of the stream, or of the frame. What carries no
-matrix is taken as players take it: BT.709 from 1280 columns or more than 576 lines, BT.601 below. BT.2020, Display
-P3 and HDR (PQ, HLG) are converted to the gamut and the curve of sRGB; other films are shown as they are coded, for
-BT.709 and sRGB share their gamut and screens take one curve for the other.
+PyAV decodes. All kinds of films are normalized here, and only here: a picture arrives upright, with square
+pixels, progressive, in 8-bit sRGB. Matrix and range are those of the stream, or of the frame. Without a
+matrix, that of players is assumed: BT.709 from 1280 columns or more than 576 lines, BT.601 below. BT.2020, Display
+P3 and HDR (PQ, HLG) are converted to the gamut and the curve of sRGB; other films are shown as they are coded,
+since BT.709 and sRGB share their gamut and screens use one curve for the other.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _BT709, _BT601, _BT2020 = 1, 6, 9
 _NO_MATRIX, _MATRICES = {0, 2, 3}, {_BT709, 4, 5, _BT601, 7, _BT2020}
 _HDR = {ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67}
 _WIDE = {ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432}
-# Without these flags libswscale repeats chroma samples rather than to interpolate them.
+# Without these flags libswscale repeats chroma samples instead of interpolating them.
 _FINE = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 _COARSE = Interpolation.AREA | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 _STRETCH = 4  # a sample aspect ratio beyond this is a broken header
@@ -46,11 +46,11 @@ class Film:
     """One opened film, read once from its beginning; a context manager.
 
     Attributes:
-        total: how many frames it says to have, as far as it does, or None.
-        faults: filled while it is read: why less came out than the film should hold.
+        total: number of frames according to the header, or None if it does not say.
+        faults: filled while the film is read: reasons why frames are missing.
 
     Raises:
-        FilmError: not a film, or none that can be decoded; without the file's name.
+        FilmError: not a film, or one that cannot be decoded; the text does not name the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class Film:
         """All frames that can be decoded, one in memory at a time.
 
         Raises:
-            FilmError: colors that cannot be converted, or no frame at all.
+            FilmError: the colors cannot be converted, or no frame can be decoded.
         """
         rate = self._stream.average_rate or Fraction(25)
         start = (self._container.start_time or 0) / av.time_base
@@ -103,7 +103,7 @@ class Film:
             raise FilmError(f"no frame can be decoded{': ' + self.faults[0] if self.faults else ''}")
 
     def small(self, frame: "Frame") -> np.ndarray:
-        """A frame -> (*SMALL, 3) uint8 sRGB, averaged over areas, as it lies in the film."""
+        """A frame -> (*SMALL, 3) uint8 sRGB, averaged over areas, without rotation or change of proportions."""
         height, width = SMALL
         decoded = frame.decoded
         curve, primaries = _target(decoded)
@@ -191,8 +191,8 @@ class Frame:
     Attributes:
         number: 0, 1, 2, ... of all frames that were decoded.
         time: seconds from the beginning of the film.
-        damaged: parts of it were made up by the decoder.
-        decoded: what `Film.small` and `Film.full` make pictures of.
+        damaged: whether the decoder had to conceal missing parts.
+        decoded: the frame that `Film.small` and `Film.full` convert.
     """
 
     number: int
@@ -202,7 +202,7 @@ class Frame:
 
 
 def _complete(frame: VideoFrame) -> None:
-    """Fills in the matrix, where the frame has none, and the primaries of HDR."""
+    """Fill in the matrix, where the frame has none, and the primaries of HDR."""
     if frame.color_trc in _HDR and frame.color_primaries not in _WIDE:
         frame.color_primaries = ColorPrimaries.BT2020
     if frame.format.is_rgb:
@@ -215,13 +215,13 @@ def _complete(frame: VideoFrame) -> None:
 
 
 def _target(frame: VideoFrame) -> tuple[ColorTrc | None, ColorPrimaries | None]:
-    """The curve and the gamut to convert to, where what is coded cannot be shown as it is."""
+    """The curve and the gamut to convert to; None where the coded values can be shown as they are."""
     curve = ColorTrc.IEC61966_2_1 if frame.color_trc in _HDR else None
     return curve, ColorPrimaries.BT709 if frame.color_primaries in _WIDE else None
 
 
 def _deinterlace(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-    """The frames, those flagged as interlaced woven into one moment by FFmpeg's bwdif, as many as before."""
+    """The frames, the interlaced ones made progressive by FFmpeg's bwdif; their number stays the same."""
     graph: Graph | None = None
     shape: tuple[int, int, str] | None = None
     for frame in frames:

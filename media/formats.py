@@ -1,7 +1,7 @@
-"""The table of image formats: what each can hold, and who reads and writes it.
+"""The table of image formats: what each can hold, and what reads and writes it.
 
-A new format is a new row. Suffixes, what a file is recognized by, the formats that results can be written in and
-those that training reads all follow from the table.
+A new format is a new row. Suffixes, the recognition of files, the formats of results and those that training reads
+all follow from the table.
 """
 
 import re
@@ -37,8 +37,8 @@ class _Tiff(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
     def load_end(self) -> None:
-        # Pillow would turn the picture here, and give it up if its EXIF is damaged; the reader turns all formats
-        # alike. EXIF is read now, since Pillow lets go of the file after this.
+        # Pillow would rotate the picture here, and fail if its EXIF is damaged; the reader rotates all formats in
+        # the same way. EXIF is read now, since Pillow closes the file after this.
         self._size = self._tile_size
         with suppress(Exception):
             exif = self.getexif()
@@ -52,11 +52,11 @@ class Format:
     """One row of the table.
 
     Attributes:
-        name: As Pillow and users call it.
+        name: The name in Pillow and in options.
         suffixes: Of file names, in small letters; results get the first.
         magic: Matches the first bytes of such a file.
-        open: From an open file to Pillow's image, its header read. Rather than Image.open: so the formats are those
-            that are tested, and the size limit is ours; Pillow's own is a warning and belongs to the whole process.
+        open: From an open file to Pillow's image, whose header is read. Used instead of Image.open, so that only tested
+            formats are read, and with our size limit; Pillow's own is a warning and holds for the whole process.
         encode: From pixels to the bytes of a file; None if the format is only read.
         max_side: Longest side in pixels that it can hold.
         alpha: Whether it holds transparency.
@@ -78,7 +78,7 @@ class Format:
 
     @property
     def result(self) -> bool:
-        """Whether colorized photographs are written in it: whoever has a BMP loses nothing by a PNG."""
+        """Whether colorized photographs are written in it. A BMP loses nothing as PNG."""
         return self.encode is not None and self.exif
 
 

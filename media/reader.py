@@ -1,7 +1,7 @@
 """One reader of photographs, for the command line, training, evaluation and the checks of servers alike.
 
-What the many kinds of files mean is settled here, once: everything that is read, from a path or from bytes, arrives
-upright, in gray or sRGB, with 8 or 16 bits, together with its transparency, its resolution and its EXIF.
+All kinds of files are normalized here, and only here: everything that is read, from a path or from bytes, is upright,
+in gray or sRGB, with 8 or 16 bits, together with its transparency, its resolution and its EXIF.
 
 Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decodes that.
 """
@@ -25,7 +25,7 @@ from zoo.errors import PhotographError
 
 MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
 
-# Pillow warns of damaged metadata, which is left out here without a word, as viewers do.
+# Pillow warns about damaged metadata, which is ignored here, as viewers do.
 _PILLOW_WARNINGS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 
 Source = str | os.PathLike[str] | bytes
@@ -46,7 +46,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
 
     Raises:
         PhotographError: the file cannot be opened, is empty, damaged or truncated, has several pages or is
-            animated, has more than `max_pixels`, has floating-point samples, or is in none of the formats. The text
+            animated, has more than `max_pixels` or floating-point samples, or has none of the formats. The text
             begins with the path, if that was given.
     """
     with PhotographFile(source, max_pixels=max_pixels) as file:
@@ -56,15 +56,15 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
 def read_rgb(source: Source, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read one photograph as `read` does, as an upright sRGB picture of Pillow's mode RGB, without its alpha.
 
-    For training, evaluation and the check of exports, which need no more; the first two read so many small files that
-    each copy counts.
+    For training, evaluation and the check of exports, which need nothing else. The first two read many small files,
+    where each copy costs time.
     """
     with PhotographFile(source, max_pixels=max_pixels) as file:
         return file.read_rgb()
 
 
 class PhotographFile:
-    """A photograph that is opened, so that its size is known, and not yet decoded; a context manager.
+    """An opened photograph, whose size is known and which is not decoded yet; a context manager.
 
     Attributes:
         width, height: In pixels, as the header has them.
@@ -106,7 +106,7 @@ class PhotographFile:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Turns what decoders raise into one line with the name of the file."""
+        """Turn what decoders raise into one line with the name of the file."""
         try:
             _ignore_pillow_warnings()
             yield
@@ -151,7 +151,7 @@ def _ignore_pillow_warnings() -> None:
 
 
 class _UnusableError(Exception):
-    """A reason why a file that can be decoded is not a photograph that can be read."""
+    """A file can be decoded, but is not a photograph that can be used."""
 
 
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
@@ -239,7 +239,7 @@ def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _deep_samples(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
-    """The same of a file with several channels of 16 bits; a TIFF arrives upright."""
+    """`_samples` of a file with several channels of 16 bits; a TIFF is already upright."""
     file.seek(0)
     values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:

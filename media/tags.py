@@ -1,4 +1,4 @@
-"""Numbers of the EXIF and TIFF tags that the reader and the encoders know."""
+"""Numbers of the EXIF and TIFF tags that the reader and the encoders use."""
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
 PHOTOMETRIC = 262

@@ -1,6 +1,6 @@
-"""One writer of photographs: the same document as before, in color.
+"""One writer of photographs: the number of pixels and bits, transparency, resolution and EXIF are kept.
 
-As many pixels, as many bits, with its transparency, its resolution and its EXIF, as far as the format holds them.
+What a format cannot hold is left out or converted; see `write`.
 """
 
 import os
@@ -57,7 +57,7 @@ def write(
 
 
 def _fit_format(photograph: Photograph, format: Format) -> np.ndarray:
-    """(H, W) or (H, W, 2 to 4): pixels and alpha, as far as the format holds them."""
+    """Pixels and alpha, (H, W) or (H, W, 2 to 4), converted to what the format can hold."""
     pixels, alpha = photograph.pixels, photograph.alpha
     deep = pixels.dtype == np.uint16 and format.deep
     if not deep:

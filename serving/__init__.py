@@ -1,1 +1,1 @@
-"""Putting colorizers to use: photographs in and out."""
+"""Colorizers in use: on this machine, as SavedModels, behind a server, and through its clients."""

@@ -18,7 +18,7 @@ _MAX_VERSION = 2**63 - 1  # versions are int64
 def version_folders(model: Path, report: Callable[[str], None] = lambda _: None) -> dict[int, Path]:
     """The versions in a model's folder, ascending: number -> folder. The rule is TF Serving's: the name is a number.
 
-    A folder without `saved_model.pb` counts as well: it may still be on its way.
+    A folder without `saved_model.pb` counts as well: it may still be being copied.
 
     Args:
         model: The folder NAME; an empty result if it does not exist.

@@ -2,7 +2,7 @@
 
 It is TF Serving's ModelServerConfig as text. `colorzoo export` writes it; TF Serving and `colorzoo serve` read it.
 
-TF Serving takes up a changed file while it runs, in an order that decides everything below: it first checks the labels
+TF Serving reads a changed file while it runs, in an order that explains everything below: it first checks the labels
 against the versions that it has *already loaded*, and only then loads new versions. A file that adds a version and at
 the same time moves an existing label to it is therefore refused as a whole, at every poll, and the version never loads.
 So an export adds its version and moves no label; moving a label is a second step, and so is moving it back. The labels
@@ -80,7 +80,7 @@ def models_config(folder: Path, base_path: str = "/models", existing: messages.M
 
 
 def write_models_config(folder: Path, base_path: str = "/models") -> Path:
-    """Write models.config into the folder of the exports, atomically; see `models_config`.
+    """Write models.config into the folder of the exports, atomically -> its path; see `models_config`.
 
     Raises:
         ArgumentError: As `models_config` and `read_models_config`.

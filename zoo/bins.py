@@ -196,7 +196,7 @@ def soft_encode(ab: Tensor, centers: np.ndarray, *, neighbors: int = 5, sigma: f
 def rebalancing_weights(prior: np.ndarray, lam: float) -> np.ndarray:
     """Prior (n,) -> weights (n,) ((1 - lam) prior + lam / n)^-1, scaled so that the expected weight is 1.
 
-    lam = 1 weighs all classes alike; the nearer lam is to 0, the more a rare color counts
+    lam = 1 weighs all classes equally; the closer lam is to 0, the more a rare color counts
     (Zhang, equation 4; ColorUNet, section 2.1).
 
     Raises:

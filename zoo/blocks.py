@@ -49,15 +49,15 @@ def crop_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Keras
 
 
 def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
-    """Rows that read a line of samples at other places: linear between samples, averaging where samples get fewer.
+    """The matrix that resamples a line: linear interpolation where it gets longer, averaging where it gets shorter.
 
     Args:
         wanted: indices (..., M, 1) of the new samples.
-        available: indices (..., 1, N) of the samples that there are.
+        available: indices (..., 1, N) of the existing samples.
         step: (...) old samples per new sample; above 1 a triangle of that half-width prevents aliasing.
 
     Returns:
-        Weights (..., M, N), every row with the sum 1. Places beyond either end read the end.
+        Weights (..., M, N), each row of which sums to 1. Positions beyond either end read the end.
     """
     place = ops.multiply(wanted + 0.5, step) - 0.5  # not every backend multiplies its tensors by symbolic ones
     place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True))
@@ -81,7 +81,7 @@ def resample_rows(plane: Tensor, rows: Tensor) -> Tensor:
 
 
 def resize_to(x: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """Map (B, H, W, C) of any size -> (B, size, size, C), its proportions not kept: averaged down, or linearly up."""
+    """Map (B, H, W, C) of any size -> (B, size, size, C), stretched: averaged down, or interpolated linearly up."""
     wanted = ops.expand_dims(np.arange(size, dtype=np.float32), -1)  # a tensor: NumPy cannot multiply symbolic ones
 
     def axis(row: keras.KerasTensor) -> keras.KerasTensor:
@@ -137,7 +137,7 @@ def conv(
     dilation: int = 1,
     activation: str | None = "relu",
 ) -> keras.KerasTensor:
-    """A 3 x 3 convolution that pads alike on all sides, as Caffe and Torch do.
+    """A 3 x 3 convolution with equal padding on all sides, as in Caffe and Torch.
 
     Keras's "same" pads a strided map on one side more, which shifts every later map by half a pixel.
     """

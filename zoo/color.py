@@ -101,7 +101,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def in_gamut(lab: Tensor) -> Tensor:
-    """Lab (..., 3) -> whether sRGB has the color, (..., 1) bool."""
+    """Lab (..., 3) -> whether the color lies inside sRGB, (..., 1) bool."""
     light, a, b = _channels(lab)
     return _fits((light + 16) * (1 / 116), a * (1 / 500), b * (1 / 200))
 
@@ -158,7 +158,7 @@ def rgb_to_hcl(rgb: Tensor) -> Tensor:
     sector = ops.where(high == r, (g - b) / unit, ops.where(high == g, (b - r) / unit + 2.0, (r - g) / unit + 4.0))
     hue = sector * (1 / 6)
     hue = hue - ops.floor(hue)
-    # A red with a breath of blue is so near 1 that float32 rounds it up.
+    # The hue of a red with a trace of blue is so close to 1 that float32 rounds it up.
     hue = ops.where(ops.logical_and(chroma > 0, hue < 1), hue, 0.0)
     return ops.concatenate([hue, chroma, (r + g + b) * (1 / 3)], axis=-1)
 

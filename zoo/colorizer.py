@@ -19,14 +19,14 @@ from zoo.errors import ArgumentError
 from zoo.pipeline import from_frame, recompose, to_frame, to_levels
 
 SMALLEST_FRAME = 16
-VIEW = "view_"  # begins the names of the layers that hold the views
+VIEW = "view_"  # prefix of the names of the layers that hold the views
 
 
 @dataclass(frozen=True)
 class Parts:
     """What a colorizer is made of; the arguments are those of `create_colorizer`.
 
-    For those who take the steps of `zoo.pipeline` themselves: no graph of whole photographs is built.
+    For code that runs the steps of `zoo.pipeline` itself: no graph of whole photographs is built.
 
     Raises:
         ArgumentError: size, saturation or tta_scales outside their range.
@@ -38,7 +38,7 @@ class Parts:
     tta_scales: Sequence[float] = ()
 
     def __post_init__(self) -> None:
-        # Comparisons that hold: those with a NaN never do.
+        # Written so that NaN is refused: every comparison with it is false.
         if not SMALLEST_FRAME <= self.size < math.inf or self.size != int(self.size):
             raise ArgumentError(
                 f"size is {self.size}: the frame needs a whole number of pixels, at least {SMALLEST_FRAME}"
@@ -68,10 +68,10 @@ def create_colorizer(
         network: lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units.
         size: side in pixels of the frame that the network sees, at least 16.
         saturation: factor on the network's ab, above 0. Networks that average over plausible colors are paler than
-            the photographs they learned from; a factor above 1 makes up for it.
-        tta_scales: shares of size, each in (0, 1], at which the network sees the frame and its mirror image; the mean
-            of what it says is taken. Where it is unsure, one view gives patches of color that another does not. Empty:
-            the frame once, as it is.
+            the photographs they learned from; a factor above 1 compensates for that.
+        tta_scales: shares of size, each in (0, 1], at which the network sees the frame and its mirror image; their
+            predictions are averaged. Where the network is unsure, one view gives patches of color that another does
+            not. Empty: the frame once, as it is.
 
     Raises:
         ArgumentError: size, saturation or tta_scales outside their range.

@@ -1,4 +1,4 @@
-"""How sure a network is of its colors, for the networks that score classes."""
+"""The confidence of a network in its colors, for networks that score classes."""
 
 import keras
 from keras import layers, ops
@@ -12,7 +12,7 @@ LARGEST_LOG = 80.0  # the ratio ends at e ** 80, which float32 still holds
 
 
 def confidence(network: keras.Model) -> keras.Model:
-    """The network's own certainty: lightness (B, H, W, 1) in [0, 100] -> {"top": (B, H, W, 1), "ratio": (B, H, W, 1)}.
+    """The network's confidence: lightness (B, H, W, 1) in [0, 100] -> {"top": (B, H, W, 1), "ratio": (B, H, W, 1)}.
 
     "top" is the probability of the most probable class, in (0, 1], and "ratio" how many times that of the second it
     is, at least 1; both at temperature 1, as the scores were learned. Where a color is made of two histograms, its
@@ -22,7 +22,7 @@ def confidence(network: keras.Model) -> keras.Model:
         ArgumentError: the network has no layer "scores".
     """
     if "scores" not in {layer.name for layer in network.layers}:
-        raise ArgumentError(f"{network.name} predicts colors directly: it has no classes to be sure of")
+        raise ArgumentError(f"{network.name} predicts colors directly: it has no class probabilities")
     scores, probabilities = network.get_layer("scores").output, network.get_layer("probabilities")
     histograms = len(probabilities.input) if isinstance(probabilities, layers.Concatenate) else 1
     stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
@@ -38,7 +38,7 @@ def _head(
     """Scores (B, h, w, K) and lightness (B, H, W, 1) -> the two maps (B, H, W, 1).
 
     Args:
-        histograms: that the K scores are made of, 1 or 2.
+        histograms: number of histograms that the K scores are made of, 1 or 2.
         stride: pixels from one score to the next.
         first: the pixel that the first score stands for; see `zoo.blocks.enlarge_like`.
     """

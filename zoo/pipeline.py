@@ -27,7 +27,7 @@ def linear_table(white: int) -> Tensor:
 def to_frame(places: Tensor, size: int, longest: Tensor) -> Tensor:
     """The matrix (..., size, N) that fits the N rows (or columns) of a photograph into its frame.
 
-    The longer side fills the frame, and the border is repeated over what the shorter one leaves free.
+    The longer side fills the frame, and the border is repeated where the shorter one leaves it empty.
 
     Args:
         places: the indices 0, 1, ..., N - 1 of the rows, (..., N, 1).
@@ -46,16 +46,16 @@ def from_frame(places: Tensor, size: int, longest: Tensor) -> Tensor:
 def recompose(lightness: Tensor, ab: Tensor) -> Tensor:
     """L (..., 1) in [0, 100] and ab (..., 2) in Lab units -> RGB (..., 3) in [0, 1] of exactly that lightness.
 
-    Colors that sRGB lacks lose chroma and keep lightness and hue.
+    Colors outside sRGB lose chroma and keep lightness and hue.
     """
     return color.lab_to_rgb(color.fit_gamut(ops.concatenate([lightness, ab], axis=-1)))
 
 
 def recompose_inside(lab: Tensor) -> tuple[Tensor, Tensor]:
-    """Lab (..., 3) -> RGB (..., 3) as `recompose` gives it, and (..., 1) whether it is right, being a color of sRGB.
+    """Lab (..., 3) -> RGB (..., 3) as `recompose` gives it, and (..., 1) whether sRGB has the color.
 
     It leaves out fitting, which costs as much as all the rest and which few colors of a photograph need: a loop that
-    can gather pixels calls `recompose` for those alone. L and ab come joined, as such loops have them.
+    can gather pixels calls `recompose` for these only. L and ab are joined, as such loops have them.
     """
     return color.lab_to_rgb(lab), color.in_gamut(lab)
 

@@ -36,8 +36,8 @@ class Architecture:
     tiny: arguments that build it small enough for tests.
     parts: network -> the models that stand beside it in training (discriminators, a classifier) or within it
         (encoder, decoder), by name, whose parameters are counted on their own.
-    first_center: the pixel that the first score of a network with classes stands for, None where it is the middle of
-        the first cell of pixels. Colors and confidence are both enlarged from there.
+    first_center: the pixel that the first score of a network with classes belongs to; None: the middle of the first
+        cell of pixels. Colors and confidence are both enlarged from there.
     """
 
     build: Builder
@@ -69,7 +69,7 @@ def register(
     parts: Parts = _no_parts,
     first_center: float | None = None,
 ) -> Callable[[Builder], Builder]:
-    """Enters a builder under its function's name; see `Architecture`.
+    """Enter a builder under its function's name; see `Architecture`.
 
     Raises:
         ValueError: the name is taken.

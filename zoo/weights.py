@@ -16,7 +16,7 @@ def leaves(model: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
 
 
 def copy_weights(source: keras.Model, target: keras.Model, but: set[int] | None = None) -> None:
-    """Layer by layer, for a file brings back all weights of a model but not their order.
+    """Copy the weights of a model to another layer by layer: a loaded file keeps all weights but not their order.
 
     Args:
         source: the model to copy from.

@@ -1,4 +1,4 @@
-"""What both clients are made of: the server, the model that is meant, and the limits of a call."""
+"""What both clients share: the server, the requested model, and the limits of a call."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,12 +12,12 @@ from .messages import Message, ModelSpec
 from .rpc import ANSWERS, RetryBudget, Rpc
 
 LAST_VERSION = (1 << 63) - 1  # an int64 on the wire
-# Seconds. gRPC takes intervals as milliseconds in an int32, and an infinitely distant deadline as one that has passed.
+# Seconds. gRPC takes intervals as milliseconds in an int32, and treats an infinite deadline as one that has passed.
 LONGEST_WAIT = channel.INT32_MAX // 1000
 
 
 class BaseClient:
-    """A channel, and everything about calls that does not depend on how they are waited for.
+    """A channel, and everything about calls that is the same for threads and asyncio.
 
     See ColorizeClient for the arguments.
     """
@@ -64,7 +64,7 @@ class BaseClient:
         }
 
     def _begin(self, rpc: Rpc[Any], timeout: float | None, retries: int | None) -> tuple[bytes, RetryBudget]:
-        """The bytes to send, and the time and attempts for that."""
+        """The bytes to send, and the time and retries that the call has."""
         self._check_open()
         try:
             data = rpc.request.SerializeToString(deterministic=True)
@@ -84,7 +84,7 @@ class BaseClient:
 
 
 def at_least_one(concurrency: int) -> int:
-    """The argument of `colorize_many`, checked."""
+    """The argument `concurrency` of `colorize_many`, checked."""
     if concurrency < 1:
         raise InvalidRequestError(f"concurrency: {concurrency} is less than 1")
     return concurrency

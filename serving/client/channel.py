@@ -46,7 +46,7 @@ def options(max_message: int, keepalive: float) -> list[tuple[str, str | int]]:
 
 def secure_options(addresses: Sequence[str]) -> list[tuple[str, str | int]]:
     """Further options of a channel with TLS."""
-    # The target of several servers holds numbers, and certificates hold names.
+    # The target of several servers consists of IP addresses, but certificates contain host names.
     return [("grpc.ssl_target_name_override", host_and_port(addresses[0])[0])] if len(addresses) > 1 else []
 
 
@@ -74,7 +74,7 @@ def _pem(name: str, path: str | os.PathLike[str] | None) -> bytes | None:
 def target(addresses: Sequence[str]) -> str:
     """One or several servers in gRPC's notation."""
     if not addresses:
-        raise InvalidRequestError("address: there is none; HOST:PORT is needed")
+        raise InvalidRequestError("address: is empty; HOST:PORT is needed")
     if len(addresses) == 1:
         (address,) = addresses
         # A scheme such as dns:/// or unix: is gRPC's business.

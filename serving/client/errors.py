@@ -4,7 +4,7 @@ ServingClientError
 ├── ServerUnavailableError   UNAVAILABLE: not reachable or not ready, after all retries
 ├── DeadlineError            DEADLINE_EXCEEDED: no answer in time
 ├── ModelNotFoundError       NOT_FOUND: no such model, version or label is loaded
-├── SignatureError           FAILED_PRECONDITION, UNIMPLEMENTED: the model is not of the kind that was asked for
+├── SignatureError           FAILED_PRECONDITION, UNIMPLEMENTED: the model has no such signature
 ├── InvalidRequestError      INVALID_ARGUMENT: an argument is wrong; also a ValueError
 │   └── BadImageError        the server cannot decode the bytes, or the image has too many pixels
 ├── TooLargeOrBusyError      RESOURCE_EXHAUSTED

@@ -21,7 +21,7 @@ Message = Any  # an instance of one of the classes below: protobuf makes them at
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 
-MOST_REPEATED = 1 << 24  # places of a tensor without a value of their own: a few bytes must not become gigabytes
+MAX_REPEATED = 1 << 24  # elements filled with the last value: a few bytes must not become gigabytes
 
 
 def _pool() -> DescriptorPool:
@@ -53,7 +53,7 @@ def _methods(service: str) -> dict[str, tuple[str, str]]:
 # Service -> method -> names of its request and response.
 SERVICES = {service: _methods(service) for service in (PREDICTION_SERVICE, MODEL_SERVICE)}
 
-# Values of tensorflow.DataType that colorizers take and give, and what NumPy calls them.
+# Values of tensorflow.DataType that colorizers use, and their NumPy types.
 DTYPES = _numbers("tensorflow.DataType")
 KINDS: dict[int, Any] = {
     DTYPES["DT_FLOAT"]: np.dtype(np.float32),
@@ -62,7 +62,7 @@ KINDS: dict[int, Any] = {
 }
 SHORT_NAMES = {DTYPES["DT_FLOAT"]: "float32", DTYPES["DT_UINT8"]: "uint8", DTYPES["DT_STRING"]: "string"}
 
-# Of a version: what GetModelStatus answers.
+# States of a version, as GetModelStatus returns them.
 STATES = _numbers("tensorflow.serving.ModelVersionStatus.State")
 
 TensorProto = message_class("tensorflow.TensorProto")
@@ -107,7 +107,7 @@ def tensor(value: np.ndarray | Sequence[bytes]) -> Message:
 def array(found: Message) -> np.ndarray:
     """A TensorProto of float32, uint8 or strings -> the array; strings as objects of type bytes.
 
-    As in TensorFlow, fewer values than the shape has places repeat the last one.
+    As in TensorFlow, the last value is repeated if there are fewer than the shape needs.
 
     Raises:
         ValueError: the message is not such a tensor.
@@ -128,7 +128,7 @@ def array(found: Message) -> np.ndarray:
     else:
         values = np.array(found.float_val if found.dtype == DTYPES["DT_FLOAT"] else found.int_val)
     missing = count - len(values)
-    if missing < 0 or (missing and not len(values)) or missing > MOST_REPEATED:
+    if missing < 0 or (missing and not len(values)) or missing > MAX_REPEATED:
         raise ValueError(f"a tensor of shape {shape} was sent with {len(values)} values")
     if found.dtype == DTYPES["DT_UINT8"] and len(values) and not 0 <= values.min() <= values.max() <= 255:
         raise ValueError("a tensor of uint8 was sent with values outside 0..255")

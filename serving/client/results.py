@@ -22,7 +22,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Confidence:
-    """How sure the network is of its colors.
+    """The confidence of the network in its colors.
 
     Attributes:
         mean: Mean probability over all pixels, 0 to 1.

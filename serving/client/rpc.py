@@ -54,7 +54,7 @@ ANSWER_FORMATS = {"png": ("serving_default", "png_bytes"), "jpeg": ("jpeg", "jpe
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds before a retry; they double
 
-# Where the server or the model is not there, it is not ready.
+# Errors that mean that the model is not ready.
 NOT_READY = (ServerUnavailableError, DeadlineError, ModelNotFoundError)
 
 MEANINGS: dict[grpc.StatusCode, tuple[type[ServingClientError], str]] = {
@@ -67,7 +67,7 @@ MEANINGS: dict[grpc.StatusCode, tuple[type[ServingClientError], str]] = {
 
 @dataclass(frozen=True)
 class Rpc(Generic[Result]):
-    """One call, apart from how it is waited for.
+    """One call, the same for threads and asyncio.
 
     Attributes:
         method: Its path, one of `ANSWERS`.
@@ -92,8 +92,8 @@ class RetryBudget:
     """The time and the retries that one call has left.
 
     gRPC can retry by itself (`retryPolicy`), but at most four times: a second or so, while a server that is being
-    restarted needs many. It is left out, so that `retries` means what it says and the two do not multiply. Nor do calls
-    wait for the connection (`wait_for_ready`): a wrong address would only show when the time is up, as slowness.
+    restarted needs many. It is turned off, so that `retries` is exact and the two do not multiply. Nor do calls wait
+    for the connection (`wait_for_ready`): a wrong address would only show as a timeout.
     """
 
     def __init__(self, timeout: float, retries: int) -> None:
@@ -153,7 +153,7 @@ def ab(spec: Message, lightness: np.ndarray) -> Rpc[np.ndarray]:
 
 
 def confidence(spec: Message, image: bytes) -> Rpc[Confidence]:
-    """An image file -> how sure the network is of its colors."""
+    """An image file -> the confidence of the network in its colors."""
 
     def read(answer: Message) -> Confidence:
         mean = _output(answer, "mean_confidence", np.float32, (1,))
@@ -164,7 +164,7 @@ def confidence(spec: Message, image: bytes) -> Rpc[Confidence]:
 
 
 def ready(spec: Message) -> Rpc[bool]:
-    """Whether the model is available, in the version that is meant."""
+    """Whether the requested version of the model is available."""
 
     def read(answer: Message) -> bool:
         return any(version.state == STATES["AVAILABLE"] for version in answer.model_version_status)
@@ -242,7 +242,7 @@ def _meaning(
     if _is_unavailable(code, details):
         return ServerUnavailableError, "the server cannot be reached or is not ready"
     if code == grpc.StatusCode.INVALID_ARGUMENT:
-        # TF Serving says so where it means that nothing is found.
+        # TF Serving uses this code for labels and signatures that do not exist.
         if "version label" in said:
             return ModelNotFoundError, "there is no such version"
         if "signature" in said:
@@ -258,5 +258,5 @@ def _meaning(
 
 
 def _is_unavailable(code: grpc.StatusCode, details: str) -> bool:
-    # A server that is killed may leave the second one behind.
+    # The second one may come from a server that was killed.
     return code == grpc.StatusCode.UNAVAILABLE or (code == grpc.StatusCode.UNKNOWN and "Stream removed" in details)

@@ -50,7 +50,7 @@ class ColorizeClient(BaseClient):
     def colorize(self, image: bytes, *, format: Literal["png", "jpeg"] = "png", timeout: float | None = None) -> bytes:
         """The bytes of an image file -> those of the colorized picture of the same size, as PNG or JPEG.
 
-        The file's orientation tag is ignored: what lies on its side is colorized lying.
+        The file's orientation tag is ignored: a picture stored on its side stays on its side.
         """
         return self._call(rpc.colorize(self._spec, image, format), timeout)
 
@@ -97,11 +97,15 @@ class ColorizeClient(BaseClient):
         return self._call(rpc.ab(self._spec, lightness), timeout)
 
     def confidence(self, image: bytes, *, timeout: float | None = None) -> Confidence:
-        """The bytes of an image file -> how sure the network is of its colors; SignatureError if it does not say."""
+        """The bytes of an image file -> the network's confidence in its colors.
+
+        Raises:
+            SignatureError: the network scores no classes.
+        """
         return self._call(rpc.confidence(self._spec, image), timeout)
 
     def ready(self, *, timeout: float | None = None) -> bool:
-        """Whether the server has the model, in the version that is meant; False if it cannot be reached."""
+        """Whether the server has loaded the requested version of the model; False if it cannot be reached."""
         try:
             return self._call(rpc.ready(self._spec), timeout, retries=0)
         except rpc.NOT_READY:

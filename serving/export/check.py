@@ -1,4 +1,4 @@
-"""Whether a SavedModel computes what its preset does, asked as TensorFlow Serving asks it: every signature it has."""
+"""Checks of a SavedModel: every signature, called as TensorFlow Serving calls it, must compute what the preset does."""
 
 import functools
 import subprocess
@@ -36,7 +36,7 @@ class ExportError(ColorzooError):
 
 
 def check(folder: Path, original: keras.Model, precision: str) -> tuple[float, float]:
-    """Ask the warm-up requests through TensorFlow Serving's session, and one more through `saved_model_cli`.
+    """Run the warm-up requests in TensorFlow Serving's session, and one more with `saved_model_cli`.
 
     Args:
         folder: of the SavedModel, NAME/VERSION or what will be that.
@@ -47,16 +47,16 @@ def check(folder: Path, original: keras.Model, precision: str) -> tuple[float, f
         The largest and the largest mean difference of its pictures, in steps of 8 bits.
 
     Raises:
-        ExportError: a signature has other tensors than `SIGNATURES` says, no request asks it, it cannot be asked, or
-            what it answers differs from what the original's graph computes.
+        ExportError: a signature has other tensors than `SIGNATURES` says, no request calls it, it cannot be run, or
+            its outputs differ from what the original's graph computes.
     """
     _check_definitions(folder, original.name)
     differences = []
     try:
         replayed = _replay(folder)
-        unasked = signatures_of(folder).keys() - {signature for signature, _, _ in replayed}
-        if unasked:
-            raise ExportError(f"the warm-up requests of {original.name} leave out {', '.join(sorted(unasked))}")
+        uncalled = signatures_of(folder).keys() - {signature for signature, _, _ in replayed}
+        if uncalled:
+            raise ExportError(f"the warm-up requests of {original.name} leave out {', '.join(sorted(uncalled))}")
         reference = _Reference(original)
         for signature, inputs, outputs in replayed:
             differences.append((signature, reference.difference(signature, inputs, outputs)))
@@ -74,8 +74,8 @@ def check(folder: Path, original: keras.Model, precision: str) -> tuple[float, f
             mean > LARGEST_MEAN_DIFFERENCE[precision]
         ):
             raise ExportError(
-                f"the signature {signature} of the SavedModel of {original.name} does not answer what the .keras file "
-                f"computes: they differ by {largest:g} of 255 at most and {mean:.2f} on average"
+                f"the signature {signature} of the SavedModel of {original.name} does not compute what the .keras file "
+                f"does: they differ by {largest:g} of 255 at most and {mean:.2f} on average"
             )
     pictures = [found for signature, found in differences if signature in PICTURES]
     return float(max(found.max() for found in pictures)), float(max(found.mean() for found in pictures))
@@ -131,7 +131,7 @@ def _from_command(folder: Path, scratch: Path, key: str, image: np.ndarray) -> T
 
 
 class _Reference:
-    """What the graph in the .keras file, and not that of the strips, answers to the requests of each signature."""
+    """What the graph in the .keras file, which does not work in strips, computes for the requests of each signature."""
 
     def __init__(self, original: keras.Model) -> None:
         self._original = original
@@ -197,7 +197,7 @@ class _Reference:
         return confidence(network_of(self._original))
 
     def _colorize(self, image: np.ndarray) -> np.ndarray:
-        """The original's picture (1, H, W, 3), computed once for each image, since several signatures are asked it."""
+        """The original's picture (1, H, W, 3), computed once for each image that signatures share."""
         key = repr(image.shape).encode() + image.tobytes()
         if key not in self._pictures:
             self._pictures[key] = np.asarray(self._original(image))
@@ -205,10 +205,10 @@ class _Reference:
 
 
 def _decode(data: Any) -> np.ndarray:
-    """One JPEG -> (1, H, W, 3) uint8, by the decoder of the SavedModel itself rather than by `media.reader`.
+    """One JPEG -> (1, H, W, 3) uint8, by the decoder of the SavedModel and not by `media.reader`.
 
     JPEG leaves the rounding to the decoder, and that of Pillow differs by up to 4 steps, which would hide differences
-    of one. PNG leaves nothing to it.
+    of one. PNG is exact.
     """
     (encoded,) = data
     return np.asarray(tf.io.decode_image(encoded, channels=3))[None]

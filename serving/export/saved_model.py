@@ -1,7 +1,7 @@
 """Colorizers as SavedModels for TensorFlow Serving: models/NAME/VERSION/, checked before they are put there.
 
-A server takes a version as soon as its folder appears. So a version is written under a name that no server looks at,
-loaded as TensorFlow Serving loads it, asked the requests that it will be warmed up with, and renamed at the end.
+A server loads a version as soon as its folder appears. So a version is written under a name that servers ignore,
+loaded as TensorFlow Serving loads it, given the requests that it will be warmed up with, and renamed at the end.
 """
 
 import contextlib
@@ -36,8 +36,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what the REST paths of Tenso
 
 @dataclass(frozen=True)
 class Exported:
-    """One version that was put in its place.
+    """One finished version.
 
+    folder: folder/NAME/VERSION. signatures: their names.
     largest, mean: absolute differences of its pictures from those of the .keras file, in steps of 8 bits.
     """
 
@@ -55,21 +56,21 @@ def export(
     precision: str = "float32",
     max_pixels: int = MAX_PIXELS,
 ) -> Exported:
-    """Writes a preset as the SavedModel folder/NAME/VERSION; `signatures` says what it takes and gives.
+    """Write a preset as the SavedModel folder/NAME/VERSION; `signatures` says what it takes and gives.
 
-    Nothing that exists is written over, and nothing is left behind where something goes wrong.
+    Nothing that exists is overwritten, and nothing is left behind if the export fails.
 
     Args:
         preset: a preset's name, or a .keras file that holds a colorizer; it gives NAME.
         folder: of all models; made if it does not exist.
-        version: at least 1; by default one more than the highest that is there.
+        version: at least 1; by default one more than the highest existing one.
         precision: "float32" or "bfloat16": of the network's convolutions. All else is float32.
         max_pixels: of one picture, at least 1; larger ones are refused.
 
     Raises:
         UnknownNameError, PresetError: as `zoo.load`.
         ArgumentError: an argument outside its range, or a version that exists.
-        ExportError: what was written does not compute what the preset does, or cannot be written.
+        ExportError: the SavedModel does not compute what the preset does, or cannot be written.
     """
     name = Path(preset).stem if Path(preset).suffix == ".keras" else str(preset)
     if not NAME.fullmatch(name):
@@ -84,6 +85,7 @@ def export(
     files.check_folder(folder / name)
     original = zoo.load(preset)
     model = original if precision == "float32" else _in_bfloat16(original, preset)
+    atomic.remove_leftovers(folder / name)
     try:
         with atomic.building(folder / name) as partial:
             _write(model, partial, max_pixels)
@@ -92,7 +94,7 @@ def export(
             largest, mean = check(partial, original, precision)
             facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
             (partial / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-            placed = _place(partial, folder / name, version)
+            placed = _rename_to_version(partial, folder / name, version)
     except OSError as error:
         raise ExportError(f"{folder / name} cannot be written: {error.strerror or error}") from error
     finally:
@@ -106,8 +108,12 @@ def versions(folder: Path) -> list[int]:
     return list(version_folders(folder))
 
 
-def _place(partial: Path, folder: Path, version: int | None) -> Path:
-    """Renames to the version, or to the next one: of two exports at a time, the second gets the number after."""
+def _rename_to_version(partial: Path, folder: Path, version: int | None) -> Path:
+    """Rename a folder to its version, by default the next: of two exports at a time, the second gets the number after.
+
+    Raises:
+        ArgumentError: the version exists by now.
+    """
     while True:
         chosen = version or max(versions(folder), default=0) + 1
         try:
@@ -120,11 +126,13 @@ def _place(partial: Path, folder: Path, version: int | None) -> Path:
 
 
 def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
-    """The same colorizer with a network that its builder built for bfloat16, its last layers excepted."""
+    """The same colorizer with its network built for bfloat16, except for the last layers."""
     row = find_metadata(preset)
     if row is None:
         wanted = Path(preset).with_suffix(".json")
-        raise ArgumentError(f"precision is bfloat16, which needs what colorzoo pack writes beside the model: {wanted}")
+        raise ArgumentError(
+            f"precision is bfloat16, which needs the metadata that `colorzoo pack` writes beside the model: {wanted}"
+        )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -157,7 +165,7 @@ def _write(model: keras.Model, folder: Path, max_pixels: int) -> None:
 
 
 def _write_warm_up(model: keras.Model, folder: Path, name: str) -> None:
-    """One request for each signature and size: a server plans anew for sizes that it has not seen."""
+    """One request for each signature and size: a server is slow on the first picture of a new size."""
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -22,9 +22,9 @@ from zoo.confidence import confidence
 
 STRIP_PIXELS = 1 << 16  # a plane of them stays in a core's cache
 AT_ONCE = 4  # pictures of a batch that are decoded, joined and encoded side by side
-# Between the two ends of the graph the network waits for the whole batch. The lightness of so many pixels waits with
-# it, which is 200 MB; further pictures are decoded a second time, which costs a tenth of the time of one, where sixteen
-# pictures of 50 megapixels would take 3.2 GB.
+# Between the two ends of the graph the network waits for the whole batch. The lightness of this many pixels, 200 MB,
+# is kept until then; further pictures are decoded a second time, which takes a tenth of the time of a picture. Sixteen
+# pictures of 50 megapixels would otherwise take 3.2 GB.
 HELD_PIXELS = 50_000_000
 JPEG_QUALITY = 95
 PNG_COMPRESSION = 1  # of 9: a third of the time of the usual 6, for files a tenth larger
@@ -48,8 +48,8 @@ def _maps(channels: int, dtype: tf.DType, name: str) -> tf.TensorSpec:
     return tf.TensorSpec((None, None, None, channels), dtype, name)
 
 
-# What `signatures` exports. Read the values in its docstring; `serving.client`, which needs nothing of ours, has the
-# names that it asks for once more.
+# What `signatures` exports; its docstring describes the values. `serving.client`, which imports nothing of ours,
+# repeats the names that it uses.
 SIGNATURES = {
     "serving_default": SignatureSpec(_strings("image_bytes"), (_strings("png_bytes"),)),
     "jpeg": SignatureSpec(_strings("image_bytes"), (_strings("jpeg_bytes"),)),
@@ -61,13 +61,13 @@ SIGNATURES = {
     ),
 }
 
-Signature = tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], list[tf.TensorSpec]]
+ExportedSignature = tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], list[tf.TensorSpec]]
 PIXELS = tf.TensorSpec((None, None, 3), tf.uint8)
 PLANE = tf.TensorSpec((None, None), tf.float32)
 TEXT = tf.TensorSpec((), tf.string)
 
 
-def signatures(model: keras.Model, max_pixels: int) -> dict[str, Signature]:
+def signatures(model: keras.Model, max_pixels: int) -> dict[str, ExportedSignature]:
     """Those of `SIGNATURES` that a colorizer has, each with the specification of its input.
 
     * serving_default: image_bytes (N) -> png_bytes (N), PNGs of the same sizes.
@@ -182,10 +182,10 @@ def _name_outputs(
 
 
 def _refuse_empty(network: Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Any]:
-    """A network of frames (N, size, size, 1) that says so where there are none."""
+    """A network of frames (N, size, size, 1) that fails with a clear message if N is 0."""
 
     def run(frames: tf.Tensor) -> Any:
-        # Of no pictures, some convolutions are an error that says nothing of that.
+        # On an empty batch some convolutions fail with an error that does not mention it.
         tf.debugging.Assert(tf.shape(frames)[0] > 0, ["The batch is empty"])
         return network(frames)
 
@@ -219,7 +219,7 @@ def _confidence(
 
 
 def _each(function: Callable[..., Any], elements: Any, result: Any) -> Any:
-    """What a function makes of each element of the first axis; of tuples of elements if there are several."""
+    """The results of a function for each element of the first axis, or for each tuple of elements."""
     several = isinstance(elements, tuple)
     return tf.map_fn(
         (lambda own: function(*own)) if several else function,
@@ -316,7 +316,7 @@ def _frames(planes: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _paint(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """L (H, W) in [0, 100] and the ab (size, size, 2) of its frame -> the picture in these colors, (H, W, 3) uint8."""
+    """L (H, W) in [0, 100] and the ab (size, size, 2) of its frame -> the colorized picture (H, W, 3) uint8."""
     height, width = tf.unstack(tf.shape(lightness))
     rows, columns = _matrices(pipeline.from_frame, ab.shape[0], height, width)
     planes = resample_columns(tf.transpose(ab, (2, 0, 1)), columns)
@@ -330,7 +330,7 @@ def _paint(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
 
 
 def _levels(lab: tf.Tensor) -> tf.Tensor:
-    """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where sRGB lacks the color."""
+    """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where the color lies outside sRGB."""
     rgb, inside = pipeline.recompose_inside(lab)
     outside = tf.where(~inside[:, 0])
     lacking = tf.gather_nd(lab, outside)
@@ -339,7 +339,7 @@ def _levels(lab: tf.Tensor) -> tf.Tensor:
 
 
 def _by_strips(work: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], shape: tf.Tensor, result: tf.TensorSpec) -> tf.Tensor:
-    """What `work` makes of the rows from start to end of a picture of a shape (H, W, ...), one below the other."""
+    """The results of `work` for strips of rows, from start to end, of a picture of shape (H, W, ...), concatenated."""
     height, width = shape[0], shape[1]
     strip = tf.maximum(1, STRIP_PIXELS // width)
     count = (height + strip - 1) // strip

@@ -2,11 +2,11 @@
 
 import threading
 
-_PHOTOGRAPHS = 256  # at most at a time, however small: their overhead is not their pixels
+_PHOTOGRAPHS = 256  # maximum number at a time, however small, since each has some overhead besides its pixels
 
 
 class PixelBudget:
-    """Pixels that may be in memory at a time; one photograph above the limit may be there alone."""
+    """A limit on the pixels in memory at a time; a photograph above the limit has to be alone."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -15,7 +15,11 @@ class PixelBudget:
         self.changed = threading.Condition()
 
     def take(self, pixels: int) -> int:
-        """Wait for room, and return what `give_back` must be given. Raises InterruptedError when closed."""
+        """Wait for room -> the cost to pass to `give_back`.
+
+        Raises:
+            InterruptedError: the budget was closed.
+        """
         cost = max(pixels, self.limit // _PHOTOGRAPHS)
         with self.changed:
             self.changed.wait_for(lambda: self.closed or self.taken == 0 or self.taken + cost <= self.limit)
@@ -31,7 +35,7 @@ class PixelBudget:
             self.changed.notify_all()
 
     def close(self) -> None:
-        """Let those who wait fail."""
+        """Make all waiting and further calls of `take` fail."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""Colorizing files with a server: each photograph goes over gRPC, and everything else stays as with files here.
+"""Colorizing files with a server: each photograph is sent by gRPC, and everything else is done as in `pipeline.py`.
 
 A thread takes a photograph all the way: read, send, wait, write. While some wait for the server, others decode and
 encode.
@@ -27,7 +27,7 @@ from serving.local.pixel_budget import PixelBudget
 from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
 from zoo.errors import PhotographError
 
-# What is wrong with the server or the model, not with one photograph.
+# Errors of the server or the model, not of one photograph.
 CONCERNS_ALL = (ServerUnavailableError, ModelNotFoundError, SignatureError)
 
 MAX_MESSAGE = 1 << 30  # bytes: room for the 180 megapixels of a photograph as PNG, gray or color
@@ -51,7 +51,7 @@ def colorize_remotely(
     that ended early can be repeated.
 
     Args:
-        client: Closed here if the run ends early, so that nothing waits for an answer any longer.
+        client: Closed here if the run ends early, so that no call keeps waiting for an answer.
         concurrency: Maximum number of photographs that the server has at a time.
         quality: 1 to 100, of JPEG and WebP.
         progress: Called in this thread with each result, as it comes.

@@ -40,7 +40,7 @@ def find(
 
     Args:
         format: "jpeg", "png", "tiff" or "webp"; by default the format of each source.
-        compare: Whether names for side-by-side sheets are wanted too.
+        compare: Whether side-by-side sheets are to be written too.
 
     Returns:
         Tasks in the order of `paths`, sorted within a folder or pattern; a path that does not exist or a
@@ -127,7 +127,7 @@ class FileResult:
 
 
 def _name_results(tasks: list[FileTask], format: str | None, compare: bool) -> list[FileTask]:
-    """The tasks with names that are all different; who wants a name first has it before any is numbered."""
+    """The tasks with distinct names; a name goes to the first task that wants it, before any is numbered."""
     taken: set[str] = set()
 
     def claim(task: FileTask, number: int) -> FileTask | None:

@@ -1,8 +1,8 @@
 """A colorizer for photographs of any size in little memory: the steps of `zoo.pipeline`, a strip of rows at a time.
 
 The graph of `zoo.create_colorizer` holds some thirty maps of the photograph at once, several gigabytes at 24
-megapixels. Here strips run through color conversion as compiled loops, beside each other in threads, and the network
-runs on frames of one size, so that photographs of different sizes share a batch.
+megapixels. Here strips are converted by compiled loops, in parallel threads, and the network runs on frames of one
+size, so that photographs of different sizes share a batch.
 """
 
 import functools
@@ -27,13 +27,13 @@ STRIP_PIXELS = 1 << 18
 # a second; two lengths keep small photographs from paying for large ones.
 LOOP_PIXELS = (1 << 16, 1 << 18)
 FITTED_PIXELS = (1 << 11, 1 << 15)
-MATRICES = 32  # that are kept: those of the sides of the last photographs, in both directions
+MATRICES = 32  # number of cached matrices, for the sides of the latest photographs, in each direction
 
 Result = TypeVar("Result")
 
 
 class TiledColorizer:
-    """A colorizer as steps for a pipeline that runs them beside each other; safe to use from several threads."""
+    """A colorizer as steps for a pipeline that runs them in parallel; safe to use from several threads."""
 
     def __init__(self, colorizer: keras.Model | Parts) -> None:
         """Take a colorizer apart.
@@ -87,7 +87,7 @@ class TiledColorizer:
         return painted
 
     def _each(self, work: Callable[[slice], Result], strips: list[slice]) -> list[Result]:
-        """The results of all strips, in their order; several of them are worked on side by side."""
+        """The results of all strips, in their order, computed in parallel."""
         return [work(strips[0])] if len(strips) == 1 else list(self._pool.map(work, strips))
 
 
@@ -124,8 +124,8 @@ def _tables(kind: np.dtype) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _look_up(pixels: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
-    """Into a contiguous array of the same shape."""
-    # cv2 is three times as fast, and knows tables of 256 entries only.
+    """The entries of a table at `pixels`, written into a contiguous array `out` of the same shape."""
+    # cv2 is three times as fast, but takes only tables of 256 entries.
     if pixels.dtype == np.uint8:
         cv2.LUT(pixels, table, dst=out)
     else:
@@ -136,7 +136,7 @@ def _look_up(pixels: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
 
 
 def _levels(lab: np.ndarray, kind: np.dtype) -> np.ndarray:
-    """Lab (N, 3) -> sRGB (N, 3) of an integer type, chroma reduced where sRGB lacks the color."""
+    """Lab (N, 3) -> sRGB (N, 3) of an integer type, chroma reduced where the color lies outside sRGB."""
     white = np.float32(np.iinfo(kind).max)
     rgb, inside = _run_in_parts(_recompose_inside, lab, LOOP_PIXELS, white)
     rgb = rgb.astype(kind)
@@ -149,7 +149,7 @@ def _levels(lab: np.ndarray, kind: np.dtype) -> np.ndarray:
 def _run_in_parts(
     loop: Callable[..., tuple[tf.Tensor, ...]], rows: np.ndarray, lengths: tuple[int, int], *arguments: np.float32
 ) -> list[np.ndarray]:
-    """What a compiled loop makes of rows (N, 3), N > 0, in parts of one of two lengths, the last one padded."""
+    """The results of a compiled loop for rows (N, 3), N > 0, in parts of one of two lengths, the last one padded."""
     length = lengths[len(rows) > lengths[0]]
     parts = []
     for start in range(0, len(rows), length):
@@ -167,7 +167,7 @@ def _lightness_of_linear(linear: tf.Tensor) -> tuple[tf.Tensor]:
 
 @functools.partial(tf.function, jit_compile=True)
 def _recompose_inside(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Lab (N, 3) -> levels of RGB (N, 3), and (N,) whether they are right."""
+    """Lab (N, 3) -> levels of RGB (N, 3), and (N,) whether the color lies inside sRGB."""
     rgb, inside = pipeline.recompose_inside(lab)
     return pipeline.to_levels(rgb, white, "uint16"), inside[:, 0]
 

@@ -1,1 +1,1 @@
-"""TensorFlow Serving's interfaces without Docker."""
+"""The embedded server: TensorFlow Serving's interfaces without Docker."""

@@ -42,13 +42,13 @@ class Limits:
     timeout: float = 0.0
 
 
-class Observer(Protocol):
+class RunObserver(Protocol):
     """What `serving.server.metrics.Metrics` offers to this module."""
 
-    def ran(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
+    def record_run(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
         """`rows` items were run at once; how long each request waited and how long the run took, in seconds."""
 
-    def rejected(self, reason: str) -> None:
+    def record_rejection(self, reason: str) -> None:
         """A request was refused: "full" or "late"."""
 
 
@@ -57,7 +57,7 @@ class _Job:
     model: str
     signature: SignatureFunction
     inputs: Tensors
-    rows: int | None  # None: only by itself
+    rows: int | None  # None: cannot be batched
     size: int
     deadline: float | None
     answer: "asyncio.Future[Tensors]"
@@ -68,7 +68,7 @@ class _Job:
 class Batcher:
     """Runs signatures for many callers at once."""
 
-    def __init__(self, limits: Limits, observer: Observer) -> None:
+    def __init__(self, limits: Limits, observer: RunObserver) -> None:
         self.limits = limits
         self._observer = observer
         self._waiting: deque[_Job] = deque()
@@ -88,7 +88,7 @@ class Batcher:
 
         Args:
             model: Its name, for the observer.
-            deadline: The `time.monotonic()` after which nobody waits for the answer, or None.
+            deadline: The `time.monotonic()` after which the client no longer waits, or None.
 
         Raises:
             RequestError: RESOURCE_EXHAUSTED: the queue is full; DEADLINE_EXCEEDED: its turn came too late; or
@@ -141,7 +141,7 @@ class Batcher:
                 self._bytes += job.size
                 self._changed.notify()
                 return
-        self._observer.rejected("full")
+        self._observer.record_rejection("full")
         if full:
             raise exhausted(f"the queue is full: {limits.queue} requests wait; try again later")
         if large:
@@ -196,7 +196,7 @@ class Batcher:
         jobs = []
         for job in batch:
             if job.deadline is not None and now > job.deadline:
-                self._observer.rejected("late")
+                self._observer.record_rejection("late")
                 _answer([(job, late())])
             elif not job.answer.cancelled():
                 jobs.append(job)
@@ -205,7 +205,7 @@ class Batcher:
         waited = [now - job.since for job in jobs]
         answers = _answers(jobs)
         # Counted before it is answered: a client with an answer finds it in the metrics.
-        self._observer.ran(jobs[0].model, _total(jobs), waited, time.monotonic() - now)
+        self._observer.record_run(jobs[0].model, _total(jobs), waited, time.monotonic() - now)
         _answer(answers)
 
 
@@ -215,14 +215,14 @@ def _answers(jobs: list[_Job]) -> "list[tuple[_Job, Tensors | RequestError]]":
     if len(jobs) == 1:
         try:
             return [(jobs[0], signature.run(jobs[0].inputs))]
-        except Exception as error:  # whatever the network raises is the answer to this request
+        except Exception as error:  # whatever the network raises becomes the error of this request
             return [(jobs[0], status(error))]
     try:
         joined = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
         outputs = signature.run(joined)
         if any(value.ndim == 0 or len(value) != _total(jobs) for value in outputs.values()):
             raise ValueError("the outputs have other rows than the inputs")
-    except Exception:  # likewise; the runs below show whose fault it is
+    except Exception:  # as above; the single runs below find the request that causes it
         return [answer for job in jobs for answer in _answers([job])]
     answers: list[tuple[_Job, Tensors | RequestError]] = []
     end = 0

@@ -42,7 +42,7 @@ def unmet(text: str) -> RequestError:
 
 
 def exhausted(text: str) -> RequestError:
-    """There is no room for the request now."""
+    """The server has no room for the request now."""
     return RequestError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
 
 

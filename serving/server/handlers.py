@@ -43,8 +43,8 @@ class Call:
     """One request on its way through the server.
 
     Attributes:
-        spec: The ModelSpec that it asks for, as far as it is known.
-        error: What it is to be answered with, or None.
+        spec: The requested ModelSpec; empty until it is parsed.
+        error: The error to answer with, or None.
     """
 
     spec: messages.Message = field(default_factory=messages.ModelSpec)
@@ -53,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is run on. It is looked up once, so that a request never sees two versions of a model."""
+    """The version and signature that a request runs on, looked up once: a request never sees two versions."""
 
     version: Version
     signature: SignatureFunction
@@ -121,7 +121,7 @@ class Service:
 
         Args:
             output_filter: The outputs to return; by default all.
-            deadline: The `time.monotonic()` after which nobody waits for the answer, or None.
+            deadline: The `time.monotonic()` after which the client no longer waits, or None.
 
         Raises:
             RequestError: INVALID_ARGUMENT: inputs that do not fit, or an image that cannot be read;
@@ -178,9 +178,9 @@ class Service:
 
     def _record(self, api: str, entrypoint: str, call: Call, seconds: float) -> None:
         code = "OK" if call.error is None else call.error.code.name
-        # Names that clients make up would each become a series of their own, without end.
+        # Names invented by clients would create an unlimited number of time series.
         known = call.spec.name if self.models.knows(call.spec.name) else ""
-        self.metrics.answered(known, api, entrypoint, code, seconds)
+        self.metrics.record_answer(known, api, entrypoint, code, seconds)
         facts = {
             "method": api,
             "entrypoint": entrypoint,

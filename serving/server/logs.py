@@ -27,7 +27,7 @@ def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
 
 
 def failure(name: str, **fields: Any) -> None:
-    """Log a failure that an operator has to know of."""
+    """Log a failure that an operator should know about."""
     event(name, level=logging.ERROR, **fields)
 
 

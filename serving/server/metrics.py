@@ -91,27 +91,27 @@ class Metrics:
         )
         size.set_function(queue_bytes)
 
-    def answered(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
+    def record_answer(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
         """A request was answered; `model` is "" for models that do not exist."""
         self._requests.add(model, status)
         self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
 
-    def ran(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
+    def record_run(self, model: str, rows: int, waited: Sequence[float], seconds: float) -> None:
         """`rows` items were run at once; how long each request waited and how long the run took, in seconds."""
         self._runtime.labels(model, "Predict", "TF2").observe(seconds * 1e6)
         self._batch.observe(rows)
         for each in waited:
             self._queuing.labels("batch").observe(each * 1e6)
 
-    def rejected(self, reason: str) -> None:
+    def record_rejection(self, reason: str) -> None:
         """A request was refused: "full" or "late"."""
         self._rejected.add(reason)
 
-    def loaded(self, path: Path, error: RequestError | None) -> None:
+    def record_load(self, path: Path, error: RequestError | None) -> None:
         """A version was loaded, or could not be."""
         self._loads.add(str(path), "success" if error is None else "fail")
 
-    def warmed_up(self, path: Path, seconds: float) -> None:
+    def record_warm_up(self, path: Path, seconds: float) -> None:
         """The requests that were exported with a version were run."""
         self._warm_up.labels(str(path), "OK").observe(seconds * 1e6)
 

@@ -32,13 +32,13 @@ from zoo.errors import ArgumentError
 STATES = messages.STATES
 
 
-class Observer(Protocol):
+class LoadObserver(Protocol):
     """What `serving.server.metrics.Metrics` offers to this module."""
 
-    def loaded(self, path: Path, error: RequestError | None) -> None:
+    def record_load(self, path: Path, error: RequestError | None) -> None:
         """A version was loaded, or could not be."""
 
-    def warmed_up(self, path: Path, seconds: float) -> None:
+    def record_warm_up(self, path: Path, seconds: float) -> None:
         """The requests that were exported with a version were run."""
 
 
@@ -72,7 +72,7 @@ class ModelManager:
         observer: Notified of every load.
     """
 
-    def __init__(self, source: Callable[[], messages.Message], observer: Observer) -> None:
+    def __init__(self, source: Callable[[], messages.Message], observer: LoadObserver) -> None:
         self._source = source
         self._observer = observer
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class ModelManager:
         """Load everything, then look for changes every `poll_seconds` in a thread of its own.
 
         Raises:
-            ArgumentError: There is no model, or none that can be served.
+            ArgumentError: No model was found, or none can be served.
         """
         config = self._source()
         with self._refreshing:
@@ -276,9 +276,9 @@ class ModelManager:
                 version.model = model
                 version.state = "AVAILABLE"
             if warmed_up is not None:
-                self._observer.warmed_up(folder, warmed_up)
+                self._observer.record_warm_up(folder, warmed_up)
             logs.event("loaded", model=name, version=number, warm_up_seconds=round(warmed_up or 0.0, 3))
-        self._observer.loaded(folder, version.error)
+        self._observer.record_load(folder, version.error)
 
     def _unload(self, version: Version) -> None:
         with self._lock:

@@ -48,7 +48,7 @@ HTTP = {
 _MAX_BODIES = 4  # of the largest size that may be in memory at a time
 _LARGE = 64 << 10  # bytes that take longer to convert from and to JSON than to hand over to a thread
 
-# Python threads take turns only between calls of C functions. So what is large is converted in pieces of these sizes.
+# Python threads switch only between calls of C functions. So large values are converted in pieces of these sizes.
 _PIECE_NUMBERS = 1 << 14
 _PIECE_BYTES = 3 << 18  # a multiple of 3, which makes 4 letters
 _MAX_RANK = 8  # of lists that are converted in pieces; colorizers take 4
@@ -123,7 +123,12 @@ class _Bodies:
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, which counts until the end of the block. Raises RequestError if there is no room for it."""
+        """The body, whose bytes are counted until the end of the block.
+
+        Raises:
+            RequestError: INVALID_ARGUMENT: it is larger than the limit; RESOURCE_EXHAUSTED: there are too many bodies;
+                CANCELLED: the client did not send all of it.
+        """
         chunks: list[bytes] = []
         held = 0
         try:

@@ -25,7 +25,7 @@ class TensorInfo:
 
     Attributes:
         dtype: A number of tensorflow.DataType.
-        shape: None in place of a size that may be any; None altogether where even the number of dimensions may be any.
+        shape: None in place of a size means any size; None for the whole shape means any number of dimensions.
     """
 
     dtype: int
@@ -79,7 +79,7 @@ class SignatureFunction:
             )
         for name, info in self.inputs.items():
             info.check(name, inputs[name])
-        # Alone it would fail in most networks, and in company it would not: so it always fails.
+        # Alone it would fail in most networks, in a batch with others it would not: so it is always refused.
         if self.by_rows and not all(len(value) for value in inputs.values()):
             raise invalid("the request is empty: at least one item is needed")
 

@@ -89,7 +89,7 @@ def main(settings: Settings, announce: Callable[[str], object] = print) -> bool:
         announce: Called with a line that says where the server listens, once it does.
 
     Raises:
-        ArgumentError: There is no model, or none that can be served; or the certificates cannot be used.
+        ArgumentError: No model was found, or none can be served; or the certificates cannot be used.
         ServerStartError: A port is taken.
     """
     return asyncio.run(_main(settings, announce))
@@ -252,7 +252,11 @@ class Server:
 
     @contextmanager
     def _accept(self) -> Iterator[None]:
-        """Around the answer to a call, whose end `stop` waits for. Raises RequestError if it came after `stop`."""
+        """A call that is being answered: `stop` waits for its end.
+
+        Raises:
+            RequestError: UNAVAILABLE: the server is stopping.
+        """
         if self._stopping:
             self._refused = time.monotonic()
             raise RequestError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")

@@ -52,7 +52,27 @@ def test_a_folder_that_is_built(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "ours"),
-    [(".0a1f.part", True), (".0a1f.part.npy", True), ("a.part", False), (".hidden.part", False), (".0a1f.npy", False)],
+    [
+        (".colorzoo-0a1f.part", True),
+        (".colorzoo-0a1f.part.npy", True),
+        ("colorzoo-0a1f.part", False),
+        (".0a1f.part", False),
+        (".colorzoo-0a1f.npy", False),
+    ],
 )
 def test_names_of_what_is_left_over(name: str, ours: bool) -> None:
     assert atomic.is_partial(name) == ours
+
+
+def test_old_leftovers_are_removed(tmp_path: Path) -> None:
+    old = [atomic.partial_name(tmp_path / "a.npy"), atomic.partial_name(tmp_path / "folder")]
+    young, others = atomic.partial_name(tmp_path / "b.npy"), tmp_path / ".download.part"
+    old[1].mkdir()
+    (old[1] / "b.txt").touch()
+    for path in (old[0], young, others):
+        path.touch()
+    for path in (*old, others):
+        os.utime(path, (0, 0))
+    atomic.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, others.name}
+    atomic.remove_leftovers(tmp_path / "none")

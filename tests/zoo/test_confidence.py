@@ -117,5 +117,5 @@ def test_a_network_that_was_loaded(tmp_path: Path) -> None:
 
 
 def test_networks_without_classes() -> None:
-    with pytest.raises(ArgumentError, match="ibn_gan predicts colors directly: it has no classes to be sure of"):
+    with pytest.raises(ArgumentError, match="ibn_gan predicts colors directly: it has no class probabilities"):
         confidence(zoo.create_model("ibn_gan", levels=3, width=0.05))

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.accept_golden import formula_network
 from tests.zoo import networks
 from zoo import color
-from zoo.architectures.larsson2016 import larsson2016, read_at, sparse, vgg16_start
+from zoo.architectures.larsson2016 import larsson2016, read_at, sparse_network, start_from_vgg16
 from zoo.errors import ArgumentError, PresetError
 from zoo.registry import architecture, parameters
 
@@ -287,13 +287,13 @@ def test_scores_at_the_centers_of_cells_are_the_dense_ones(tiny, size):
     grid = np.meshgrid(*(4 * np.arange(side) + 1.5 for side in dense.shape[1:3]), indexing="ij")
     centers = np.broadcast_to(np.stack(grid, axis=-1).reshape(1, -1, 2), (3, grid[0].size, 2)).astype(np.float32)
     assert dense.std() > 0.1
-    np.testing.assert_allclose(numpy_of(sparse(tiny)([light, centers])).reshape(dense.shape), dense, atol=1e-4)
+    np.testing.assert_allclose(numpy_of(sparse_network(tiny)([light, centers])).reshape(dense.shape), dense, atol=1e-4)
 
 
 def test_gradients_at_locations_reach_every_weight():
     """In a graph of unknown sizes, as it is trained; a warning would be an error."""
     network = formula_network("larsson2016")
-    model = sparse(network)
+    model = sparse_network(network)
     assert {id(each) for each in model.variables} == {id(each) for each in network.variables}
     rng = np.random.default_rng(0)
     variables = [variable.value for variable in network.trainable_variables]
@@ -323,10 +323,10 @@ def test_gradients_are_scattered_to_the_cells_that_were_read():
 
 
 def test_a_network_with_a_model_for_locations_beside_it_saves_and_loads(tiny, tmp_path):
-    model = sparse(tiny)
+    model = sparse_network(tiny)
     light, locations = lightness_of(2, 32, 32), np.random.default_rng(0).uniform(0, 32, (2, 5, 2)).astype(np.float32)
     tiny.save(tmp_path / "network.keras")
-    loaded = sparse(keras.models.load_model(tmp_path / "network.keras"))
+    loaded = sparse_network(keras.models.load_model(tmp_path / "network.keras"))
     np.testing.assert_allclose(numpy_of(loaded([light, locations])), numpy_of(model([light, locations])), atol=1e-5)
 
 
@@ -376,21 +376,21 @@ def test_convolutions_start_as_those_of_vgg16(full, tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     vgg, path = vgg_file(tmp_path / "models", top=False)
     fc6 = numpy_of(full.get_layer("fc6").bias)
-    vgg16_start(full, path)
+    start_from_vgg16(full, path)
     check_convolutions(full, vgg)
     np.testing.assert_array_equal(numpy_of(full.get_layer("fc6").bias), fc6)
 
     # And from Keras's folder of downloads.
     full.get_layer("conv5_3").bias.assign(np.zeros(512))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    vgg16_start(full)
+    start_from_vgg16(full)
     assert np.any(numpy_of(full.get_layer("conv5_3").bias))
 
 
 @pytest.mark.slow
 def test_fully_connected_layers_start_as_those_of_vgg16(full, tmp_path):
     vgg, path = vgg_file(tmp_path, top=True)
-    vgg16_start(full, path)
+    start_from_vgg16(full, path)
     path.unlink()
     check_convolutions(full, vgg)
     maps = np.random.default_rng(1).normal(size=(1, 7, 7, 512)).astype(np.float32)
@@ -405,10 +405,10 @@ def test_fully_connected_layers_start_as_those_of_vgg16(full, tmp_path):
 
 def test_weights_that_are_not_there(full, tmp_path, monkeypatch):
     with pytest.raises(PresetError, match=r"no VGG-16 weights at .*there.h5: put Keras's .*notop.h5 there; nothing is"):
-        vgg16_start(full, tmp_path / "there.h5")
+        start_from_vgg16(full, tmp_path / "there.h5")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     with pytest.raises(PresetError, match="no VGG-16 weights at .*home/models: "):
-        vgg16_start(full)
+        start_from_vgg16(full)
 
 
 @pytest.mark.parametrize("kind", ["text", "other network"])
@@ -420,9 +420,9 @@ def test_files_of_something_else(full, tmp_path, kind):
         inputs = keras.Input((3,))
         keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(path)
     with pytest.raises(PresetError, match="vgg.h5 does not hold the weights of VGG-16: put Keras's"):
-        vgg16_start(full, path)
+        start_from_vgg16(full, path)
 
 
 def test_only_full_width_starts_as_vgg16(tiny):
     with pytest.raises(ArgumentError, match="fc7 has 82 filters: VGG-16 fits a network of width 1"):
-        vgg16_start(tiny)
+        start_from_vgg16(tiny)

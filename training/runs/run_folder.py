@@ -71,6 +71,7 @@ def claim(
 ) -> None:
     """Writes the recipe, the photographs and the statistics of a run, and notes this start."""
     folder.mkdir(parents=True, exist_ok=True)
+    atomic.remove_leftovers(folder)
     atomic.write_text(folder / "recipe.json", json.dumps(_settings(recipe), indent=1))
     atomic.write_text(folder / "photographs.json", json.dumps(contents(photographs, held_out), indent=1))
     sets = {"training": photographs} | ({"validation": held_out} if held_out else {})

@@ -11,7 +11,7 @@ from training.systems.losses import hue_chroma_divergence
 from training.systems.recipe import Recipe
 from training.systems.system import Losses, Statistics, System, Tensors, supervised
 from zoo import bins, color
-from zoo.architectures.larsson2016 import BINS, CLASSES, JOINT, read_at, sparse, vgg16_start
+from zoo.architectures.larsson2016 import BINS, CLASSES, JOINT, read_at, sparse_network, start_from_vgg16
 from zoo.color import Tensor
 
 
@@ -37,8 +37,8 @@ class Larsson2016Recipe(Recipe):
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
         if self.vgg16:
-            vgg16_start(network, None if self.vgg16 == "keras" else self.vgg16)
-        scorer = sparse(network)
+            start_from_vgg16(network, None if self.vgg16 == "keras" else self.vgg16)
+        scorer = sparse_network(network)
         divergence = _hue_chroma if self.heads == "hue_chroma" else _lab if self.heads == "lab" else _lab_joint
 
         def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:

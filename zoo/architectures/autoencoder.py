@@ -1,4 +1,4 @@
-"""Color by way of a short code: a convolutional encoder, a dense latent vector, and a decoder that paints RGB.
+"""Color through a short code: a convolutional encoder, a dense latent vector, and a decoder that paints RGB.
 
 Rahman, Chaudhary, Drolia. Enhanced Grayscale Images Automatic Colorization using Auto Encoders without Image
 Compression. Vellore Institute of Technology. The paper bears no date.
@@ -12,7 +12,7 @@ layer has stride 1 (with the 2 of the text the picture would be 64 pixels wide).
 * The latent layer fixes the size of what is encoded, so a picture of any size is brought to size x size, and the ab of
   the painted RGB back to the picture's size. A picture of that very size passes both unchanged.
 * `size` may be any multiple of 8; the paper's pictures have 32 pixels.
-* Dropout has the rate 0.5. The paper is silent, but for "high level of dropouts" under figure 6; this is the rate that
+* Dropout has the rate 0.5. The paper only mentions a "high level of dropouts" under figure 6; this is the rate that
   Srivastava et al. (2014), its reference for dropout, call close to optimal for a wide range of networks.
 * Batch normalization stands behind the activation of every convolution, before its dropout, where the convolution's
   bias still counts; the paper allows "just before or after the activation function". It is synchronized between

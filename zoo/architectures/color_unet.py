@@ -6,7 +6,7 @@ https://arxiv.org/abs/1811.03120
 As in the paper: cells, kernels, skip connections, classes on the UV plane with the mean color of their pixels,
 annealed mean. Departures, each with its reason:
 
-* The second up cell has 32 filters, not the 16 of figure 2: so the authors trained it.
+* The second up cell has 32 filters, not the 16 of figure 2, as in the authors' code.
 * Batch normalization uses batch statistics in training and moving ones afterwards, synchronized between replicas; in
   the authors' code they never moved. It stands where theirs does, behind pooling and behind the last convolution.
 * The input is CIE lightness and a class's color is its mean ab, so that the network keeps the contract of the zoo.

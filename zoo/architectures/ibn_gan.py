@@ -17,11 +17,11 @@ Departures, and what had to be decided:
   center, and what it learns absorbs the half pixel.
 * Spectral normalization divides the kernel itself in every training step, as in tensorflow-addons, so that the saved
   kernel is the one that is used. A new network's kernels are not normalized before its first step.
-* Convolutions keep the biases that the normalization behind them cancels, and there is no noise input: so it is in the
+* Convolutions keep the biases that the normalization behind them cancels, and there is no noise input, as in the
   authors' code. Batch normalization is synchronized between replicas.
 
 With norm="in" a bottleneck of 1 x 1, which sides of up to 2 ** levels pixels have (128 of them in the paper's network),
-is normalized to a constant: it then tells nothing of the picture. The paper's 256 x 256 pixels leave 2 x 2.
+is normalized to a constant and carries no information on the picture. The paper's 256 x 256 pixels leave 2 x 2.
 """
 
 from typing import Any

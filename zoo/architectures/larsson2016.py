@@ -4,9 +4,9 @@ Larsson, Maire, Shakhnarovich. Learning Representations for Automatic Colorizati
 https://arxiv.org/abs/1603.06668
 
 As in the paper: VGG-16 on gray, 12,417 channels, 1024 units, 32 bins each; median chroma, circular expectation of hue,
-chromatic fading; training at a few locations of each picture (`sparse`). As in the authors' code: batch normalization
-without parameters before every ReLU, folded into the convolutions for their release; dropout; the fading threshold on
-the mean over the bins. Departures, each with its reason:
+chromatic fading; training at a few locations of each picture (`sparse_network`). As in the authors' code: batch
+normalization without parameters before every ReLU, folded into the convolutions for their release; dropout; the fading
+threshold on the mean over the bins. Departures, each with its reason:
 
 * The input is the gray of equal CIE lightness, not the mean of R, G and B, so that the network keeps the contract of
   the zoo. The decoded color has that gray as its mean; its ab goes with the given lightness.
@@ -119,8 +119,8 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
     """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
 
     The scores of all bins are the layer "scores", (B, H'/4, W'/4, bins), H' and W' the next multiples of 32, at the
-    centers of cells of 4 x 4 pixels; train on that, or at single locations with `sparse`. "probabilities" are softmax
-    (scores / temperature), each histogram for itself.
+    centers of cells of 4 x 4 pixels; train on that, or at single locations with `sparse_network`. "probabilities" are
+    softmax(scores / temperature), each histogram for itself.
 
     Args:
         heads: "hue_chroma": 32 bins of hue, then 32 of chroma. "lab": 32 bins of a, then 32 of b. "lab_joint": the
@@ -199,7 +199,7 @@ def read_at(x: Tensor, locations: Tensor, stride: int) -> Tensor:
     return ops.sum(found * ops.expand_dims(weight, -1), axis=(2, 3))
 
 
-def sparse(network: keras.Model) -> keras.Model:
+def sparse_network(network: keras.Model) -> keras.Model:
     """The network for training at few locations: lightness, locations (B, N, 2) -> scores (B, N, bins).
 
     Locations are rows and columns in pixels, at any fraction. All layers are those of the network, so that training
@@ -220,8 +220,8 @@ def sparse(network: keras.Model) -> keras.Model:
     return keras.Model([network.input, locations], x, name=f"{network.name}_sparse")
 
 
-def vgg16_start(network: keras.Model, path: str | Path | None = None) -> None:
-    """Starts a new network of full width from VGG-16 of ImageNet: convolutions, and fc6 and fc7 if the file has them.
+def start_from_vgg16(network: keras.Model, path: str | Path | None = None) -> None:
+    """Initialize a network of full width from VGG-16 of ImageNet: convolutions, and fc6 and fc7 if the file has them.
 
     Args:
         network: changed in place. The first kernel is summed over the colors and scaled to the network's gray.
@@ -230,7 +230,7 @@ def vgg16_start(network: keras.Model, path: str | Path | None = None) -> None:
 
     Raises:
         ArgumentError: the network is not of full width.
-        PresetError: there is no such file, or it does not hold these weights.
+        PresetError: the file does not exist or does not hold these weights.
     """
     if network.get_layer("fc7").filters != STAGES[-1][1]:
         raise ArgumentError(f"fc7 has {network.get_layer('fc7').filters} filters: VGG-16 fits a network of width 1")

@@ -11,9 +11,9 @@ bottleneck is normalized, and no convolution in front of a normalization has a b
 Departures, each with its reason:
 
 * The gray is that of the lightness, and ab is that of the painted RGB, so that the network keeps the contract of the
-  zoo. The lightness that the network paints is seen by the losses alone.
+  zoo. Only the losses use the lightness that the network paints.
 * Dropout and batch statistics stop after training, so that a photograph gets the same colors every time, whatever
-  shares its batch. The papers keep both: call the network itself with `training=True` for that. Colorizers, the
+  else is in its batch. The papers keep both: call the network itself with `training=True` for that. Colorizers, the
   command line and servers never do. Normalization is synchronized between replicas.
 * The discriminator ends in logits: its sigmoid is part of the loss.
 * `filters` may name fewer levels, for photographs smaller than 256 x 256 pixels. Dropout then keeps to the inner half
@@ -121,7 +121,7 @@ def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: fl
     Args:
         width: multiplies all filters.
         filters: of the down cells, from the full resolution inwards; the stride is 2 ** len(filters). Sides of one
-            stride leave one value a channel to the bottleneck, where the statistics of one photograph are void.
+            stride leave the bottleneck one value per channel, which one photograph alone normalizes to a constant.
         dropout: the share that is dropped, in [0, 1).
 
     Raises:

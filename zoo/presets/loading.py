@@ -18,8 +18,8 @@ def load(name: str | Path, *, size: int | None = None, temperature: float | None
 
     Args:
         name: a preset of `zoo.list_presets()`, or the path of a .keras file that holds a colorizer.
-        size: another side of the frame that the network sees, in pixels, at least 16.
-        temperature: another temperature of the annealed mean, above 0, for networks that have one.
+        size: side of the frame that the network sees, in pixels, at least 16; by default that of the preset.
+        temperature: of the annealed mean, above 0, for networks that have one; by default that of the preset.
 
     Raises:
         UnknownNameError: neither a preset nor a file has this name.

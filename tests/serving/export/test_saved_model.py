@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import os
 import shutil
 import threading
 import time
@@ -392,6 +393,8 @@ def test_warm_up_has_every_signature_and_size(models: Path) -> None:
 
 def test_versions_count_up_and_are_never_written_over(models: Path, saved: Path, unwritten: None) -> None:
     (models / "tiny_unet" / "v7").mkdir()
+    (models / "tiny_unet" / ".colorzoo-0a1f.part").mkdir()
+    os.utime(models / "tiny_unet" / ".colorzoo-0a1f.part", (0, 0))  # of an export that was killed long ago
     before = (models / "tiny_unet" / "1" / "saved_model.pb").stat().st_mtime_ns
     assert export(saved, models, version=5).folder == models / "tiny_unet" / "5"
     assert export(saved, models).folder == models / "tiny_unet" / "6"
@@ -429,7 +432,7 @@ def test_two_exports_at_a_time(tmp_path: Path) -> None:
     partial = tmp_path / ".partial"
     partial.mkdir()
     with mock.patch.object(exporting, "versions", side_effect=[[1], [1, 2]]):
-        assert exporting._place(partial, tmp_path, None) == tmp_path / "3"
+        assert exporting._rename_to_version(partial, tmp_path, None) == tmp_path / "3"
     assert (tmp_path / "2" / "saved_model.pb").is_file()
 
 
@@ -473,7 +476,7 @@ def test_the_check_finds_a_fault_in_any_signature(exported: Export, check_again:
     check_again(right)
     assert FAULTS.keys() == SIGNATURES.keys()
     for fault, change in FAULTS.items():
-        with pytest.raises(ExportError, match=f"the signature {fault} of .* does not answer what the .keras file"):
+        with pytest.raises(ExportError, match=f"the signature {fault} of .* does not compute what the .keras file"):
             check_again([(name, i, change(o) if name == fault else o) for name, i, o in right])
     with pytest.raises(ExportError, match="the signature rgb .*: they differ by [23] of 255"):
         check_again(right, FAULTS["rgb"](exported.colorized))
@@ -523,7 +526,7 @@ def test_the_check_says_what_does_not_run(models: Path, model: keras.Model, tmp_
         (
             {"precision": "bfloat16"},
             ArgumentError,
-            "needs what colorzoo pack writes beside the model: .*tiny_unet.json",
+            "needs the metadata that `colorzoo pack` writes beside the model: .*tiny_unet.json",
         ),
     ],
 )

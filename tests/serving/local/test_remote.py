@@ -173,7 +173,7 @@ def test_an_answer_of_another_size(old: Path) -> None:
 
     with standing_in(larger) as server:
         results = through(server, [old / "a.png"], old.parent / "new")
-    assert results[0].reason == "the server answered with something else than a picture of 48 x 32 pixels"
+    assert results[0].reason == "the server answered with something other than a picture of 48 x 32 pixels"
     assert not (old.parent / "new").exists()
 
 

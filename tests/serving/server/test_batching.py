@@ -26,10 +26,10 @@ class Recorder:
         self.rows: list[int] = []
         self.reasons: list[str] = []
 
-    def ran(self, model: str, rows: int, waited: Any, seconds: float) -> None:
+    def record_run(self, model: str, rows: int, waited: Any, seconds: float) -> None:
         self.rows.append(rows)
 
-    def rejected(self, reason: str) -> None:
+    def record_rejection(self, reason: str) -> None:
         self.reasons.append(reason)
 
 

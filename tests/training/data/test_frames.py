@@ -384,7 +384,7 @@ def test_an_interrupted_film_is_begun_again_without_stale_frames(
         main([str(film)], out, threshold=1)
     assert 1 < len(frame_files(out)) < 10
     assert not list(out.rglob(".*.part*"))
-    (out / "a" / ".0123.part").write_text("what a power cut leaves")
+    (out / "a" / ".colorzoo-0123.part").write_text("what a power cut leaves")
     (out / "a" / "notes.txt").write_text("not ours")
     main([str(film)], out, overwrite=True)
     assert (out / "a" / "notes.txt").read_text() == "not ours"

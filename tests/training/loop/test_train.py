@@ -449,7 +449,11 @@ def test_resumed_after_every_kind_of_kill(
             stop_at(point, stop, patches.setattr)
             start(photos, tmp_path / "run", settings)
         assert not (tmp_path / "run" / "report.html").exists()
+    leftover = tmp_path / "run" / ".colorzoo-0a1f.part.npz"
+    leftover.touch()
+    os.utime(leftover, (0, 0))
     start(photos, tmp_path / "run", settings)
+    assert not leftover.exists()
     assert_same_run(tmp_path / "run", expected)
     times = (tmp_path / "run" / "times.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in times] == ["epoch", *(str(i) for i in range(int(settings["epochs"])))]
