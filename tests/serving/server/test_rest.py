@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.server import rest
+from serving.server import rest, rest_json
 from serving.server.batching import Limits
 from serving.server.errors import RequestError
 from serving.server.servable import SignatureFunction, TensorInfo
@@ -203,7 +203,7 @@ def test_a_request_is_answered_by_one_version_though_a_new_one_comes_in_between(
             assert [version.state for version in manager.all_versions()] == ["UNLOADING", "AVAILABLE"]
             return original(*arguments)
 
-        original = rest.to_arrays
+        original = rest_json.to_arrays
         monkeypatch.setattr(rest, "to_arrays", swap)
         request = {"signature_name": "rgb", "instances": [[[[0, 0, 0]]]]}
         for red in (10, 20):
@@ -252,31 +252,31 @@ def test_large_numbers_are_converted_in_pieces_so_that_other_threads_get_their_t
     """C functions such as those of json keep all other threads waiting until they return."""
     image = np.random.default_rng(0).integers(0, 256, (1, 90, 200, 3), np.uint8)
     body = json.dumps({"instances": image.tolist()}).encode()
-    calls, request = python_calls(rest.parse, body)
+    calls, request = python_calls(rest_json.parse, body)
     assert calls > image.size and request == json.loads(body)
-    calls, arrays = python_calls(rest.to_arrays, request, TAKES_IMAGE)
+    calls, arrays = python_calls(rest_json.to_arrays, request, TAKES_IMAGE)
     assert calls > 90
     np.testing.assert_array_equal(arrays["image"], image)
     for value in (image, image / 7, image.ravel(), image[:, :0]):
-        calls, answer = python_calls(rest.serialize, {"x": value}, False)
-        assert calls >= value.size // rest._PIECE_NUMBERS
+        calls, answer = python_calls(rest_json.serialize, {"x": value}, False)
+        assert calls >= value.size // rest_json._PIECE_NUMBERS
         assert answer == json.dumps({"outputs": value.tolist()}).encode()
 
 
 def test_large_bytes_are_converted_in_pieces():
-    size = rest._PIECE_BYTES
+    size = rest_json._PIECE_BYTES
     for extra in (0, 1, 2):
         data = np.random.default_rng(extra).bytes(2 * size + extra)
         text = base64.b64encode(data).decode()
-        calls, answer = python_calls(rest.serialize, {"png_bytes": np.array([data], object)}, True)
+        calls, answer = python_calls(rest_json.serialize, {"png_bytes": np.array([data], object)}, True)
         assert calls > 2
         assert json.loads(answer) == {"predictions": [{"b64": text}]}
-        calls, arrays = python_calls(rest.to_arrays, {"inputs": [{"b64": text}]}, TAKES_BYTES)
+        calls, arrays = python_calls(rest_json.to_arrays, {"inputs": [{"b64": text}]}, TAKES_BYTES)
         assert calls > 2
         assert arrays["image_bytes"].tolist() == [data]
     for wrong in (text[: 4 * size // 3 - 1] + "=" + text[4 * size // 3 :], text[:-3], text + "*", text + "é"):
         with pytest.raises(RequestError, match="Unable to base64 decode"):
-            rest.to_arrays({"inputs": [{"b64": wrong}]}, TAKES_BYTES)
+            rest_json.to_arrays({"inputs": [{"b64": wrong}]}, TAKES_BYTES)
 
 
 def test_lists_that_are_nested_as_deep_as_json_can_be_are_refused(client):
