@@ -15,15 +15,15 @@ def leaves(model: keras.Model) -> Iterator[tuple[str, keras.Layer]]:
             yield layer.name, layer
 
 
-def copy_weights(source: keras.Model, target: keras.Model, but: set[int] | None = None) -> None:
+def copy_weights(source: keras.Model, target: keras.Model, exclude: set[int] | None = None) -> None:
     """Copy the weights of a model to another layer by layer: a loaded file keeps all weights but not their order.
 
     Args:
         source: the model to copy from.
         target: a model of the same structure.
-        but: ids of the layers of the target to leave alone.
+        exclude: ids of the layers of the target whose weights stay as they are.
     """
     there = dict(leaves(source))
     for name, layer in leaves(target):
-        if layer.weights and id(layer) not in (but or ()):
+        if layer.weights and id(layer) not in (exclude or ()):
             layer.set_weights(there[name].get_weights())

@@ -89,7 +89,7 @@ def export(
     try:
         with atomic.building(folder / name) as partial:
             _write(model, partial, max_pixels)
-            _write_warm_up(model, partial, name)
+            _write_warm_up(partial, name)
             facts = {"preset": name, "precision": precision, "max_pixels": max_pixels, **_origin(preset)}
             largest, mean = check(partial, original, precision)
             facts["difference"] = {"largest": largest, "mean": round(mean, 4)}
@@ -164,7 +164,7 @@ def _write(model: keras.Model, folder: Path, max_pixels: int) -> None:
     tf.saved_model.save(module, str(folder), found)
 
 
-def _write_warm_up(model: keras.Model, folder: Path, name: str) -> None:
+def _write_warm_up(folder: Path, name: str) -> None:
     """One request for each signature and size: a server is slow on the first picture of a new size."""
     path = folder / WARM_UP
     path.parent.mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ from zoo.errors import PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
 DEFAULT_PRESET = "color_unet_wide_scenes_v2"
-# Presets never change, so the rows of the first ones keep the names that their fields had: name there -> name now.
+# Presets never change, so the rows of the first ones keep their field names: name in the file -> name now.
 RENAMED_FIELDS = {"lam": "rebalance_lambda", "views": "tta_scales"}
 REMOVED_ARGUMENTS = {"test_noise"}  # of builders: it changed nothing in a colorizer
 
@@ -115,6 +115,6 @@ def _read(path: Path) -> Preset:
         row = json.loads(path.read_text(encoding="utf-8"))
         for argument in REMOVED_ARGUMENTS:
             row["arguments"].pop(argument, None)
-        return Preset(**{RENAMED_FIELDS.get(field, field): value for field, value in row.items()})
+        return Preset(**{RENAMED_FIELDS.get(name, name): value for name, value in row.items()})
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise PresetError(f"{path} does not describe a preset: {error}") from error
