@@ -1,4 +1,4 @@
-"""Writing beside and renaming: a file or folder is there as a whole, or as it was before.
+"""Atomic writing: a file or folder is replaced as a whole, or stays as it was.
 
 What is being written has a hidden name, `.colorzoo-HEX.part` and the suffix of the file, in the same folder, since a
 rename works only within a file system. Where a process is killed, that is what remains; `remove_leftovers` deletes it.
@@ -19,7 +19,7 @@ _LEFTOVER_AGE = 24 * 3600  # seconds without a change, after which no process is
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
-    """A name to write a file to, which takes the place of `path` at the end, or is deleted if anything is raised.
+    """A temporary file to write to, which replaces `path` at the end, or is deleted if anything is raised.
 
     Args:
         durable: Whether the content must be on the disk before the file is renamed, so that not even a power cut
@@ -34,13 +34,13 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
 
 
 def partial_name(path: str | os.PathLike[str]) -> Path:
-    """A name for a file that is written bit by bit and given to `put_in_place` at the end."""
+    """The name of a temporary file, for one that is written in steps and passed to `put_in_place` at the end."""
     path = Path(path)
     return path.with_name(f"{_hidden_name()}{path.suffix}")
 
 
 def put_in_place(partial: Path, path: str | os.PathLike[str], *, durable: bool = False) -> None:
-    """Rename a file that is complete, as at the end of `replacing`."""
+    """Rename a complete temporary file to `path`; for `durable` see `replacing`."""
     if durable:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
@@ -56,14 +56,14 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = Fa
 def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
     """Write a whole file in UTF-8 with the line ends that `text` has; see `replacing`.
 
-    Bytes that no encoding has, as in file names, are written as they are.
+    Surrogates for undecodable bytes, as in file names, are written as these bytes.
     """
     write_bytes(path, text.encode(errors="surrogateescape"), durable=durable)
 
 
 @contextmanager
 def building(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent`, to fill and to rename into its place; deleted at the end if it was not renamed."""
+    """A temporary folder in `parent`, to be filled and renamed; it is deleted at the end if it was not renamed."""
     partial = parent / _hidden_name()
     try:
         partial.mkdir(parents=True)
@@ -82,7 +82,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file or folder of this name is what a killed process left."""
+    """Whether a file or folder of this name is a temporary one, of a process that runs or was killed."""
     return _PARTIAL.fullmatch(name) is not None
 
 

@@ -1,7 +1,7 @@
-"""One search for files, for photographs and films, to colorize, to train on and to evaluate on.
+"""One search for files: photographs and films to colorize, to train on and to evaluate on.
 
-Hidden files and folders are left out, since tools keep copies and thumbnails there; and so are the sheets that the
-commands write beside their results, which are pictures of pictures.
+Hidden files and folders are left out, since tools keep copies and thumbnails there, and so are the contact sheets that
+the commands write beside their results.
 """
 
 import glob
@@ -115,7 +115,7 @@ def check_folder(path: str | os.PathLike[str]) -> None:
     """Refuse a path that cannot become a folder for results, before any work.
 
     Raises:
-        ArgumentError: it is a file or lies in one, or a part of its name is too long.
+        ArgumentError: it is a file or would be inside one, or a part of its name is too long.
     """
     path = Path(path)
     _check_names(path)
@@ -127,7 +127,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
     """Refuse a path that cannot become a file for results, before any work.
 
     Raises:
-        ArgumentError: it is a folder or lies in a file, or a part of its name is too long.
+        ArgumentError: it is a folder or would be inside a file, or a part of its name is too long.
     """
     path = Path(path)
     _check_names(path)

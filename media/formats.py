@@ -25,7 +25,7 @@ from PIL.Image import core  # type: ignore[attr-defined]
 from media import encoders
 from media.encoders import Encoder
 
-DEFAULT = "PNG"  # for what has no format of its own to be written in: it is lossless and keeps everything
+DEFAULT = "PNG"  # for sources whose format is not written: it is lossless and keeps everything
 
 
 class _Tiff(TiffImagePlugin.TiffImageFile):

@@ -1,4 +1,4 @@
-"""One reader of photographs, for the command line, training, evaluation and the checks of servers alike.
+"""One reader of photographs, for the command line, training, evaluation and the checks of servers.
 
 All kinds of files are normalized here, and only here: everything that is read, from a path or from bytes, is upright,
 in gray or sRGB, with 8 or 16 bits, together with its transparency, its resolution and its EXIF.
@@ -189,7 +189,7 @@ def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
 
 
 def _is_deep(image: ImageFile.ImageFile) -> bool:
-    """Whether it has several channels of 16 bits; to be asked first, since what is loaded has no tiles."""
+    """Whether it has several channels of 16 bits; to be called first, since a loaded image has no tiles."""
     return image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
 
 

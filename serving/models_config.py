@@ -117,7 +117,7 @@ def check_models_config(config: messages.Message) -> None:
         raise ArgumentError("ServerModelConfig type not supported. Only ModelConfigList is currently supported")
     names = [model.name for model in config.model_config_list.config]
     if not all(names) or len(set(names)) < len(names):
-        raise ArgumentError("every model needs a name of its own")
+        raise ArgumentError("every model needs a unique name")
     for model in config.model_config_list.config:
         if not model.base_path:
             raise ArgumentError(f"model {model.name!r} has no base_path")
@@ -137,7 +137,7 @@ def _update(entry: messages.Message, versions: list[int]) -> None:
             del labels[label]
     newest = versions[-1]
     if "stable" not in labels:
-        # Somebody chose the canary: nothing newer than that has been tried.
+        # The canary was chosen by hand: nothing newer has been tried.
         tried = [version for version in versions if version < labels.get("canary", newest)]
         labels["stable"] = tried[-1] if tried else versions[0]
     if "canary" not in labels:

@@ -26,7 +26,7 @@ def confidence(network: keras.Model) -> keras.Model:
     scores, probabilities = network.get_layer("scores").output, network.get_layer("probabilities")
     histograms = len(probabilities.input) if isinstance(probabilities, layers.Concatenate) else 1
     stride = PROBED // keras.Model(network.input, scores).compute_output_shape((1, PROBED, PROBED, 1))[1]
-    # A model of its own: operations are named by counting, and those of a loaded network were counted elsewhere.
+    # A separate model: Keras numbers operations in their names, and those of a loaded network would clash.
     first = architecture(network.name).first_center if network.name in list_models() else None
     head = _head(keras.Input(scores.shape[1:]), keras.Input(network.input.shape[1:]), histograms, stride, first)
     return keras.Model(network.input, head([scores, network.input]), name=f"{network.name}_confidence")

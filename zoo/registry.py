@@ -1,4 +1,4 @@
-"""The table of architectures: name -> builder, and what listings and tests need to know about it.
+"""The table of architectures: name -> builder, and the facts that listings and tests need.
 
 The module of an architecture, and Keras with it, is imported when the architecture is first asked for.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Builder: TypeAlias = "Callable[..., keras.Model]"
 Parts: TypeAlias = "Callable[[keras.Model], dict[str, keras.Model]]"
 
-# The modules of zoo/architectures; each registers a builder of its own name.
+# The modules of zoo/architectures; each registers a builder of the same name.
 ARCHITECTURES = ("autoencoder", "color_unet", "ibn_gan", "iizuka2016", "larsson2016", "pix2pix", "zhang2016")
 
 
@@ -34,8 +34,8 @@ class Architecture:
     output: what the network predicts, in words. loss: what it is trained on, in words.
     paper_size: side in pixels of the pictures of the paper. stride: the sides of its maps are multiples of this.
     tiny: arguments that build it small enough for tests.
-    parts: network -> the models that stand beside it in training (discriminators, a classifier) or within it
-        (encoder, decoder), by name, whose parameters are counted on their own.
+    parts: network -> further models of its training (discriminators, a classifier) or inside it (encoder, decoder), by
+        name, whose parameters are counted separately.
     first_center: the pixel that the first score of a network with classes belongs to; None: the middle of the first
         cell of pixels. Colors and confidence are both enlarged from there.
     """

@@ -17,7 +17,7 @@ ServingClientError
 from typing import TYPE_CHECKING
 
 # In Colorzoo's own repository, where this package is `serving.client`, its errors are among the project's, so that one
-# handler suffices. Installed as `colorzoo_client` it stands alone. To type checkers it is the latter in both cases.
+# handler suffices. Installed as `colorzoo_client` it is independent. To type checkers it is the latter in both cases.
 if TYPE_CHECKING or __name__ != "serving.client.errors":
     _Base = Exception
 else:

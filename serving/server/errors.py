@@ -1,4 +1,4 @@
-"""Errors of requests: gRPC status codes with one readable line, for gRPC and REST alike."""
+"""Errors of requests: gRPC status codes with one readable line, for gRPC and REST."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the server answers to a request, whether it came by gRPC or by REST: both interfaces call this."""
+"""The answers to requests, which the gRPC and REST interfaces share."""
 
 import asyncio
 import time

@@ -84,7 +84,7 @@ class ModelManager:
         self._watcher: threading.Thread | None = None
 
     def start(self, poll_seconds: float) -> None:
-        """Load everything, then look for changes every `poll_seconds` in a thread of its own.
+        """Load everything, then look for changes every `poll_seconds` in a separate thread.
 
         Raises:
             ArgumentError: No model was found, or none can be served.

@@ -140,7 +140,7 @@ def to_arrays(tensors: Mapping[str, messages.Message], max_bytes: int = 1 << 31)
         RequestError: INVALID_ARGUMENT: one of them is not a tensor that a colorizer takes; RESOURCE_EXHAUSTED: together
             they are too large.
     """
-    # Checked before they are built: a message may repeat its last value, and so stand for a far larger tensor.
+    # Checked before they are built: a message may repeat its last value and so describe a far larger tensor.
     if sum(map(_array_bytes, tensors.values())) > max_bytes:
         raise exhausted(f"the inputs are larger than {max_bytes >> 20} MiB")
     found = {}

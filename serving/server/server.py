@@ -39,8 +39,8 @@ from zoo.errors import ArgumentError, ColorzooError
 HEALTH_NAMES = ("", "PredictionService", "ModelService", *messages.SERVICES)
 NOTICE = "this is the embedded server; TF Serving is the production server"
 
-_UNQUEUED = 100  # calls beside those that wait or run: health checks, states, metadata
-# A server that stops refuses further calls until none came for this time, or until the second one is over: seconds.
+_UNQUEUED = 100  # calls besides those that wait or run: health checks, states, metadata
+# Seconds: a stopping server refuses further calls until none has come for the first, or until the second has passed.
 _QUIET = 0.2
 _MAX_REFUSAL = 2.0
 

@@ -14,7 +14,7 @@ layer has stride 1 (with the 2 of the text the picture would be 64 pixels wide).
 * `size` may be any multiple of 8; the paper's pictures have 32 pixels.
 * Dropout has the rate 0.5. The paper only mentions a "high level of dropouts" under figure 6; this is the rate that
   Srivastava et al. (2014), its reference for dropout, call close to optimal for a wide range of networks.
-* Batch normalization stands behind the activation of every convolution, before its dropout, where the convolution's
+* Batch normalization follows the activation of every convolution, before its dropout, where the convolution's
   bias still counts; the paper allows "just before or after the activation function". It is synchronized between
   replicas, and its epsilon is the paper's 1e-5.
 """

@@ -10,11 +10,11 @@ outputs, and the classifier, which sees the global features alone. Departures, e
 
 * The input is CIE lightness as L / 50 - 1, so that the network keeps the contract of the zoo; the authors' released
   code feeds the Y of YUV less its mean. As in that code, the sigmoid spans ab from -100 to 100.
-* Normalization stands between a layer and its rectifier, synchronized between replicas. Layers keep the biases that
+* Normalization is placed between a layer and its rectifier, synchronized between replicas. Layers keep the biases that
   it makes needless, so that their parameters are those of the paper's table.
 * Low-level normalization is shared as well: in training each input is normalized by its own statistics, and the moving
   ones, which either call updates, are a mean over both.
-* The output is enlarged to the size of the input inside the network, so that all networks of the zoo end alike.
+* The output is enlarged to the size of the input inside the network, as in all networks of the zoo.
 """
 
 import keras
@@ -99,7 +99,7 @@ def iizuka2016(width: float = 1.0, *, global_size: int = 224) -> keras.Model:
     if global_size < 32 or global_size % 32:
         raise ArgumentError(f"global_size is {global_size}: a positive multiple of 32 is needed")
 
-    # A model of its own, because two inputs pass through the same layers.
+    # A model inside the model, because two inputs pass through the same layers.
     picture = keras.Input((None, None, 1), name="picture")
     x = layers.Rescaling(1 / 50, offset=-1, name="center")(picture)
     low_level = keras.Model(picture, _convs(x, LOW_LEVEL, "low", width), name="low_level")

@@ -34,7 +34,7 @@ from zoo.color import Tensor, gray_of_lightness, hcl_to_rgb, rgb_to_lab
 from zoo.errors import ArgumentError, PresetError
 from zoo.registry import register
 
-# Stride, filters and layers of each stage; pooling lies between them.
+# Stride, filters and layers of each stage; they are separated by pooling.
 STAGES: tuple[tuple[int, int, tuple[str, ...]], ...] = (
     (1, 64, ("conv1_1", "conv1_2")),
     (2, 128, ("conv2_1", "conv2_2")),
@@ -55,7 +55,7 @@ FADING = 0.03  # of the mean over the bins, which is 1/32 where the hue is certa
 
 WEIGHT_FILES = ("vgg16_weights_tf_dim_ordering_tf_kernels.h5", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5")
 LARGE_FILE = 300_000_000  # bytes: with the fully connected layers 553 MB, without 59 MB
-MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)  # what these weights were trained to see subtracted
+MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)  # which is subtracted from the input of these weights
 
 
 def _concatenate(maps: list[keras.KerasTensor], name: str, dtype: str | None = None) -> keras.KerasTensor:
@@ -78,7 +78,7 @@ def _stage(x: keras.KerasTensor, filters: int, names: tuple[str, ...]) -> list[k
 
 
 def _centers(x: keras.KerasTensor, stride: int, name: str) -> keras.KerasTensor:
-    """Map of stride 1 or 2 -> its values at the centers of the cells of stride 4, amid four of its own cells."""
+    """Map of stride 1 or 2 -> its values at the centers of the cells of stride 4, each the mean of four cells."""
     if stride == 1:
         x = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_middle")(x)
     return layers.AveragePooling2D(2, GRID // stride, name=f"{name}_mean")(x)
@@ -112,7 +112,7 @@ def _lab_centers(heads: str) -> np.ndarray:
     loss="cross-entropy of the histograms",
     paper_size=352,
     stride=32,
-    # A median jumps where a cumulative sum passes a half: these leave the pictures of the tests away from such places.
+    # A median jumps where a cumulative sum passes a half: with these the pictures of the tests avoid that.
     tiny={"width": 0.02, "temperature": 0.7},
 )
 def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: float = 1.0) -> keras.Model:

@@ -13,8 +13,8 @@ last rectifier of a block, the 313 bins and the annealed mean. Departures, each 
 * The input is L / 50 - 1, where the authors feed L - 50 or a hundredth of it.
 * Enlarging puts cell i on pixel 4i, where the authors put it on 4i + 1.5. Their training takes the colors of pixels
   0, 4, 8 and so on, and so does ours, because the mean of 4 x 4 pixels holds colors that the picture lacks. What is
-  learned of pixel 4i is then shown on pixel 4i and not beside it: 1.5 pixels are 12 once 256 are brought to 2000.
-  The strides fit that better than any other place: the middle of the field that a cell sees is pixel 4i - 2.
+  learned for pixel 4i is then shown on pixel 4i and not beside it: 1.5 pixels of 256 are 12 of 2000. The strides fit
+  that best as well: the receptive field of a cell is centered on pixel 4i - 2.
 """
 
 import keras

@@ -413,7 +413,7 @@ def test_a_folder_without_models_cannot_be_served(start, tmp_path):
     [
         ("model_config_list {", "not a list of models"),
         ("", "Only ModelConfigList"),
-        ('model_config_list { config { base_path: "/x" } }', "name of its own"),
+        ('model_config_list { config { base_path: "/x" } }', "unique name"),
         ('model_config_list { config { name: "a" } }', "no base_path"),
         ('model_config_list { config { name: "a" base_path: "/x" model_platform: "torch" } }', "torch"),
         ('model_config_list { config { name: "a" base_path: "x" } config { name: "a" base_path: "y" } }', "own"),
