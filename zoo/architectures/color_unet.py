@@ -8,7 +8,7 @@ annealed mean. Departures, each with its reason:
 
 * The second up cell has 32 filters, not the 16 of figure 2, as in the authors' code.
 * Batch normalization uses batch statistics in training and moving ones afterwards, synchronized between replicas; in
-  the authors' code they never moved. It is placed as theirs: behind pooling and behind the last convolution of an up cell.
+  the authors' code they never moved. It is placed as there, behind pooling and behind the last convolution.
 * The input is CIE lightness and a class's color is its mean ab, so that the network keeps the contract of the zoo.
 * `filters` may name more levels than three: each adds a cell on both sides and doubles the field of view.
 """
