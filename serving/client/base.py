@@ -84,7 +84,11 @@ class BaseClient:
 
 
 def at_least_one(concurrency: int) -> int:
-    """The argument `concurrency` of `colorize_many`, checked."""
+    """Return the argument `concurrency` of `colorize_many`.
+
+    Raises:
+        InvalidRequestError: it is less than 1.
+    """
     if concurrency < 1:
         raise InvalidRequestError(f"concurrency: {concurrency} is less than 1")
     return concurrency

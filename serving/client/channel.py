@@ -30,7 +30,7 @@ class TLS:
 
 
 def options(max_message: int, keepalive: float) -> list[tuple[str, str | int]]:
-    """Of a channel, for messages of at most `max_message` bytes and a ping every `keepalive` seconds."""
+    """Options of a channel, for messages of at most `max_message` bytes and a ping every `keepalive` seconds."""
     return [
         ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
         ("grpc.max_send_message_length", max_message),
@@ -51,7 +51,11 @@ def secure_options(addresses: Sequence[str]) -> list[tuple[str, str | int]]:
 
 
 def channel_credentials(credentials: TLS | grpc.ChannelCredentials) -> grpc.ChannelCredentials:
-    """gRPC's own, read from files if need be."""
+    """The credentials of gRPC, read from files in the case of TLS.
+
+    Raises:
+        InvalidRequestError: key and certificate are not given together, or a file cannot be read.
+    """
     if not isinstance(credentials, TLS):
         return credentials
     if (credentials.key is None) != (credentials.certificate is None):
@@ -72,7 +76,12 @@ def _pem(name: str, path: str | os.PathLike[str] | None) -> bytes | None:
 
 
 def target(addresses: Sequence[str]) -> str:
-    """One or several servers in gRPC's notation."""
+    """One or several servers in gRPC's notation.
+
+    Raises:
+        InvalidRequestError: there is no address, or one is not HOST:PORT.
+        ServerUnavailableError: of several addresses, one cannot be looked up.
+    """
     if not addresses:
         raise InvalidRequestError("address: is empty; HOST:PORT is needed")
     if len(addresses) == 1:
@@ -100,7 +109,11 @@ def _resolve(host: str, port: int, family: socket.AddressFamily) -> str:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """HOST:PORT or [HOST]:PORT in its parts."""
+    """HOST:PORT or [HOST]:PORT -> host and port.
+
+    Raises:
+        InvalidRequestError: the address is neither.
+    """
     host, _, port = address.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise InvalidRequestError(f"address: {address!r} is not HOST:PORT; TF Serving's port is 8500")

@@ -117,7 +117,12 @@ class RetryBudget:
 
 
 def colorize(spec: Message, image: bytes, format: str) -> Rpc[bytes]:
-    """An image file -> the colorized image file."""
+    """An image file -> the colorized image file.
+
+    Raises:
+        InvalidRequestError: the format is not one of `ANSWER_FORMATS`.
+        BadImageError: the image is empty.
+    """
     if format not in ANSWER_FORMATS:
         raise InvalidRequestError(f"format: {format!r} is not one of {', '.join(ANSWER_FORMATS)}")
     signature, output = ANSWER_FORMATS[format]
@@ -126,7 +131,11 @@ def colorize(spec: Message, image: bytes, format: str) -> Rpc[bytes]:
 
 
 def rgb(spec: Message, image: np.ndarray) -> Rpc[np.ndarray]:
-    """Pixels, uint8 (H, W, 3) or (N, H, W, 3) -> colorized pixels of the same shape."""
+    """Pixels, uint8 (H, W, 3) or (N, H, W, 3) -> colorized pixels of the same shape.
+
+    Raises:
+        InvalidRequestError: the array has another type or shape, or is empty.
+    """
     if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3 or not image.size:
         raise InvalidRequestError(f"array: uint8 (H, W, 3) or (N, H, W, 3) is needed, not {_kind(image)}")
     batch = image if image.ndim == 4 else image[None]
@@ -138,7 +147,11 @@ def rgb(spec: Message, image: np.ndarray) -> Rpc[np.ndarray]:
 
 
 def ab(spec: Message, lightness: np.ndarray) -> Rpc[np.ndarray]:
-    """L, float32 (H, W), (H, W, 1) or (N, H, W, 1) -> ab, float32 (..., H, W, 2)."""
+    """L in [0, 100], float32 (H, W), (H, W, 1) or (N, H, W, 1) -> ab in Lab units, float32 (..., H, W, 2).
+
+    Raises:
+        InvalidRequestError: the array has another type or shape, or is empty.
+    """
     planes = lightness[..., None] if lightness.ndim == 2 else lightness
     if lightness.dtype != np.float32 or planes.ndim not in (3, 4) or planes.shape[-1] != 1 or not planes.size:
         raise InvalidRequestError(
