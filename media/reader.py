@@ -26,7 +26,7 @@ from zoo.errors import PhotographError
 MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
 
 # Pillow warns about damaged metadata, which is ignored here, as viewers do.
-_PILLOW_WARNINGS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
+_PILLOW_WARNINGS: Any = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)  # as `warnings.filters` holds it
 
 Source = str | os.PathLike[str] | bytes
 """A path, or the content of a file."""
