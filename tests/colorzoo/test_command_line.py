@@ -25,7 +25,7 @@ from tests.photographs import write_fields
 from training.data import frames
 from zoo.errors import DataError, UnknownNameError
 from zoo.presets import loading
-from zoo.registry import entry
+from zoo.registry import architecture
 
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
@@ -228,7 +228,9 @@ def test_models(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Non
     create_model = zoo.create_model
     # One network in its full size shows that they are what is counted; all seven take five seconds.
     monkeypatch.setattr(
-        zoo, "create_model", lambda name: create_model(name, **({} if name == "color_unet" else entry(name).tiny))
+        zoo,
+        "create_model",
+        lambda name: create_model(name, **({} if name == "color_unet" else architecture(name).tiny)),
     )
     done = run("models")
     assert done.exit_code == 0, done.output

@@ -211,7 +211,7 @@ def test_widths_and_temperatures_are_positive_and_finite(name, value):
         ({"temperature": 0}, "temperature is 0"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"width": 0}, "width is 0"),
-        ({"filters": (16,)}, r"filters \(16,\)"),
+        ({"filters": (16,)}, r"filters is \(16,\)"),
     ],
 )
 def test_color_unet_argument_errors(arguments, message):

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 import zoo
 from colorzoo.app import app
-from serving.client.rpc import FORMATS
+from serving.client.rpc import ANSWER_FORMATS
 from serving.export import check as checking
 from serving.export import saved_model as exporting
 from serving.export import signatures as making
@@ -365,7 +365,7 @@ def test_signatures_have_names_types_and_shapes(models: Path) -> None:
 
 
 def test_the_client_asks_signatures_of_the_table() -> None:
-    for signature, output in FORMATS.values():
+    for signature, output in ANSWER_FORMATS.values():
         row = SIGNATURES[signature]
         assert (row.input.name, [spec.name for spec in row.outputs]) == ("image_bytes", [output])
 

@@ -252,7 +252,7 @@ def test_the_warm_up_runs_before_the_version_is_available(place, exported, monke
     place(1)
     ran = []
     metrics = Metrics()
-    monkeypatch.setattr(metrics, "warmed_up", lambda path, seconds: ran.append((path.name, seconds > 0)))
+    monkeypatch.setattr(metrics, "record_warm_up", lambda path, seconds: ran.append((path.name, seconds > 0)))
     models = ModelManager(lambda: folder_config(exported[1].parent.parent), metrics)
     models.start(3600)
     models.close()
@@ -416,7 +416,10 @@ def test_a_folder_without_models_cannot_be_served(start, tmp_path):
         ('model_config_list { config { base_path: "/x" } }', "unique name"),
         ('model_config_list { config { name: "a" } }', "no base_path"),
         ('model_config_list { config { name: "a" base_path: "/x" model_platform: "torch" } }', "torch"),
-        ('model_config_list { config { name: "a" base_path: "x" } config { name: "a" base_path: "y" } }', "own"),
+        (
+            'model_config_list { config { name: "a" base_path: "x" } config { name: "a" base_path: "y" } }',
+            "unique name",
+        ),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(text, problem, tmp_path):
