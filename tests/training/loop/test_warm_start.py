@@ -168,11 +168,13 @@ def test_a_run_goes_on_from_its_own_checkpoint(further: tuple[Path, dict[str, st
     """Not from init again."""
     out, settings = further
     first = weights(network_of(keras.models.load_model(out / "last.keras")))
+    times = (out / "times.csv").read_bytes()
     (out / "last.keras").unlink()
     train(NAME, [photos / "new"], None, out, "one", settings)
     again = weights(network_of(keras.models.load_model(out / "last.keras")))
     for path, value in first.items():
         np.testing.assert_array_equal(value, again[path], err_msg=path)
+    assert (out / "times.csv").read_bytes() == times, "no step was trained again"
 
 
 @pytest.mark.parametrize(
