@@ -39,7 +39,9 @@ def main(photographs: list[str]) -> int:
 
     code = app(["colorize", str(gray), *photographs, "-o", str(colorized)], standalone_mode=False) or 0
 
-    from media.sheets import contact_sheet  # after the command has imported TensorFlow quietly
+    # After the command has imported TensorFlow quietly.
+    from media.photograph import gray_of
+    from media.sheets import contact_sheet
 
     rows = [
         [np.asarray(Image.open(gray / f"{name}.png")), np.asarray(Image.open(colorized / f"{name}.png"))]
@@ -51,7 +53,7 @@ def main(photographs: list[str]) -> int:
             with Image.open(result) as opened:
                 opened.thumbnail((512, 512))
                 pixels = np.asarray(opened.convert("RGB"))
-                rows.append([np.asarray(opened.convert("L")), pixels])
+                rows.append([gray_of(pixels), pixels])
     Image.fromarray(contact_sheet(rows, titles=("gray", "colorized", "original"))).save(OUT / "sheet.jpg")
     print(f"The photographs in color:          {colorized.resolve()}{os.sep}")
     print(f"Gray, colorized and original:      {(OUT / 'sheet.jpg').resolve()}")
