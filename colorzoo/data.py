@@ -9,7 +9,7 @@ import typer
 
 from colorzoo import output as screen
 from colorzoo import quiet
-from colorzoo.options import FrameFormat, Init, Settings, TrainingData, folder, overrides
+from colorzoo.options import FrameFormat, Init, Settings, TrainingData, finite, folder, overrides
 from zoo.errors import FilmError
 
 if TYPE_CHECKING:
@@ -108,12 +108,16 @@ def frames(
         typer.Option(
             min=0,
             max=255,
+            callback=finite,
             help="Minimum mean difference, in gray levels, from the last kept frame of the scene; a higher value keeps "
             "fewer frames.",
         ),
     ] = 15,
     every: Annotated[
-        float, typer.Option(min=0, help="Look at no more than one frame per this many seconds; 0 looks at all.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="Look at no more than one frame per this many seconds; 0 looks at all."
+        ),
     ] = 0,
     format: Annotated[
         FrameFormat, typer.Option(help="jpeg: quality 95, without chroma subsampling. png: lossless, and larger.")

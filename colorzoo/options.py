@@ -3,6 +3,7 @@
 The choices repeat constants of modules that are too heavy to import for `--help`; a test holds them together.
 """
 
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +55,13 @@ def positive(value: float | None) -> float | None:
     """Refuse numbers that are not greater than 0, and NaN and infinity."""
     if value is not None and not 0 < value < float("inf"):
         raise typer.BadParameter(f"{value:g} is not a number greater than 0")
+    return value
+
+
+def finite(value: float) -> float:
+    """Refuse NaN and infinity, which no minimum or maximum of an option excludes."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value:g} is not a finite number")
     return value
 
 

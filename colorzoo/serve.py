@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from colorzoo import quiet
-from colorzoo.options import LogFormat, Precision, folder
+from colorzoo.options import LogFormat, Precision, finite, folder
 
 commands = typer.Typer()
 
@@ -76,10 +76,17 @@ def serve(
     ] = 16,
     threads: Annotated[int, typer.Option(min=1, help="Maximum number of batches that are computed at a time.")] = 2,
     batch_timeout_ms: Annotated[
-        float, typer.Option(min=0, help="Maximum number of milliseconds that a request waits for others in its batch.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="Maximum number of milliseconds that a request waits for others in its batch."
+        ),
     ] = 0,
-    poll_seconds: Annotated[float, typer.Option(min=0.01, help="Seconds between two searches for new versions.")] = 1,
-    grace: Annotated[float, typer.Option(min=0, help="Seconds to finish accepted requests when it is stopped.")] = 30,
+    poll_seconds: Annotated[
+        float, typer.Option(min=0.01, callback=finite, help="Seconds between two searches for new versions.")
+    ] = 1,
+    grace: Annotated[
+        float, typer.Option(min=0, callback=finite, help="Seconds to finish accepted requests when it is stopped.")
+    ] = 30,
     max_message: Annotated[
         int, typer.Option(min=1, max=2047, help="Maximum size of a request and of an answer, in MiB.")
     ] = 64,

@@ -14,6 +14,7 @@ from colorzoo.options import (
     Strategy,
     Temperature,
     TrainingData,
+    finite,
     folder,
     overrides,
     positive,
@@ -75,7 +76,10 @@ def calibrate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
     val: Annotated[Path, typer.Option(help="Folder of photographs that were not trained on.")],
     least: Annotated[
-        float, typer.Option(min=0, help="Minimum colorfulness, as a share of that of the original photographs.")
+        float,
+        typer.Option(
+            min=0, callback=finite, help="Minimum colorfulness, as a share of that of the original photographs."
+        ),
     ] = 0.8,
 ) -> None:
     """List the settings for `colorzoo pack` that reach a minimum colorfulness with the lowest error."""

@@ -455,6 +455,28 @@ def test_a_file_in_the_place_of_the_results_is_refused_before_any_work(
     assert done.stderr == f"colorzoo: {tmp_path / 'file'} is a file: choose a folder for the results\n"
 
 
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "calibrate run --val held-out --least",
+        "frames film.mkv -o OUT --every",
+        "frames film.mkv -o OUT --threshold",
+        "serve models --batch-timeout-ms",
+        "serve models --poll-seconds",
+        "serve models --grace",
+        "remote a.jpg --server localhost:1 -o OUT --timeout",
+        "colorize a.jpg -o OUT --temperature",
+        "pack run -o packed.keras --saturation",
+    ],
+)
+def test_numbers_that_are_not_finite_are_refused_before_any_work(arguments: str, value: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, [*arguments.replace("OUT", str(tmp_path)).split(), value])
+    assert done.exit_code == 2
+    assert f"Usage: colorzoo {arguments.split()[0]}" in done.stderr  # of the option, and not of what follows
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_that_are_too_long_are_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quiet, "import_tensorflow", lambda **_: pytest.fail("work has begun"))
     done = CliRunner().invoke(app, ["export", "p", "-o", f"{tmp_path}/{'n' * 300}/below"])

@@ -19,12 +19,14 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+import zoo
 from training import recipes
 from training.data.datasets import Photographs, prepare
 from training.evaluation.metrics import colorfulness
 from training.runs import run_folder
 from zoo import bins, color
 from zoo.colorizer import network_of
+from zoo.errors import ArgumentError
 from zoo.pipeline import recompose
 
 LAMBDAS = (1.0, 0.9, 0.7, 0.5, 0.3)
@@ -124,16 +126,31 @@ def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
         least: the minimum colorfulness, as a share of that of the photographs.
 
     Raises:
-        ArgumentError: a folder that is not a run, or a run without a best network.
+        ArgumentError: a folder that is not a run, a run without a best network, or a colorfulness that no setting
+            reaches.
         DataError: photographs that cannot be used.
     """
     recipe = recipes.of_run(run)
     statistics = run_folder.read_statistics(run)
-    network = network_of(keras.models.load_model(run_folder.best(run), compile=False))
+    network = network_of(zoo.load(run_folder.best(run)))
     resize_mode = "center_crop" if recipe.resize_mode == "random_crop" else recipe.resize_mode
     photographs = prepare(
         [val], recipe.size, run / "cache" / "val", resize_mode, split="validation",
         enlarge=recipe.enlarge, drop_gray=recipe.drop_gray,
     )  # fmt: skip
     settings = try_settings(network, photographs, statistics.get("prior"), getattr(recipe, "rebalance_lambda", 1.0))
-    return sorted((each for each in settings if each.colorfulness >= least), key=lambda each: each.rmse)[:SHOWN]
+    return select(settings, least)
+
+
+def select(settings: Iterable[Balance], least: float) -> list[Balance]:
+    """The SHOWN settings with the lowest errors of those that reach a colorfulness, the lowest error first.
+
+    Raises:
+        ArgumentError: none of them reaches it.
+    """
+    good = sorted((each for each in settings if each.colorfulness >= least), key=lambda each: each.rmse)
+    if not good:
+        raise ArgumentError(
+            f"no setting reaches a colorfulness of {least:g} times that of the photographs: ask for less"
+        )
+    return good[:SHOWN]

@@ -8,7 +8,7 @@ from keras import ops
 
 import zoo
 from training.data.datasets import Photographs
-from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, calibrate, try_settings
+from training.evaluation.calibration import LAMBDAS, SATURATIONS, TEMPERATURES, Balance, calibrate, select, try_settings
 from zoo import color
 from zoo.errors import ArgumentError
 from zoo.registry import architecture
@@ -68,3 +68,10 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     np.savez(tmp_path / "statistics.npz", prior=PRIOR)
     with pytest.raises(ArgumentError, match="has no best.keras: no epoch of the run is done"):
         calibrate(tmp_path, tmp_path)
+
+
+def test_settings_that_are_colorful_enough_come_by_their_error() -> None:
+    settings = [Balance(1.0, 1.0, 1.0, rmse, rmse) for rmse in (0.9, 0.7, 0.8)]
+    assert [each.rmse for each in select(settings, 0.75)] == [0.8, 0.9]
+    with pytest.raises(ArgumentError, match="^no setting reaches a colorfulness of 2 times that of the photographs"):
+        select(settings, 2.0)
