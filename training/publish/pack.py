@@ -53,19 +53,19 @@ def pack(
         The file, and the part of its metadata that the run knows.
 
     Raises:
-        ArgumentError: a preset of this name is there already, and presets never change; the run has no best network
+        ArgumentError: a preset of this name already exists, and presets never change; the run has no best network
             yet; or the network has no classes to set lambda or temperature for.
     """
     path = folder / f"{name}.keras"
     if path.exists():
-        raise ArgumentError(f"{path} is there already, and presets never change: give the run another name")
+        raise ArgumentError(f"{path} already exists, and presets never change: give the run another name")
     recipe = recipes.of_run(run)
     statistics = run_folder.read_statistics(run)
     if temperature is not None:
         recipe = _with(recipe, "temperature", temperature)
     arguments = recipe.arguments(statistics)
     network = zoo.create_model(recipe.architecture, **arguments)
-    trained = network_of(keras.models.load_model(run_folder.best(run), compile=False))
+    trained = network_of(zoo.load(run_folder.best(run)))
     _copy_rounded(trained, network)
     used = getattr(recipe, "rebalance_lambda", 1.0)
     if rebalance_lambda is not None and rebalance_lambda != used:
@@ -103,7 +103,7 @@ def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
         if isinstance(layer, keras.Model):
             _copy_rounded(source.get_layer(layer.name), layer)
         else:
-            layer.set_weights([_rounded(w) for w in source.get_layer(layer.name).get_weights()])
+            layer.set_weights([_round(w) for w in source.get_layer(layer.name).get_weights()])
 
 
 def _with(recipe: Recipe, field: str, value: float) -> Recipe:
@@ -114,14 +114,14 @@ def _with(recipe: Recipe, field: str, value: float) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-def _rounded(weights: np.ndarray) -> np.ndarray:
+def _round(weights: np.ndarray) -> np.ndarray:
     """Float32 weights to the nearest value with KEPT_BITS of mantissa."""
     drop = 23 - KEPT_BITS
     bits = weights.astype(np.float32).view(np.uint32) + np.uint32(1 << (drop - 1))
     return (bits & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
 
 
-def measured(model: keras.Model, data: Path, size: int) -> dict[str, float]:
+def measure(model: keras.Model, data: Path, size: int) -> dict[str, float]:
     """The metrics of a row: `training.evaluation.protocol` on the photographs of a folder."""
     pictures = (read_picture(path, size) for path in image_files([data]))
     model.jit_compile = False
@@ -163,7 +163,7 @@ def main(
         evaluated_size: side in pixels of the photographs that are measured.
 
     Raises:
-        ArgumentError: no run, no .keras file, a file that is there already, or settings that cannot be.
+        ArgumentError: no run, no .keras file, a file that already exists, or settings that cannot be.
         DataError: photographs that cannot be measured.
     """
     _check_output(out)
@@ -179,10 +179,10 @@ def main(
         start = run_folder.last_start(run)
         row |= {
             "training_data": training_data or run_folder.training_data(run),
-            "license": license or "that of its photographs, which nobody stated",
+            "license": license or "not stated",
             "recipe": recipe.name or run.name,
             "commit": start["commit"],
-            "metrics": measured(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
+            "metrics": measure(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
         }
         preset = Preset(**row)
         _write_all(
@@ -202,7 +202,7 @@ def _check_output(out: Path) -> None:
     for path in (out, out.with_suffix(".json"), out.with_suffix(".md")):
         files.check_file(path)
         if os.path.lexists(path):
-            raise ArgumentError(f"{path} is there already, and presets never change: choose another name")
+            raise ArgumentError(f"{path} already exists, and presets never change: choose another name")
 
 
 def _write_all(contents: Mapping[Path, bytes]) -> None:

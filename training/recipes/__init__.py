@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from training.recipes.renamed import with_current_names
+from training.recipes.renamed import FIELDS, with_current_names
 from training.systems.constraints import parse_fields
 from training.systems.recipe import Recipe
 from zoo.errors import ArgumentError, UnknownNameError
@@ -36,6 +36,9 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     if name not in list_recipes():
         raise UnknownNameError(f"no recipe is called {name!r}: there are {', '.join(list_recipes())}")
     recipe: Recipe = import_module(f"{__name__}.{name}").RECIPE
+    for field in overrides or {}:
+        if field in FIELDS:
+            raise ArgumentError(f"recipes have no field {field!r}: it is called {FIELDS[field]} now")
     values = parse_fields(recipe, overrides or {})
     for field in FIXED:
         if field in values:
@@ -47,12 +50,16 @@ def of_run(folder: Path) -> Recipe:
     """The recipe that a run was started with.
 
     Raises:
-        ArgumentError: the folder holds no run, or one of an unknown architecture or with unknown fields.
+        ArgumentError: the folder holds no run, or one whose recipe is damaged or has unknown fields.
+        UnknownNameError: its architecture is unknown.
     """
     path = folder / "recipe.json"
     if not path.is_file():
         raise ArgumentError(f"{folder} is not the folder of a training run: it holds no recipe.json")
-    values = with_current_names(json.loads(path.read_text()))
+    try:
+        values = with_current_names(dict(json.loads(path.read_text())))
+    except (OSError, ValueError, TypeError) as error:
+        raise ArgumentError(f"{path} cannot be read: {error}") from error
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     make = recipe_class(fields.get("architecture", ""))
     unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(make)})

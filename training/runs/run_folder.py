@@ -19,9 +19,11 @@ import csv
 import dataclasses
 import json
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -58,7 +60,7 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Raises TrainingError if the folder is that of a run with another recipe."""
     settings = _settings(recipe)
     del settings["name"]  # it decides nothing, and runs of earlier versions have none
-    _check_same(folder / "recipe.json", settings, with_current_names)
+    _check_same(folder / "recipe.json", settings, with_current_names, _settings_to_continue)
 
 
 def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
@@ -99,13 +101,17 @@ def read_statistics(folder: Path) -> Statistics:
     """What the system learned of the photographs before training.
 
     Raises:
-        ArgumentError: the folder holds no run.
+        ArgumentError: the folder holds no run, or the file is damaged.
     """
     path = folder / "statistics.npz"
     if not path.is_file():
         raise ArgumentError(f"{folder} is not the folder of a training run: it holds no {path.name}")
-    with np.load(path) as arrays:
-        return dict(arrays)
+    try:
+        # Opened here, since NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ArgumentError(f"{path} cannot be read: {error}") from error
 
 
 def best(folder: Path) -> Path:
@@ -172,7 +178,10 @@ def _content(photographs: Photographs | None) -> str:
 
 
 def _check_same(
-    path: Path, wanted: Mapping[str, object], current: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    path: Path,
+    wanted: Mapping[str, object],
+    current: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    instead: Callable[[Mapping[str, Any], Sequence[str]], str] = lambda found, differing: "",
 ) -> None:
     if not path.is_file():
         return
@@ -180,11 +189,21 @@ def _check_same(
         found = current(dict(json.loads(path.read_text())))
     except (OSError, ValueError, TypeError) as error:
         raise TrainingError(f"{path} cannot be read: {error}; restore it, or name another --out") from error
-    differences = [
-        f"the run has {k}={found.get(k)!r}, the command {k}={v!r}" for k, v in wanted.items() if found.get(k) != v
-    ]
-    if differences:
-        raise TrainingError(f"{path.parent} is the folder of another run: {'; '.join(differences)}; name another --out")
+    differing = [k for k, v in wanted.items() if found.get(k) != v]
+    if differing:
+        differences = "; ".join(f"the run has {k}={found.get(k)!r}, the command {k}={wanted[k]!r}" for k in differing)
+        raise TrainingError(
+            f"{path.parent} is the folder of another run: {differences}; name another --out{instead(found, differing)}"
+        )
+
+
+def _settings_to_continue(found: Mapping[str, Any], differing: Sequence[str]) -> str:
+    """What to add to a command so that it has the recipe of a run, if that can be done."""
+    if "architecture" in differing or not all(field in found for field in differing):
+        return ""
+    values = {field: tuple(v) if isinstance(v := found[field], list) else v for field in differing}
+    options = (shlex.quote(f"{field}={str(value).replace(' ', '')}") for field, value in values.items())
+    return f", or continue this run with {' '.join(f'--set {option}' for option in options)}"
 
 
 def count_left_out(part: Photographs) -> str:

@@ -18,7 +18,7 @@ from training import recipes
 from training.publish.pack import KEPT_BITS, main, pack
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
-from zoo.errors import ArgumentError, DataError
+from zoo.errors import ArgumentError, ColorzooError, DataError
 from zoo.presets.metadata import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
@@ -107,7 +107,7 @@ def test_measured_first_and_written_last(run: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     row = json.loads(out.with_suffix(".json").read_text())
     assert (row["metrics"]["pictures"], row["sha256"]) == (1, sha256(out))
-    with pytest.raises(ArgumentError, match="packed_v1.keras is there already"):
+    with pytest.raises(ArgumentError, match="packed_v1.keras already exists"):
         main(run, out, data)
 
 
@@ -149,3 +149,15 @@ def test_weights_find_their_layers(architecture: str, fields: dict[str, object],
     packed = {v.path: ops.convert_to_numpy(v) for v in network_of(keras.models.load_model(path)).weights}
     for variable in network.weights:
         np.testing.assert_allclose(packed[variable.path], variable, rtol=2.0 ** -(KEPT_BITS + 1), err_msg=variable.path)
+
+
+@pytest.mark.parametrize("name", ["statistics.npz", "best.keras"])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_damaged_files_of_a_run_are_named(run: Path, tmp_path: Path, name: str, share: float) -> None:
+    damaged = tmp_path / "run"
+    shutil.copytree(run, damaged)
+    data = (damaged / name).read_bytes()
+    (damaged / name).write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ColorzooError, match=rf"^[^\n]*{name} "):
+        main(damaged, tmp_path / "packed.keras", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

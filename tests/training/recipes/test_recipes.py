@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,23 @@ def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
         run_folder.check_recipe(tmp_path, dataclasses.replace(recipe, frame_size=64))
 
 
+def test_run_of_another_recipe_is_refused_with_what_continues_it(tmp_path: Path) -> None:
+    recipe = recipes.load("autoencoder_cifar10", {"drop_gray": "True", "noise": "(0.1, 0.2)"})
+    (tmp_path / "recipe.json").write_text(json.dumps(dataclasses.asdict(recipe)))
+    with pytest.raises(TrainingError, match="name another --out, or continue this run with ") as raised:
+        run_folder.check_recipe(tmp_path, recipes.load("autoencoder_cifar10"))
+    words = shlex.split(str(raised.value).split(" with ")[1])
+    assert words[::2] == ["--set", "--set"]
+    run_folder.check_recipe(tmp_path, recipes.load("autoencoder_cifar10", dict(w.split("=") for w in words[1::2])))
+    with pytest.raises(TrainingError, match="name another --out$"):
+        run_folder.check_recipe(tmp_path, recipes.load(NAME))
+
+
+def test_field_of_an_earlier_version_on_the_command_line() -> None:
+    with pytest.raises(ArgumentError, match="^recipes have no field 'framing': it is called resize_mode now$"):
+        recipes.load(NAME, {"framing": "fill"})
+
+
 def test_folders_of_runs_that_no_version_wrote(tmp_path: Path) -> None:
     settings = dataclasses.asdict(recipes.load(NAME))
     (tmp_path / "recipe.json").write_text(json.dumps(settings | {"color": 1}))
@@ -121,6 +139,13 @@ def test_folders_of_runs_that_no_version_wrote(tmp_path: Path) -> None:
         recipes.of_run(tmp_path)
     (tmp_path / "recipe.json").write_text(json.dumps(settings | {"architecture": "losses"}))
     with pytest.raises(UnknownNameError, match="no system trains 'losses': there are .*color_unet.*zhang2016"):
+        recipes.of_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "\x00"])
+def test_damaged_recipe_of_a_run(tmp_path: Path, content: str) -> None:
+    (tmp_path / "recipe.json").write_text(content)
+    with pytest.raises(ArgumentError, match="^[^\\n]*recipe.json cannot be read: "):
         recipes.of_run(tmp_path)
 
 
