@@ -459,14 +459,14 @@ def test_sigterm_at_any_time(
     with monkeypatch.context() as patches:
         at_step(1, terminate, patches)
         stops("step 1")
-    original_sum = trainer_module.summed
+    original_sum = trainer_module.sum_losses
 
-    def summed(losses: Any) -> Any:
+    def sum_losses(losses: Any) -> Any:
         terminate()
         return original_sum(losses)
 
     with monkeypatch.context() as patches:
-        patches.setattr(trainer_module, "summed", summed)
+        patches.setattr(trainer_module, "sum_losses", sum_losses)
         stops("validation")
         assert (out / "log.csv").read_text() == "", "the epoch's row would have been written"
     run(photos, out)

@@ -172,7 +172,7 @@ def prepare(
     """
     if not enlarge and resize_mode not in ("pad", "center_crop"):
         raise ArgumentError(f"resize_mode is {resize_mode!r}: without enlarge it must be pad or center_crop")
-    found = [records.find(_downloaded(folder, cache, drop_gray), split) for folder in folders]
+    found = [records.find(_download(folder, cache, drop_gray), split) for folder in folders]
     in_shards = [part for part in found if part]
     if in_shards:
         if len(in_shards) < len(found):
@@ -196,7 +196,7 @@ def prepare(
     )
 
 
-def _downloaded(folder: Path, cache: Path, drop_gray: bool) -> Path:
+def _download(folder: Path, cache: Path, drop_gray: bool) -> Path:
     """The folder itself, or the shards of the data set that it names."""
     if not str(folder).startswith(TFDS):
         return folder

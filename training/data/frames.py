@@ -44,7 +44,7 @@ from media.files import FRAMES_REPORT as REPORT
 from media.files import SHEET, Found
 from media.films import SMALL, SUFFIXES, Film
 from media.sheets import contact_sheet, fit_cell
-from training.data.sampling import spread
+from training.data.sampling import choose_evenly
 from training.data.statistics import colorless
 from zoo.errors import ArgumentError, DataError, FilmError, PhotographError
 
@@ -280,7 +280,7 @@ def main(
         reasons = "; ".join(f"{source}: {error}" for source, error in failed)
         raise DataError(f"no film found{': ' + reasons if reasons else ''}")
     earlier, reports = _read_report(output)
-    chosen = _named([entry for entry in entries if not entry.error], reports, output, failed)
+    chosen = _name_films([entry for entry in entries if not entry.error], reports, output, failed)
     _check_settings(output, earlier, settings, reports, chosen, overwrite)
     results: dict[str, FilmReport] = {}
     if overwrite:
@@ -323,7 +323,7 @@ def _extract_shown(source: Path, folder: Path, settings: Settings, report: FilmR
         extract(film, folder, settings, report, jobs=jobs, progress=shown)
 
 
-def _named(
+def _name_films(
     entries: Sequence[Found], reports: dict[str, FilmReport], output: Path, failed: list[tuple[str, str]]
 ) -> dict[str, Path]:
     """Name of its folder -> path of each film; those without a report get an empty one.
@@ -452,7 +452,7 @@ def _remove(folder: Path) -> None:
 def _write_sheet(output: Path, reports: Mapping[str, FilmReport]) -> None:
     frames = [(name, output / frame["file"]) for name, report in sorted(reports.items()) for frame in report.frames]
     frames = [(name, file) for name, file in frames if file.is_file()]  # the user may have moved some
-    chosen = [frames[i][1] for i in spread([name for name, _ in frames], _SHEET_PICTURES)]
+    chosen = [frames[i][1] for i in choose_evenly([name for name, _ in frames], _SHEET_PICTURES)]
     try:
         pictures = [np.asarray(fit_cell(reader.read(path).pixels, _SHEET_CELL)) for path in chosen]
         rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]

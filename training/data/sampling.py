@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def spread(classes: Sequence[str], count: int) -> list[int]:
+def choose_evenly(classes: Sequence[str], count: int) -> list[int]:
     """At most `count` positions in `classes`, ascending, evenly over the classes and evenly within each.
 
     Every class has one as long as there are not more classes than `count`.

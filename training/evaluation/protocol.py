@@ -31,7 +31,7 @@ from media.files import PER_IMAGE, SHEET
 from media.photograph import gray_of
 from media.reader import read_rgb
 from training.data.folder import image_files
-from training.data.sampling import spread
+from training.data.sampling import choose_evenly
 from training.evaluation import metrics
 from training.evaluation.tables import (
     Figures,
@@ -175,7 +175,7 @@ def main(
         raise ArgumentError(f"limit {limit} is too small: at least 1 is needed")
     paths = image_files([data])
     if limit is not None:
-        paths = [paths[i] for i in spread([_class_of(path, data) for path in paths], limit)]
+        paths = [paths[i] for i in choose_evenly([_class_of(path, data) for path in paths], limit)]
     if out is not None:
         check_folder(out)  # before the work, not after it
 
@@ -184,7 +184,7 @@ def main(
     left_out: list[PhotographError] = []
     report = evaluate(colorize, _read_all(paths, size, kept, left_out))
     classes = [_class_of(path, data) for path in kept]
-    sample = spread(classes, SAMPLE)
+    sample = choose_evenly(classes, SAMPLE)
     truth = np.stack([read_picture(kept[i], size) for i in sample])
     gray = gray_of(truth)
     colorized = np.concatenate([colorize(part) for part in _batches(truth, BATCH)])

@@ -16,8 +16,8 @@ def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
     """The optimizer of a recipe whose epochs have `steps` steps; with loss scaling, if it computes in float16."""
     optimizer = _rule(recipe, _learning_rate(recipe, steps))
     if recipe.ema_momentum:
-        # Keras keeps the averages. `averaged` puts them in place, since SwapEMAWeights does not give the weights back
-        # bit for bit, and a resumed run would end in others.
+        # Keras keeps the averages. `use_average` puts them in place, since SwapEMAWeights does not give the weights
+        # back bit for bit, and a resumed run would end in others.
         optimizer.use_ema, optimizer.ema_momentum = True, recipe.ema_momentum
     return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
 
@@ -84,7 +84,7 @@ def overflowing_together(optimizer: keras.Optimizer, gradients: Sequence[tf.Tens
 
 
 @contextmanager
-def averaged(optimizer: keras.Optimizer) -> Iterator[None]:
+def use_average(optimizer: keras.Optimizer) -> Iterator[None]:
     """Puts the moving averages, if the optimizer keeps them, in the place of the weights that it trains."""
     optimizer = plain(optimizer)
     # Before the first step, which loss scaling may put off, there is nothing to average yet.

@@ -25,7 +25,7 @@ from training.loop.callbacks import BestModel, Panels, Progress, Times
 from training.loop.checkpoints import State
 from training.loop.data_service import DataService
 from training.loop.inputs import augmentation_of, prepare_photographs
-from training.loop.optimizers import averaged, current_rate
+from training.loop.optimizers import current_rate, use_average
 from training.loop.sigterm import Stop, Stopped, stopping
 from training.loop.strategies import all_agree, distribute, make_strategy, total, worker_info
 from training.loop.trainer import Inputs, Trainer, make_trainer
@@ -280,7 +280,7 @@ class _Loop:
         logs: dict[str, Any] = {name: value / self.on.steps for name, value in state.loss_sums.items()}
         logs["learning_rate"] = current_rate(optimizer)
         # It is the average of the weights, if the recipe has one, that is measured and kept.
-        with averaged(optimizer):
+        with use_average(optimizer):
             if self.on.held_out:
                 logs |= self._validate(self.on.held_out)
             with run_folder.writing(self.on.out):
@@ -311,7 +311,7 @@ class _Loop:
     def _write_results(self) -> None:
         """Writes the last network and the report."""
         run = self.on
-        with averaged(self.trainer.main_optimizer), run_folder.writing(run.out):
+        with use_average(self.trainer.main_optimizer), run_folder.writing(run.out):
             if run.worker.chief:
                 self.best.write(run.out / "last.keras")
                 sheet = self.panels.sheet(int(np.clip(run.photographs.frames.shape[1], *REPORT_CELLS)))

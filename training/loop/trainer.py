@@ -111,7 +111,7 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
                 for g, v in zip(gradients, variables[name], strict=True)
             ]
         if recipe.global_clipnorm:
-            gradients = _clipped(gradients, scale * recipe.global_clipnorm)
+            gradients = _clip(gradients, scale * recipe.global_clipnorm)
         optimizer.apply(gradients, variables[name])
 
     def train_all(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
@@ -141,7 +141,7 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         @tf.function(jit_compile=compiled or None)
         def step(inputs: Inputs) -> dict[str, tf.Tensor]:
             def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
-                return summed(train_step(system, *inputs, update))
+                return sum_losses(train_step(system, *inputs, update))
 
             sums = strategy.run(on_replica, (inputs,))
             return {name: strategy.reduce("SUM", value, axis=None) / recipe.batch for name, value in sums.items()}
@@ -151,7 +151,7 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
 
     @tf.function(jit_compile=compiled or None)
     def validate(inputs: Inputs) -> dict[str, tf.Tensor]:
-        return summed(validation_step(system, *inputs))
+        return sum_losses(validation_step(system, *inputs))
 
     rounds = [
         (name, on_all_replicas(partial(gather_one, name)), on_all_replicas(partial(finish_one, name)))
@@ -167,7 +167,7 @@ def train_step(
 
     Args:
         system: what is trained.
-        lightness, truth: see `training.data.datasets.batches`.
+        lightness, truth: see `training.data.batches.batches`.
         update: what is done with each objective: called once for each name of `system.losses`, the last first.
     """
     truth = {**truth, **system.targets(truth)}
@@ -206,7 +206,7 @@ def emulates_bfloat16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags)
 
 
-def summed(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def sum_losses(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The sum over the batch of each loss (B,)."""
     return {name: tf.reduce_sum(values) for name, values in losses.items()}
 
@@ -229,7 +229,7 @@ def _accumulators(variables: Sequence[keras.Variable]) -> list[tf.Variable]:
     ]
 
 
-def _clipped(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.Tensor]:
+def _clip(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.Tensor]:
     """Each replica's gradients, shrunk if the norm of their sum over the replicas is above the limit.
 
     The limit is for the whole batch's gradient, which exists only as this sum; the optimizer's own clipping would see

@@ -159,7 +159,7 @@ def _recipe(recipe: Recipe, name: str) -> list[str]:
     return _section(
         "Recipe",
         _table(("field", "value", f"in {name}"), changed) if changed else _paragraph(f"All fields are as in {name}."),
-        _folded(f"all {len(rows)} fields", _table(("field", "value"), rows)),
+        _fold(f"all {len(rows)} fields", _table(("field", "value"), rows)),
     )
 
 
@@ -172,7 +172,7 @@ def _photographs(photographs: Photographs, held_out: Photographs | None) -> list
     if not held_out:
         parts.append(_paragraph("There was no validation set: the training loss took its place."))
     if left_out:
-        parts.append(_folded(f"files left out: {len(left_out)}", _table(("file", "reason"), left_out[:NAMED])))
+        parts.append(_fold(f"files left out: {len(left_out)}", _table(("file", "reason"), left_out[:NAMED])))
     if len(left_out) > NAMED:
         parts.append(_paragraph(f"The first {NAMED} are named here, all of them in left_out.txt."))
     return _section("Photographs", *parts)
@@ -228,7 +228,7 @@ def _image(data: bytes, kind: str, what: str) -> str:
     return f'<img src="data:image/{kind};base64,{base64.b64encode(data).decode()}" alt="{_text(what)}">'
 
 
-def _folded(summary: str, content: str) -> str:
+def _fold(summary: str, content: str) -> str:
     return f"<details><summary>{_text(summary)}</summary>\n{content}\n</details>"
 
 

@@ -60,17 +60,17 @@ def against(
         side = truth["mask"].shape[1]  # maps are padded to the network's stride
         return {"condition": condition[:, :side, :side], "fake": fake[:, :side, :side], "ab": ab}
 
-    def judged(condition: Tensor, colors: Tensor, real: bool) -> Tensor:
+    def judge(condition: Tensor, colors: Tensor, real: bool) -> Tensor:
         return sum(adversarial(model([condition, colors], training=True), real, kind) for model in discriminators)
 
     def play_discriminator(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
-        on_true = judged(outputs["condition"], target(truth), True)
-        on_fake = judged(outputs["condition"], outputs["fake"], False)
+        on_true = judge(outputs["condition"], target(truth), True)
+        on_fake = judge(outputs["condition"], outputs["fake"], False)
         caught = (on_true + on_fake) / 2
         return caught, {"discriminator": caught}
 
     def play_generator(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
-        fooled = judged(outputs["condition"], outputs["fake"], True)
+        fooled = judge(outputs["condition"], outputs["fake"], True)
         distance = absolute_error(outputs["fake"], target(truth), truth["mask"])
         return fooled + weight * distance, {"loss": distance, "adversarial": fooled}
 

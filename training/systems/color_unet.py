@@ -47,13 +47,13 @@ class ColorUNetRecipe(Recipe):
         if known is None or any(fnmatchcase("scores", pattern) for pattern in self.fresh):
             cell_classes, centers, prior = photographs.frequent_uv_classes(self.bins)
         else:
-            cell_classes, centers = self._checked(known)
+            cell_classes, centers = self._check_classes(known)
             prior = photographs.uv_prior(cell_classes)
         if self.prior:
             prior = given_prior(self.prior, len(centers))
         return {"cell_classes": cell_classes, "centers": centers, "prior": prior}
 
-    def _checked(self, known: Statistics) -> tuple[np.ndarray, np.ndarray]:
+    def _check_classes(self, known: Statistics) -> tuple[np.ndarray, np.ndarray]:
         otherwise = "or fresh=('scores',) to learn the classes of these photographs"
         if "cell_classes" not in known:
             raise ArgumentError(
@@ -61,7 +61,7 @@ class ColorUNetRecipe(Recipe):
             )
         if len(known["centers"]) != self.bins:
             raise ArgumentError(
-                f"bins is {len(known['centers'])} in {self.init!r} and {self.bins} here: set it, {otherwise}"
+                f"{self.init!r} has bins={len(known['centers'])}, the recipe bins={self.bins}: set it, {otherwise}"
             )
         return known["cell_classes"], known["centers"]
 

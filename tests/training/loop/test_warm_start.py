@@ -181,7 +181,7 @@ def test_a_run_goes_on_from_its_own_checkpoint(further: tuple[Path, dict[str, st
     ("fields", "said"),
     [
         ({"filters": (4, 16)}, r"it has filters=\[4, 8\], the recipe filters=\(4, 16\)"),
-        ({"bins": 5}, "bins is 6 in .* and 5 here"),
+        ({"bins": 5}, "has bins=6, the recipe bins=5"),
         ({"frozen": ("lowest*",)}, "frozen is 'lowest.*there are down1"),
         ({"fresh": ("lowest*",)}, "fresh is 'lowest.*there are down1"),
         ({"frozen": ("*",)}, "nothing is left to train"),
