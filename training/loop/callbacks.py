@@ -1,9 +1,13 @@
-"""Callbacks that Keras does not have: progress with images per second, times, the best colorizer, image panels."""
+"""Callbacks that Keras does not have: progress with images per second, logs that runs of an earlier version resume,
+times, the best colorizer, image panels.
+"""
 
 import csv
+import io
 import math
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,40 @@ class Progress(keras.callbacks.Callback):
         line_end = "\n" if self._moving else ""
         self._moving = False
         print(f"{line_end}epoch {epoch + 1}/{self._epochs} done  {figures}", flush=True)
+
+
+class EpochLog(keras.callbacks.CSVLogger):
+    """Appends a row to a CSV file after every epoch.
+
+    Keras's own callback takes for granted that the rows of an earlier start have the same columns. Here columns that
+    an earlier version did not log are added to the file, with "NA" in the rows that are there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), append=True)
+        self._path = path
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the row of the epoch."""
+        if self.writer is None and not self.append_header:
+            self.keys = self._add_columns(logs or {})
+        super().on_epoch_end(epoch, logs)
+
+    def _add_columns(self, names: Iterable[str]) -> list[str]:
+        """Rewrites the file if it lacks a column; returns the columns that follow "epoch"."""
+        with self._path.open(newline="") as file:
+            rows = csv.DictReader(file)
+            known = list(rows.fieldnames or ())
+            columns = known + sorted(set(names) - set(known))
+            if columns != known:
+                text = io.StringIO(newline="")
+                table = csv.DictWriter(text, columns, restval="NA")
+                table.writeheader()
+                table.writerows(rows)
+                self.csv_file.close()  # it is replaced, and has to be opened anew
+                atomic.write_text(self._path, text.getvalue())
+                self.csv_file = self._path.open("a")
+        return columns[1:]
 
 
 class Times(keras.callbacks.Callback):

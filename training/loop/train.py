@@ -21,7 +21,7 @@ from training.data.augmentation import Augmentation
 from training.data.batches import Reader, WorkerInfo, batches
 from training.data.datasets import Photographs, check_apart
 from training.loop import warm_start
-from training.loop.callbacks import BestModel, Panels, Progress, Times
+from training.loop.callbacks import BestModel, EpochLog, Panels, Progress, Times
 from training.loop.checkpoints import State
 from training.loop.data_service import DataService
 from training.loop.inputs import augmentation_of, prepare_photographs
@@ -215,7 +215,7 @@ class _Loop:
                 self.panels = Panels(network, folder, pictures, recipe.frame_size, recipe.saturation)
                 used += [
                     Progress(recipe.epochs, run.steps, recipe.batch, start=state.epoch * run.steps + state.step),
-                    keras.callbacks.CSVLogger(str(out / "log.csv"), append=True),
+                    EpochLog(out / "log.csv"),
                     keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
                     Times(out / "times.csv"),
                     self.panels,

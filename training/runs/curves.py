@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,12 +20,15 @@ Log = Mapping[str, Sequence[float]]
 
 
 def read_log(path: Path) -> dict[str, list[float]]:
-    """The columns of a log.csv, a value for each epoch; "epoch" counts from 0. No columns if there is no epoch yet."""
+    """The columns of a log.csv, a value for each epoch; "epoch" counts from 0. No columns if there is no epoch yet.
+
+    A value is NaN where an epoch has none, since an earlier version of the program did not log it.
+    """
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    # Without a validation set, Keras adds columns for one, with "NA" in them.
-    names = [name for name, value in rows[0].items() if value != "NA"] if rows else []
-    return {name: [float(row[name]) for row in rows] for name in names}
+    # Without a validation set, Keras adds columns for one, with nothing but "NA" in them.
+    names = [name for name in rows[0] if any(row[name] != "NA" for row in rows)] if rows else []
+    return {name: [math.nan if row[name] == "NA" else float(row[name]) for row in rows] for name in names}
 
 
 def quantities(log: Log) -> list[str]:
