@@ -72,7 +72,7 @@ def compare(folder: Path, name: str, rounds: int, seconds: float) -> None:
     signature = program.signatures["serving_default"]
 
     def together(batch: int, duration: float) -> float:
-        """Pictures/s of calls with so many pictures each."""
+        """Pictures/s of calls that carry the given number of pictures."""
         source = itertools.cycle(pictures)
         count, start = 0, time.perf_counter()
         while time.perf_counter() - start < duration:
@@ -89,7 +89,7 @@ def compare(folder: Path, name: str, rounds: int, seconds: float) -> None:
     )
     print(f"| clients | pictures/s | p50 ms | p99 ms | in process, batch of {best} | ratio |")
     print("|---|---|---|---|---|---|")
-    with served(folder) as address:
+    with run_server(folder) as address:
         for clients in CLIENTS:
             load(address, name, clients, pictures, 3.0)
             served_rates, own_rates, latencies = [], [], []
@@ -129,7 +129,7 @@ def load(address: str, name: str, clients: int, pictures: Sequence[bytes], secon
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def run_server(folder: Path) -> Iterator[str]:
     """The address of a `colorzoo serve` for the time of the `with` block."""
     command = [sys.executable, "-m", "colorzoo", "serve", str(folder), "--port", "0", "--rest-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -178,13 +178,13 @@ def take_apart(name: str, rounds: int) -> None:
         "all of jpeg": lambda: functions["jpeg"](data[None]),
     }
     print(f"\n| one picture of {LARGE[1]} x {LARGE[0]} | seconds | share |\n|---|---|---|")
-    times = {stage: timed(run, rounds) for stage, run in stages.items()}
+    times = {stage: time_median(run, rounds) for stage, run in stages.items()}
     whole = times["all of serving_default"]
     for stage, spent in times.items():
         print(f"| {stage} | {spent:.2f} | {spent / whole:.0%} |")
 
 
-def timed(run: Callable[[], object], rounds: int) -> float:
+def time_median(run: Callable[[], object], rounds: int) -> float:
     """Median seconds of a call, the first one left out."""
     run()
     times = []

@@ -44,14 +44,14 @@ def main() -> None:
     names = [first.names[i] for i in chosen]
     pool = ThreadPoolExecutor(os.cpu_count())
 
-    def framed(name: str) -> np.ndarray:
+    def frame_all(name: str) -> np.ndarray:
         picture = read_rgb(name)
         if first.window:
             return first.window.cut(picture, None)
         return (pad if arguments.resize_mode == "pad" else center_crop)(picture, arguments.size)[0]
 
     def from_files() -> None:
-        np.stack(list(pool.map(framed, names)))
+        np.stack(list(pool.map(frame_all, names)))
 
     def from_shards(photographs: Photographs) -> Callable[[], object]:
         place = {digest: i for i, digest in enumerate(photographs.hashes)}

@@ -166,7 +166,7 @@ def make_step(recipe: Recipe, statistics: Statistics, network: keras.Model, ligh
         lightness, truth: the batch; see `training.data.batches.batches`.
 
     Raises:
-        ArgumentError: a recipe of which there is no step here.
+        ArgumentError: a recipe that has no step here.
     """
     match recipe:
         case Zhang2016Recipe():

@@ -42,9 +42,14 @@ from training.systems.recipe import Recipe
 from training.systems.zhang2016 import Zhang2016Recipe
 
 SMALL = (
-    "autoencoder_cifar10_v1", "color_unet_scenes_v1", "ibn_gan_scenes_v1", "iizuka2016_scenes_v1",
-    "larsson2016_scenes_v1", "pix2pix_scenes_v1", "zhang2016_scenes_v1",
-)  # fmt: skip
+    "autoencoder_cifar10_v1",
+    "color_unet_scenes_v1",
+    "ibn_gan_scenes_v1",
+    "iizuka2016_scenes_v1",
+    "larsson2016_scenes_v1",
+    "pix2pix_scenes_v1",
+    "zhang2016_scenes_v1",
+)
 COUNT = 96  # sample photographs
 WARM_UP = 2  # calls before the first timed one: tracing, compiling, memory
 EPOCH = 1000  # steps, for the schedule of the learning rate
@@ -144,9 +149,15 @@ def endless(recipe: Recipe, photographs: Photographs, strategy: tf.distribute.St
 
         def part(worker: WorkerInfo, epoch: int = epoch) -> tf.data.Dataset:
             return batches(
-                photographs, recipe.batch, seed=recipe.seed, epoch=epoch, augmentation=changes,
-                classes=photographs.classes, draws=draws, worker=worker,
-            )  # fmt: skip
+                photographs,
+                recipe.batch,
+                seed=recipe.seed,
+                epoch=epoch,
+                augmentation=changes,
+                classes=photographs.classes,
+                draws=draws,
+                worker=worker,
+            )
 
         yield from distribute(strategy, size, part)
 

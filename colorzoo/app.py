@@ -26,23 +26,23 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except ColorzooError as error:
-            raise _exit_with(" ".join(str(error).split()), _exit_code(error)) from None
+            raise _exit(" ".join(str(error).split()), _exit_code(error)) from None
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             extra = next((name for name, commands in EXTRAS.items() if ctx.invoked_subcommand in commands), None)
             if extra is None or package in ("colorzoo", "media", "serving", "training", "zoo", ""):
                 raise
-            raise _exit_with(f"{package} is not installed: pip install 'colorzoo[{extra}]'", 2) from None
+            raise _exit(f"{package} is not installed: pip install 'colorzoo[{extra}]'", 2) from None
         except OSError as error:
             # The one error that the mere name of a file causes, wherever it is first looked for.
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            raise _exit_with(f"{error.filename}: {error.strerror}", 2) from None
+            raise _exit(f"{error.filename}: {error.strerror}", 2) from None
         except KeyboardInterrupt:
-            raise _exit_with("interrupted; what is finished is kept", 130) from None
+            raise _exit("interrupted; what is finished is kept", 130) from None
 
 
-def _exit_with(line: str, code: int) -> typer.Exit:
+def _exit(line: str, code: int) -> typer.Exit:
     typer.echo(f"colorzoo: {line}", err=True)
     return typer.Exit(code)
 

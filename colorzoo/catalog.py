@@ -57,7 +57,7 @@ def models(
         row = architecture(name)
         network = zoo.create_model(name)
         if counts:
-            rows += [(name, part, f"{count:,}") for part, count in _count(network, row.parts(network)).items()]
+            rows += [(name, part, f"{count:,}") for part, count in _count_parts(network, row.parts(network)).items()]
         else:
             size = f"{row.paper_size} x {row.paper_size}"
             facts = (row.output, row.loss, str(row.year or "undated"), row.title, row.paper)
@@ -69,7 +69,7 @@ def models(
         output.table(("model", "parameters", "size", "output", "loss", "year", "title", "paper"), rows)
 
 
-def _count(network: "keras.Model", parts: "dict[str, keras.Model]") -> dict[str, int]:
+def _count_parts(network: "keras.Model", parts: "dict[str, keras.Model]") -> dict[str, int]:
     """Trainable parameters of the network, of its parts, and of both together where a part shares some."""
     from zoo.registry import parameters
 

@@ -58,7 +58,7 @@ def colorize(
     are kept. Results that already exist are skipped, so that an interrupted run can be repeated. Photographs that
     cannot be read are listed with the reason at the end, and the exit code is then 1.
     """
-    entries = _found(paths, output, format, compare)
+    entries = _find(paths, output, format, compare)
     quiet.import_tensorflow()
     import zoo
     from serving.local.pipeline import colorize_files
@@ -121,7 +121,7 @@ def remote(
     from serving.local.remote import MAX_MESSAGE, colorize_remotely
     from zoo import DEFAULT_PRESET
 
-    entries = _found(paths, output, format, compare)
+    entries = _find(paths, output, format, compare)
     with (
         ColorizeClient(
             server,
@@ -147,7 +147,7 @@ def remote(
     screen.report(results, output)
 
 
-def _found(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["FileTask"]:
+def _find(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
     """The photographs that `paths` stands for; exits if there are none."""
     from serving.local.tasks import find
 

@@ -85,7 +85,8 @@ def shards(
 
 def _verify(shards: Path) -> None:
     quiet.import_tensorflow()
-    from training.data.records import read_index, verify
+    from training.data.records import read_index
+    from training.data.verify import verify
 
     faults = verify(shards)
     if faults:
@@ -139,7 +140,12 @@ def frames(
     quiet.import_tensorflow()
     from training.data.frames import main as run
 
-    found = run(films, output, threshold, every, format.value, jobs, overwrite)
+    with screen.progress("", unit="frames") as update:
+
+        def show(name: str, total: int | None, done: int) -> None:
+            update(done, total, name)
+
+        found = run(films, output, threshold, every, format.value, jobs, overwrite, show)
     _report_frames(found, output, passed_over=every > 0)
     if found.failed:
         raise FilmError(f"{len(found.failed)} of {found.films} films could not be read, or not completely")
@@ -147,7 +153,7 @@ def frames(
 
 def _report_frames(found: "Extraction", output: Path, *, passed_over: bool) -> None:
     """Print a table of the films, those that failed, and a summary."""
-    from training.data.frames import DROPPED
+    from training.data.frame_filter import DROPPED
 
     reasons = [reason for reason in DROPPED if reason != "passed over" or passed_over]
     rows = []

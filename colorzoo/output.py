@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from serving.local.tasks import FileResult
 
 
+class Update(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, total: int | None, label: str | None = None) -> None:
+        """Show how many are done, out of how many if that is known, and another label if one is given."""
+
+
 @contextmanager
-def progress(label: str, total: int | None = None, decimals: int = 0) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a progress bar on a terminal. What is yielded takes the number of images that are done, and the total."""
+def progress(label: str, total: int | None = None, *, unit: str = "images", decimals: int = 0) -> Iterator[Update]:
+    """Show a progress bar on a terminal, with a rate in units per second."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file name may contain what Rich takes for markup
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -30,10 +37,10 @@ def progress(label: str, total: int | None = None, decimals: int = 0) -> Iterato
     ) as bar:
         task = bar.add_task(label, total=total, rate="")
 
-        def update(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total)
+        def update(done: int, total: int | None, label: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=label)
             speed = bar.tasks[task].speed
-            bar.update(task, rate=f"{speed:.{decimals}f} images/s" if speed else "")
+            bar.update(task, rate=f"{speed:.{decimals}f} {unit}/s" if speed else "")
 
         yield update
 

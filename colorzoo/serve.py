@@ -40,11 +40,11 @@ def export(
     Existing versions are never overwritten. The folder's models.config, for TensorFlow Serving, is updated.
     """
     quiet.import_tensorflow()
-    from serving.export.saved_model import export as exported
+    from serving.export.saved_model import export as export_preset
     from serving.models_config import write_models_config
 
     for preset in presets:
-        made = exported(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
+        made = export_preset(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
         write_models_config(output)
         typer.echo(
             f"{made.folder}: {', '.join(made.signatures)}; within {made.largest:g} of 255 of the .keras file, "

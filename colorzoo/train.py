@@ -1,7 +1,7 @@
 """`colorzoo train` and what follows it: `calibrate`, `evaluate` and `pack`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from colorzoo.options import (
     positive,
 )
 from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from training.evaluation.protocol import Evaluation
 
 commands = typer.Typer()
 
@@ -118,7 +121,25 @@ def evaluate(
     quiet.import_tensorflow()
     from training.evaluation.protocol import main as run
 
-    run(preset, data, size, out, limit, temperature)
+    with screen.progress("Evaluating") as update:
+        found = run(preset, data, size, out, limit, temperature, update)
+    _report_evaluation(preset, data, size, found)
+
+
+def _report_evaluation(preset: str, data: Path, size: int, found: "Evaluation") -> None:
+    """Print the table, the files that were left out, and one line that sums up."""
+    from training.evaluation.tables import summary_rows
+
+    report, left_out = found.report, found.left_out
+    screen.table(("", "RMSE", "PSNR (dB)", "SSIM", "colorfulness"), summary_rows(preset, report))
+    for error in left_out:
+        typer.echo(f"left out: {error}")
+    skipped = f", {len(left_out)} left out" if left_out else ""
+    typer.echo(
+        f"{preset}: RMSE {report.colorized.rmse.mean():.3f}, gain {100 * report.gain:.1f} % over gray, "
+        f"colorfulness {report.colorfulness_ratio:.2f} of the truth; "
+        f"{report.n} photographs of {data.resolve().name} at {size}x{size}{skipped}"
+    )
 
 
 @commands.command(epilog="Example:  colorzoo pack runs/mine -o mine_v1.keras --data test/")
@@ -159,9 +180,9 @@ def pack(
 ) -> None:
     """Make a preset of the best network of a run: a .keras file, its metadata and its model card."""
     quiet.import_tensorflow()
-    from training.publish.pack import main as packed
+    from training.publish.pack import main as run_pack
 
-    preset = packed(
+    preset = run_pack(
         run,
         output,
         data,

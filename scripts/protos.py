@@ -29,7 +29,7 @@ FILE_DESCRIPTOR_SET = b64decode(
 '''
 
 
-def compiled() -> str:
+def compile_protos() -> str:
     """The text of serving/client/descriptors.py."""
     # In the order of their names each file comes behind what it imports.
     names = sorted(path.name for path in PROTOS.glob("*.proto"))
@@ -45,4 +45,4 @@ def compiled() -> str:
 
 
 if __name__ == "__main__":
-    MODULE.write_text(compiled(), encoding="utf-8")
+    MODULE.write_text(compile_protos(), encoding="utf-8")

@@ -15,7 +15,7 @@ from keras import layers
 from training.loop.callbacks import Panels
 from training.systems.losses import squared_error
 from training.systems.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, supervised_system
 from zoo.color import Tensor
 
 
@@ -48,7 +48,7 @@ class TwoLayers(Recipe):
         def losses(outputs: Tensors, truth: Tensors) -> Losses:
             return {"loss": squared_error(outputs["ab"] / 100, truth["ab"] / 100, truth["mask"])}
 
-        return supervised(network, forward, losses)
+        return supervised_system(network, forward, losses)
 
 
 @contextmanager

@@ -23,7 +23,9 @@ from serving.local.pipeline import Prepared
 from tests.paths import ROOT
 from tests.photographs import write_fields
 from training.data import frames
-from zoo.errors import DataError, UnknownNameError
+from training.data.film_reports import FilmReport
+from training.evaluation import tables
+from zoo.errors import DataError, PhotographError, UnknownNameError
 from zoo.presets import loading
 from zoo.registry import architecture
 
@@ -319,17 +321,33 @@ def test_what_pack_prints(run: Callable[..., Any], monkeypatch: pytest.MonkeyPat
     assert done.stdout == f"{tmp_path / 'a.keras'}: 2.5 MB, 1,234,567 parameters\n  rmse 10.5\n"
 
 
-def test_evaluate_passes_its_arguments_on(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    replace_main(monkeypatch, "training.evaluation.protocol", lambda *arguments: calls.append(arguments))
+    parts = ((9.0, 20.0, 0.5), (12.0, 18.0, 0.0), (11.0, 19.0, 0.0))
+    figures = [tables.Figures(*(np.full(2, value) for value in part)) for part in parts]
+    report = tables.Report(
+        *figures, mean_ab=(1.0, -2.0), colorfulness=np.full(2, 15.0), truth_colorfulness=np.full(2, 30.0)
+    )
+    found = types.SimpleNamespace(report=report, left_out=[PhotographError("[b].jpg: cannot be read")])
+    replace_main(monkeypatch, "training.evaluation.protocol", lambda *arguments: calls.append(arguments) or found)
     done = run("evaluate", "--preset", "p", "--data", "x", "-o", "e", "--limit", 5, "--temperature", 0.4)
     assert done.exit_code == 0, done.output
-    assert calls == [("p", Path("x"), 128, Path("e"), 5, 0.4)]
+    assert calls[0][:-1] == ("p", Path("x"), 128, Path("e"), 5, 0.4)
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["RMSE", "PSNR", "(dB)", "SSIM", "colorfulness"],
+        ["p", "9.000", "20.000", "0.5000", "15.00"],
+        ["gray", "12.000", "18.000", "0.0000", "0.00"],
+        ["mean", "color", "(1.0,", "-2.0)", "11.000", "19.000", "0.0000", "-"],
+        ["truth", "0", "inf", "1", "30.00"],
+        ["left", "out:", "[b].jpg:", "cannot", "be", "read"],
+        "p: RMSE 9.000, gain 25.0 % over gray, colorfulness 0.50 of the truth; "
+        "2 photographs of x at 128x128, 1 left out".split(),
+    ]  # fmt: skip
 
 
 def test_frames(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[Any] = []
-    film = frames.FilmReport("films/[a].mkv", "", decoded=1032, size=[128, 72])
+    film = FilmReport("films/[a].mkv", "", decoded=1032, size=[128, 72])
     film.dropped["gray"] = 6
     film.frames = [{"file": f"[a]/{i}.jpg", "time": i, "scene": i // 2} for i in range(3)]
     found = frames.Extraction({"[a]": film}, [], 1)
@@ -347,7 +365,7 @@ def test_frames(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "passed over" not in done.stdout
     assert done.stderr.splitlines()[1].split("  ") == ["films/b.mkv", "ends after 3 s"]
     assert done.stderr.splitlines()[2:] == ["colorzoo: 1 of 1 films could not be read, or not completely"]
-    assert calls == [
+    assert [call[:-1] for call in calls] == [
         (["a.mkv", "films"], tmp_path, 8.0, 0.5, "png", 3, False),
         (["*.mkv"], tmp_path, 15.0, 0.0, "jpeg", None, True),
     ]

@@ -261,7 +261,7 @@ def test_older_checkpoint_if_the_newest_is_damaged(
     run(photos, out)
     output = capsys.readouterr().out
     assert f"damaged checkpoints: {torn.with_suffix('')}: " in output
-    assert "; going on from the older " in output
+    assert "; continuing from the older " in output
     assert_same(out, runs / "whole")
 
 
@@ -446,13 +446,13 @@ def test_sigterm_at_any_time(
             run(photos, out)
         assert caught.value.code == 0
         assert capsys.readouterr().out.endswith(
-            "stopped by SIGTERM before the first step; the same command begins again\n"
+            "stopped by SIGTERM before the first step; the same command starts again\n"
         )
         assert signal.getsignal(signal.SIGTERM) == handler
 
     def stops(where: str) -> None:
         run(photos, out)
-        assert capsys.readouterr().out.endswith("stopped by SIGTERM; the same command goes on from here\n"), where
+        assert capsys.readouterr().out.endswith("stopped by SIGTERM; the same command continues from here\n"), where
         assert not (out / "last.keras").exists()
         assert signal.getsignal(signal.SIGTERM) == handler
 
@@ -502,7 +502,7 @@ def test_terminated_command(photos: Path, tmp_path: Path) -> None:
                 process.send_signal(signal.SIGTERM)
             output, errors = process.communicate()
         assert (process.returncode, errors) == (0, "")
-        assert output.endswith("stopped by SIGTERM; the same command goes on from here\n") == bool(waits_for)
+        assert output.endswith("stopped by SIGTERM; the same command continues from here\n") == bool(waits_for)
     with command(photos, tmp_path / "whole") as process:
         process.communicate()
     assert_same(tmp_path / "run", tmp_path / "whole")
@@ -522,7 +522,7 @@ def test_terminated_command_that_prepares_photographs(photos: Path, tmp_path: Pa
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
-    assert output == "stopped by SIGTERM before the first step; the same command begins again\n"
+    assert output == "stopped by SIGTERM before the first step; the same command starts again\n"
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ class Augmentation:
 
     crop: smallest side of a random crop, as a fraction of the picture, to whose size the crop is enlarged.
     noise: standard deviations of Gaussian noise on L, one of which is drawn for each picture.
-    sevenfold: every picture comes seven times an epoch, as in the paper: as it is, mirrored, with each of three
-        strengths of noise, and as two crops of the smallest side. Without it every picture comes once, with all
+    sevenfold: every picture appears seven times in an epoch, as in the paper: as it is, mirrored, with each of three
+        strengths of noise, and as two crops of the smallest side. Without it every picture appears once, with all
         changes drawn together.
     """
 
@@ -29,7 +29,7 @@ class Augmentation:
 
     @property
     def variants(self) -> int:
-        """How often a picture comes in an epoch."""
+        """How many times a picture appears in an epoch."""
         return SEVENFOLD if self.sevenfold else 1
 
 

@@ -1,6 +1,6 @@
 """The input pipeline: photographs to augmented batches in Lab.
 
-A batch is a function of the seed, the epoch and the step alone, which is what lets a killed run go on exactly.
+A batch is a function of the seed, the epoch and the step alone, so that a killed run resumes exactly.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ALONE = WorkerInfo()
 
 
 class Reader(Protocol):
-    """Reads pictures in another place than this process; see `training.loop.data_service.DataService`."""
+    """Reads pictures outside this process; see `training.loop.data_service.DataService`."""
 
     def read(self, photographs: Photographs, items: np.ndarray, seeds: Sequence[int] | None) -> tf.data.Dataset:
         """What `photographs.read(row, seeds)` gives, for each row of items (steps, B), in their order.
@@ -61,8 +61,8 @@ def batches(
     """One epoch from its batch number `start` on, or one worker's part of each of its batches.
 
     With an augmentation the pictures come in an order drawn from seed and epoch and a last incomplete batch
-    is left out; without one they come as they are, all of them. What is drawn does not depend on the number of workers.
-    With a reader, the pictures of the former are read by it and not in this process.
+    is left out; without one they come in their own order, all of them. What is drawn does not depend on the number of
+    workers. With an augmentation and a reader, the pictures are read by the reader and not in this process.
 
     Yields:
         lightness (B, S, S, 1) float32 in [0, 100], with noise where that is asked for, and a dict of
@@ -74,7 +74,7 @@ def batches(
     variants = augmentation.variants if augmentation else 1
     order = np.arange(len(photographs) * variants)  # picture * variants + variant
     if augmentation:
-        order = photographs.shuffled(np.random.default_rng([seed, epoch]), variants)
+        order = photographs.draw_order(np.random.default_rng([seed, epoch]), variants)
         order = order[: len(order) // batch * batch]
     else:
         order, worker = np.array_split(order, worker.workers)[worker.worker], ALONE

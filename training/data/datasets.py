@@ -93,7 +93,7 @@ class Photographs:
         """Pictures (B, side, side, 3) uint8 and their heights and widths (B, 2); windows drawn from the seeds.
 
         Raises:
-            DataError: a file that has gone or changed since it was prepared.
+            DataError: a file that was removed or changed since it was prepared.
         """
         if not self.window and not self.shards:
             return self.frames[chosen], self.sizes[chosen]
@@ -120,13 +120,13 @@ class Photographs:
         except (OSError, PhotographError) as error:
             raise DataError(f"{self.names[i]} was readable when the run began, and no longer is: {error}") from error
 
-    def shuffled(self, generator: np.random.Generator, variants: int = 1) -> np.ndarray:
+    def draw_order(self, generator: np.random.Generator, variants: int = 1) -> np.ndarray:
         """Every picture * variants + variant, in random order; of shards, so that few are read at a time."""
         if not self.shards:
             order = np.arange(len(self) * variants)
             generator.shuffle(order)
             return order
-        return self.shards.shuffled(generator, variants)
+        return self.shards.draw_order(generator, variants)
 
 
 @functools.cache
@@ -148,7 +148,7 @@ def prepare(
     """Decodes the photographs of folders (and of their class sub-folders) into frames of size x size pixels.
 
     The frames stay in `cache` and are used again while the files' names, sizes and times are the same. Shards are only
-    opened. A data set of tensorflow-datasets is made into shards first, in `cache`.
+    opened. A data set of tensorflow-datasets is first written into shards, in `cache`.
 
     Args:
         folders: where the photographs lie: folders, folders of shards (see `training.data.records.find`), or
@@ -172,7 +172,7 @@ def prepare(
     """
     if not enlarge and resize_mode not in ("pad", "center_crop"):
         raise ArgumentError(f"resize_mode is {resize_mode!r}: without enlarge it must be pad or center_crop")
-    found = [records.find(_download(folder, cache, drop_gray), split) for folder in folders]
+    found = [records.find(_resolve_tfds(folder, cache, drop_gray), split) for folder in folders]
     in_shards = [part for part in found if part]
     if in_shards:
         if len(in_shards) < len(found):
@@ -196,7 +196,7 @@ def prepare(
     )
 
 
-def _download(folder: Path, cache: Path, drop_gray: bool) -> Path:
+def _resolve_tfds(folder: Path, cache: Path, drop_gray: bool) -> Path:
     """The folder itself, or the shards of the data set that it names."""
     if not str(folder).startswith(TFDS):
         return folder

@@ -81,7 +81,7 @@ def check_all(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for source, item in items:
-                read = item.read if item.lasting else _read_at_once(item.read)
+                read = item.read if item.lasting else _read_now(item.read)
                 waiting.append((Origin(source, item.name, item.folder), pool.submit(_check, read, side, hashed)))
                 if len(waiting) < 2 * threads:
                     continue
@@ -96,7 +96,7 @@ def check_all(
     yield from flush(ready)
 
 
-def _read_at_once(read: Callable[[], bytes]) -> Callable[[], bytes]:
+def _read_now(read: Callable[[], bytes]) -> Callable[[], bytes]:
     """Reads at once, and keeps the bytes, or the error, for later."""
     try:
         data = read()

@@ -1,4 +1,4 @@
-"""Pictures that look alike: a perceptual hash, and all earlier hashes within some bits of a new one."""
+"""Pictures that look alike: a perceptual hash, and a search for all earlier hashes within a few bits of a new one."""
 
 from array import array
 from collections import defaultdict
@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 BITS = 64
-FARTHEST = 8  # bits: beyond, pictures that differ are found alike, and comparing all candidates takes hours
+FARTHEST = 8  # bits; above it, different pictures count as alike, and comparing all candidates takes hours
 
 
 def perceptual_hash(thumbnail: np.ndarray) -> int:
-    """The perceptual hash of a picture (S, S, 3) uint8: 64 bits of which few differ after saving anew or scaling."""
+    """The perceptual hash of a picture (S, S, 3) uint8: 64 bits, few of which change by scaling or saving again."""
     return int.from_bytes(np.packbits(imagehash.phash(Image.fromarray(thumbnail)).hash).tobytes())
 
 

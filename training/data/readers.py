@@ -126,10 +126,10 @@ def _in_folder(folder: Path) -> Iterator[Item]:
             for item in _of_archive(path):
                 yield Item(item.name, parts[0] if len(parts) > 1 else _stem(path.name), item.read, item.lasting)
         else:
-            yield Item(str(path), parts[0] if len(parts) > 1 else "", _read_bounded(path), lasting=True)
+            yield Item(str(path), parts[0] if len(parts) > 1 else "", _file_reader(path), lasting=True)
 
 
-def _read_bounded(path: Path) -> Callable[[], bytes]:
+def _file_reader(path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         if path.stat().st_size > LARGEST:
             raise OSError(f"it is larger than {LARGEST >> 30} GiB")

@@ -7,7 +7,7 @@
     DIR/validation-...           likewise, where there is such a split
     DIR/left_out.tsv             name and reason of everything that is not used
 
-A picture is read by its position, without what lies before it, so that a run can go on at any step.
+A picture is read by its position, without what lies before it, so that a run can resume at any step.
 """
 
 import functools
@@ -71,22 +71,22 @@ class Shards:
         shard = int(np.searchsorted(self.starts, i, side="right")) - 1
         return shard, i - int(self.starts[shard])
 
-    def encoded(self, i: int) -> bytes:
+    def read_encoded(self, i: int) -> bytes:
         """The bytes of an image.
 
         Raises:
-            DataError: a shard that has gone or became shorter.
+            DataError: a shard that is missing or too short.
         """
-        return self._bytes(i, int(self.rows[i]["offset"]), int(self.rows[i]["length"]))
+        return self._read(i, int(self.rows[i]["offset"]), int(self.rows[i]["length"]))
 
     @functools.cached_property
-    def _opened(self) -> "Callable[[Path], _File]":
+    def _open_file(self) -> "Callable[[Path], _File]":
         return functools.lru_cache(OPEN_FILES)(_File)
 
-    def _bytes(self, i: int, offset: int, length: int) -> bytes:
+    def _read(self, i: int, offset: int, length: int) -> bytes:
         shard, k = self.locate(i)
         try:
-            file = self._opened(self.files[shard])  # held, since another thread may push it out of the cache
+            file = self._open_file(self.files[shard])  # held, since another thread may push it out of the cache
             data = os.pread(file.descriptor, length, offset)
         except OSError as error:
             raise DataError(f"{self.files[shard]} cannot be read: {error}; try colorzoo shards --verify") from error
@@ -101,7 +101,7 @@ class Shards:
             DataError: a damaged shard.
         """
         try:
-            return Image.fromarray(pixels_of(self.encoded(i)))
+            return Image.fromarray(pixels_of(self.read_encoded(i)))
         except PhotographError as error:
             shard, k = self.locate(i)
             raise DataError(f"picture {k} of {self.files[shard]} {error}: try colorzoo shards --verify") from error
@@ -110,7 +110,7 @@ class Shards:
         """Where a picture came from."""
         # The image ends one of the record's fields, and the name is in one of those that follow.
         end = int(self.rows[i]["offset"]) + int(self.rows[i]["length"])
-        rest = tf.train.Features.FromString(self._bytes(i, end, int(self.rows[i]["after"])))
+        rest = tf.train.Features.FromString(self._read(i, end, int(self.rows[i]["after"])))
         return str(rest.feature["name"].bytes_list.value[0].decode())
 
     def sha256(self, i: int) -> str:
@@ -121,7 +121,7 @@ class Shards:
         """The class of a picture, "" if it has none."""
         return self.classes[self.rows[i]["class"]]
 
-    def shuffled(self, generator: np.random.Generator, variants: int = 1) -> np.ndarray:
+    def draw_order(self, generator: np.random.Generator, variants: int = 1) -> np.ndarray:
         """Every picture * variants + variant, in an order that reads few files at a time.
 
         The shards are shuffled, and then the pictures within every GROUP of them.
@@ -272,55 +272,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify(folder: Path) -> list[tuple[str, str]]:
-    """Everything that is wrong with a folder of shards: names of files, each with what is wrong with it.
-
-    Raises:
-        DataError: the folder has no index that can be read.
-    """
-    index = read_index(folder)
-    faults = []
-    for split, content in index["splits"].items():
-        if sum(shard["count"] for shard in content["shards"]) != content["count"]:
-            faults.append(("index.json", f"the counts of {split} do not add up to {content['count']}"))
-        for shard in content["shards"]:
-            faults += _shard_faults(folder, shard)
-    wanted = {name: digest for content in index["splits"].values() for name, digest in content["files"].items()}
-    faults += [(name, fault) for name, digest in wanted.items() if (fault := _file_fault(folder / name, digest))]
-    if fault := _file_fault(folder / "left_out.tsv", index["left_out"]["sha256"]):
-        faults.append(("left_out.tsv", fault))
-    return faults
-
-
-def _file_fault(path: Path, sha256: str) -> str:
-    try:
-        return "" if file_sha256(path) == sha256 else "its SHA-256 is not that of index.json"
-    except OSError as error:
-        return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-
-
-def _shard_faults(folder: Path, shard: dict[str, Any]) -> list[tuple[str, str]]:
-    path = folder / shard["file"]
-    fault = _file_fault(path, shard["sha256"])
-    if fault == "is missing":
-        return [(path.name, fault)]
-    size = path.stat().st_size
-    if size != shard["bytes"]:
-        fault = f"has {size} bytes instead of {shard['bytes']}"
-    count = 0
-    try:
-        for _ in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            count += 1
-    except tf.errors.OpError:
-        fault = f"{fault}; picture {count} of {shard['count']} is damaged"
-    else:
-        if count != shard["count"]:
-            fault = f"{fault}; holds {count} pictures instead of {shard['count']}"
-    return [(path.name, fault.removeprefix("; "))] if fault else []
-
-
 class _File:
-    """A file that is closed when nobody reads it any more."""
+    """An open file that is closed with its last reference."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY)

@@ -12,16 +12,16 @@ def choose_evenly(classes: Sequence[str], count: int) -> list[int]:
     for position, name in enumerate(classes):
         members.setdefault(name, []).append(position)
     names = sorted(members)
-    groups = [members[names[i]] for i in _evenly(len(names), count)]
+    groups = [members[names[i]] for i in _even_positions(len(names), count)]
     chosen: list[int] = []
     # Small classes first: what they cannot fill goes to those that can.
     for done, group in enumerate(sorted(groups, key=len)):
         share = (count - len(chosen)) // (len(groups) - done)
-        chosen += [group[i] for i in _evenly(len(group), share)]
+        chosen += [group[i] for i in _even_positions(len(group), share)]
     return sorted(chosen)
 
 
-def _evenly(length: int, count: int) -> list[int]:
+def _even_positions(length: int, count: int) -> list[int]:
     if length <= count:
         return list(range(length))
     return [(2 * i + 1) * length // (2 * count) for i in range(count)]

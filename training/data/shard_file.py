@@ -33,7 +33,7 @@ class ShardFile:
         self.bytes += HEADER + len(record) + FOOTER
 
     def finish(self) -> dict[str, Any]:
-        """Writes what is left, and its rows, and gives it its name; what index.json says of the shard."""
+        """Completes the shard and its rows under their names; returns what index.json says of the shard."""
         self.writer.close()
         if self.part.stat().st_size != self.bytes:
             raise OSError(f"{self.part.stat().st_size} of {self.bytes} bytes were written to {self.part}")
@@ -54,11 +54,11 @@ class ShardFile:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a file beside and renames it into place, once it is on the disk."""
+    """Writes a JSON file under a temporary name and renames it into place, once it is on the disk."""
     atomic.write_text(path, json.dumps(content, indent=1), durable=True)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """As `write_json`, a .npy file."""
+    """Writes a .npy file as `write_json` does."""
     with atomic.replacing(path, durable=True) as partial:
         np.save(partial, array)

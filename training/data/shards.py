@@ -3,7 +3,7 @@
     source  ->  threads: decode, hash, encode  ->  this thread: leave out, divide, write
 
 What becomes of a picture depends on those before it only, and where a shard ends everything is on the disk. So a
-command that was interrupted goes on after its last finished shard, and ends in the same files.
+command that was interrupted continues after its last finished shard, and ends with the same files.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def write(
     keep_gray: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Writes the photographs of some sources into shards, or goes on where that was interrupted.
+    """Writes the photographs of some sources into shards, or continues where that was interrupted.
 
     Left out are: what cannot be read; unless `keep_gray`, what is gray or toned by its middle square
     (`training.data.statistics.colorless`); copies of an earlier picture, whose decoded pixels are equal; with
@@ -56,14 +56,14 @@ def write(
     Args:
         names: folders, archives, tfds:NAME:SPLIT.
         out: folder of the shards.
-        validation: share of the pictures for a validation split. Which they are is decided by their perceptual hash,
-            and a picture that looks like an earlier one goes where that one is, so that copies are never divided.
+        validation: share of the pictures for a validation split. The perceptual hash decides which, and a
+            picture that looks like an earlier one goes to the same split, so that copies are never divided.
         side: scale pictures whose shorter side is longer than this down to it, in pixels, and store them as JPEG.
         near_duplicates: leave out pictures whose perceptual hash differs from an earlier one's in at most this number
             of bits.
         tfds_dir: where tensorflow-datasets keeps its data.
         keep_gray: write gray and toned pictures as well.
-        progress: called with the number of files that are done, and of all files, if that is known.
+        progress: called with the number of files that are done, and the number of all files, or None if it is unknown.
 
     Returns:
         What index.json holds.
@@ -198,7 +198,7 @@ class _Writing:
                     done -= 1
                     if not done and item.name != last:
                         raise DataError(
-                            f"{source.name} has changed since {self.out} was begun: {item.name} is where {last} was; "
+                            f"{source.name} has changed since {self.out} was started: {item.name} is where {last} was; "
                             "name a new folder"
                         )
                     continue

@@ -1,4 +1,4 @@
-"""What the colors of photographs are like: whether there are any, and how often each class of them comes."""
+"""Statistics of the colors of photographs: whether they have any, and how often each class occurs."""
 
 from typing import Protocol
 
@@ -8,7 +8,8 @@ from keras import ops
 from zoo import bins, color
 from zoo.color import GRAY_LIMIT
 
-# A photograph is toned if its color is a function of its lightness: so much of ab may remain beside a parabola over L
+# A photograph is toned if its color is a function of its lightness: if what remains of ab beside a parabola over L has
+# a lower RMS than this, in Lab units.
 TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
 

@@ -135,9 +135,14 @@ def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
     network = network_of(zoo.load(run_folder.best(run)))
     resize_mode = "center_crop" if recipe.resize_mode == "random_crop" else recipe.resize_mode
     photographs = prepare(
-        [val], recipe.size, run / "cache" / "val", resize_mode, split="validation",
-        enlarge=recipe.enlarge, drop_gray=recipe.drop_gray,
-    )  # fmt: skip
+        [val],
+        recipe.size,
+        run / "cache" / "val",
+        resize_mode,
+        split="validation",
+        enlarge=recipe.enlarge,
+        drop_gray=recipe.drop_gray,
+    )
     settings = try_settings(network, photographs, statistics.get("prior"), getattr(recipe, "rebalance_lambda", 1.0))
     return select(settings, least)
 

@@ -18,12 +18,11 @@ The protocol, which is to be published with every figure (docs/evaluation.md say
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 from skimage.color import rgb2lab
 
 import zoo
@@ -40,7 +39,6 @@ from training.evaluation.tables import (
     Values,
     append_result,
     check_folder,
-    show,
     write_classes,
     write_images,
     write_sheet,
@@ -52,6 +50,15 @@ BATCH = 16
 SAMPLE = 24  # pictures on the contact sheet, and in the check that color is ignored
 LEAK = 1.0  # Lab units of RMSE that 8-bit gray may cost; its rounding costs some hundredths
 Colorize = Callable[[Pixels], Pixels]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of the photographs of a folder, and why the others could not be read."""
+
+    report: Report
+    left_out: list[PhotographError]
 
 
 def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BATCH) -> Report:
@@ -138,7 +145,7 @@ def read_picture(path: Path, size: int) -> Pixels:
     """One photograph as sRGB uint8 (size, size, 3), by step 2 above.
 
     Raises:
-        PhotographError: the file is not an image, is damaged, or is too large to be one in good faith.
+        PhotographError: the file is not an image, is damaged, or is larger than the limit of `media.reader`.
     """
     return np.asarray(read_rgb(path).resize((size, size), Image.Resampling.LANCZOS))
 
@@ -150,10 +157,11 @@ def main(
     out: Path | None = None,
     limit: int | None = None,
     temperature: float | None = None,
-) -> None:
-    """Evaluate a preset on a folder of photographs: a table on the screen and, in `out`, files.
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Evaluate a preset on a folder of photographs; the body of `colorzoo evaluate`.
 
-    `results.csv` gets one row more; `per_image.csv`, `per_class.csv` (if the photographs lie in sub-folders,
+    In `out`, `results.csv` gets one row more; `per_image.csv`, `per_class.csv` (if the photographs lie in sub-folders,
     each of which is a class) and `sheet.jpg` (gray, colorized, original) are those of this run.
 
     Args:
@@ -163,6 +171,7 @@ def main(
         out: the folder to write to, made if need be; None writes nothing.
         limit: how many photographs at most, evenly over the classes; None takes all.
         temperature: for presets that classify, passed to `zoo.load`; None takes the preset's own.
+        progress: called with the number of photographs that are done, and of all of them.
 
     Raises:
         DataError: `data` is not a folder, or has no image, none that can be read, or only gray ones.
@@ -182,7 +191,7 @@ def main(
     colorize = _load(preset, temperature)
     kept: list[Path] = []
     left_out: list[PhotographError] = []
-    report = evaluate(colorize, _read_all(paths, size, kept, left_out))
+    report = evaluate(colorize, _read_all(paths, size, kept, left_out, progress))
     classes = [_class_of(path, data) for path in kept]
     sample = choose_evenly(classes, SAMPLE)
     truth = np.stack([read_picture(kept[i], size) for i in sample])
@@ -191,9 +200,8 @@ def main(
     from_gray = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
     _check_color_ignored(preset, truth, colorized, from_gray)
 
-    show(preset, data, size, report, left_out)
     if out is None:
-        return
+        return Evaluation(report, left_out)
     out.mkdir(parents=True, exist_ok=True)
     write_images(out / PER_IMAGE, report, [path.relative_to(data).as_posix() for path in kept])
     if set(classes) == {"."}:
@@ -202,6 +210,7 @@ def main(
         write_classes(out / "per_class.csv", report, classes)
     write_sheet(out / SHEET, gray, colorized, truth)
     append_result(out / "results.csv", preset, data, size, temperature, report)
+    return Evaluation(report, left_out)
 
 
 def _load(preset: str, temperature: float | None) -> Colorize:
@@ -218,8 +227,11 @@ def _class_of(path: Path, data: Path) -> str:
     return path.parent.relative_to(data).as_posix()
 
 
-def _read_all(paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError]) -> Iterator[Pixels]:
-    for path in track(paths, "evaluating", console=Console(stderr=True), transient=True):
+def _read_all(
+    paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError], progress: Progress
+) -> Iterator[Pixels]:
+    for done, path in enumerate(paths):
+        progress(done, len(paths))
         try:
             picture = read_picture(path, size)
         except PhotographError as error:

@@ -1,4 +1,4 @@
-"""What an evaluation found, on the screen and in files."""
+"""What an evaluation found: the figures, and the rows and files that they are shown in."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from media import atomic, files
 from media.sheets import contact_sheet
 from training.evaluation import metrics
-from zoo.errors import ArgumentError, PhotographError
+from zoo.errors import ArgumentError
 
 RESULT_COLUMNS = (
     *("date", "preset", "data", "n", "size", "temperature"),
@@ -81,12 +79,10 @@ class Report:
         return float(self.colorfulness.mean() / self.truth_colorfulness.mean())
 
 
-def show(preset: str, data: Path, size: int, report: Report, left_out: Sequence[PhotographError]) -> None:
-    """Print the table, the files that were left out, and one line that sums up."""
-    table = Table("", "RMSE", "PSNR (dB)", "SSIM", "colorfulness")
-    for column in table.columns[1:]:
-        column.justify = "right"
+def summary_rows(preset: str, report: Report) -> list[tuple[str, ...]]:
+    """Rows of the table on the screen: name, RMSE, PSNR in dB, SSIM, colorfulness."""
     a, b = report.mean_ab
+    rows = []
     for name, figures, colorfulness in (
         (preset, report.colorized, f"{report.colorfulness.mean():.2f}"),
         ("gray", report.gray, "0.00"),
@@ -94,25 +90,10 @@ def show(preset: str, data: Path, size: int, report: Report, left_out: Sequence[
     ):
         decibels, infinite = metrics.mean_psnr(figures.psnr)
         note = f" ({infinite} infinite)" if infinite else ""
-        table.add_row(
-            name,
-            f"{figures.rmse.mean():.3f}",
-            f"{decibels:.3f}{note}",
-            f"{figures.ssim.mean():.4f}",
-            colorfulness,
+        rows.append(
+            (name, f"{figures.rmse.mean():.3f}", f"{decibels:.3f}{note}", f"{figures.ssim.mean():.4f}", colorfulness)
         )
-    table.add_row("truth", "0", "inf", "1", f"{report.truth_colorfulness.mean():.2f}")
-    console = Console(markup=False, highlight=False)
-    console.print(table)
-    for error in left_out:
-        console.print(f"left out: {error}", soft_wrap=True)
-    skipped = f", {len(left_out)} left out" if left_out else ""
-    console.print(
-        f"{preset}: RMSE {report.colorized.rmse.mean():.3f}, gain {100 * report.gain:.1f} % over gray, "
-        f"colorfulness {report.colorfulness_ratio:.2f} of the truth; "
-        f"{report.n} photographs of {data.resolve().name} at {size}x{size}{skipped}",
-        soft_wrap=True,
-    )
+    return [*rows, ("truth", "0", "inf", "1", f"{report.truth_colorfulness.mean():.2f}")]
 
 
 def check_folder(out: Path) -> None:

@@ -81,6 +81,8 @@ class EpochLog(keras.callbacks.CSVLogger):
     an earlier version did not log are added to the file, with "NA" in the rows that are there.
     """
 
+    csv_file: Any  # of the base class, which does not say its type
+
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), append=True)
         self._path = path
@@ -102,7 +104,7 @@ class EpochLog(keras.callbacks.CSVLogger):
                 table = csv.DictWriter(text, columns, restval="NA")
                 table.writeheader()
                 table.writerows(rows)
-                self.csv_file.close()  # it is replaced, and has to be opened anew
+                self.csv_file.close()  # the file is replaced below, and opened again
                 atomic.write_text(self._path, text.getvalue())
                 self.csv_file = self._path.open("a")
         return columns[1:]

@@ -1,4 +1,4 @@
-"""Where a run stands, in files that are valid once they are complete."""
+"""Checkpoints: where a run stands, in files that are valid once they are complete."""
 
 import json
 import re
@@ -75,20 +75,20 @@ class State:
             self._callbacks = saved.pop("callbacks")
             self.epoch, self.step, self.loss_sums = saved["epoch"], saved["step"], saved["loss_sums"]
             if reasons:
-                print(f"damaged checkpoints: {'; '.join(reasons)}; going on from the older {path}", flush=True)
+                print(f"damaged checkpoints: {'; '.join(reasons)}; continuing from the older {path}", flush=True)
             return
         if reasons:
             raise TrainingError(
-                f"no checkpoint can be read: {'; '.join(reasons)}; restore one, or take the folder away to begin anew"
+                f"no checkpoint can be read: {'; '.join(reasons)}; restore one, or remove the folder to start again"
             )
 
     def add(self, losses: Mapping[str, float]) -> None:
-        """Counts a step, and what it lost."""
+        """Counts a step, and adds its losses."""
         self.step += 1
         self.loss_sums = {name: self.loss_sums.get(name, 0.0) + value for name, value in losses.items()}
 
     def next_epoch(self) -> None:
-        """Goes to the begin of the next epoch."""
+        """Moves to the start of the next epoch."""
         self.epoch, self.step, self.loss_sums = self.epoch + 1, 0, {}
 
     def save(self, plateau: keras.callbacks.ReduceLROnPlateau, best: BestModel) -> None:
@@ -119,7 +119,7 @@ class State:
                 raise self.diverged(f"{variable.path} is not finite", self.step)
 
     def diverged(self, what: str, step: int) -> TrainingError:
-        """The error of a run in which something is not finite any more; its folder keeps to its learning rate."""
+        """The error of a run in which something is no longer finite; its folder is tied to its learning rate."""
         kept = _oldest_first(self._folder)
         further = f"with --init {kept[-1]}, which is from before and finite" if kept else "from the beginning"
         return TrainingError(

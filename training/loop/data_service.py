@@ -185,7 +185,7 @@ def _open(text: str) -> Photographs:
     folders = [(Path(folder), split) for folder, split in settings["folders"]]
     shards = records.load(folders)
     if shards.digest != settings["digest"]:
-        raise DataError(f"the shards in {folders[0][0]} are others at the data service than at the run")
+        raise DataError(f"the shards in {folders[0][0]} differ between the data service and the run")
     return of_shards(
         shards, settings["size"], settings["resize_mode"], settings["shortest"], enlarge=settings.get("enlarge", True)
     )

@@ -1,4 +1,4 @@
-"""What a recipe says of its photographs, for the modules of `training.data`, which know no recipes."""
+"""From the fields of a recipe to the arguments of `training.data`, which does not know recipes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,15 @@ from training.systems.recipe import Recipe
 def prepare_photographs(recipe: Recipe, folders: Sequence[Path], cache: Path, split: str = "train") -> Photographs:
     """The photographs of folders as a recipe resizes them; see `training.data.datasets.prepare`."""
     return prepare(
-        folders, recipe.size, cache, recipe.resize_mode, recipe.shortest, split,
-        enlarge=recipe.enlarge, drop_gray=recipe.drop_gray,
-    )  # fmt: skip
+        folders,
+        recipe.size,
+        cache,
+        recipe.resize_mode,
+        recipe.shortest,
+        split,
+        enlarge=recipe.enlarge,
+        drop_gray=recipe.drop_gray,
+    )
 
 
 def augmentation_of(recipe: Recipe) -> Augmentation:

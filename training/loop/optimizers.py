@@ -16,7 +16,7 @@ def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
     """The optimizer of a recipe whose epochs have `steps` steps; with loss scaling, if it computes in float16."""
     optimizer = _rule(recipe, _learning_rate(recipe, steps))
     if recipe.ema_momentum:
-        # Keras keeps the averages. `use_average` puts them in place, since SwapEMAWeights does not give the weights
+        # Keras keeps the averages. `use_averages` puts them in place, since SwapEMAWeights does not give the weights
         # back bit for bit, and a resumed run would end in others.
         optimizer.use_ema, optimizer.ema_momentum = True, recipe.ema_momentum
     return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
@@ -52,23 +52,23 @@ def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.sched
     return recipe.learning_rate  # of "plateau", a callback lowers it
 
 
-def plain(optimizer: keras.Optimizer) -> keras.Optimizer:
+def unwrap(optimizer: keras.Optimizer) -> keras.Optimizer:
     """The optimizer without the scaling of losses around it."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def current_rate(optimizer: keras.Optimizer) -> float:
     """The learning rate of the next step."""
-    return float(tf.convert_to_tensor(plain(optimizer).learning_rate))
+    return float(tf.convert_to_tensor(unwrap(optimizer).learning_rate))
 
 
 def loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
-    """What gradients have to be multiplied with before the optimizer gets them."""
+    """What gradients have to be multiplied by before the optimizer gets them."""
     scale = getattr(optimizer, "dynamic_scale", None)
     return 1.0 if scale is None else tf.convert_to_tensor(scale)
 
 
-def overflowing_together(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def share_overflow(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """A replica's gradients, or with loss scaling NaN on all replicas if those of one are not finite.
 
     Keras looks at the first replica alone when it decides whether to skip a step.
@@ -84,9 +84,9 @@ def overflowing_together(optimizer: keras.Optimizer, gradients: Sequence[tf.Tens
 
 
 @contextmanager
-def use_average(optimizer: keras.Optimizer) -> Iterator[None]:
+def use_averages(optimizer: keras.Optimizer) -> Iterator[None]:
     """Puts the moving averages, if the optimizer keeps them, in the place of the weights that it trains."""
-    optimizer = plain(optimizer)
+    optimizer = unwrap(optimizer)
     # Before the first step, which loss scaling may put off, there is nothing to average yet.
     begun = optimizer.use_ema and int(ops.convert_to_numpy(optimizer.iterations)) > 0
     variables = optimizer._trainable_variables if begun else []

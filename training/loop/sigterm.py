@@ -40,7 +40,7 @@ class Stop:
             self._end()
 
     def _end(self) -> None:
-        print("stopped by SIGTERM before the first step; the same command begins again", flush=True)
+        print("stopped by SIGTERM before the first step; the same command starts again", flush=True)
         raise SystemExit(self.status)
 
 

@@ -23,7 +23,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Args:
         name: "one": the default device; "mirrored": all GPUs of this machine, or all logical CPUs; "multiworker": those
             of all workers in TF_CONFIG, for which nothing may have been computed before in this process; "tpu": the TPU
-            that the environment names, which this project has not tried.
+            that the environment names; not tested yet.
 
     Raises:
         ArgumentError: another name, or a TF_CONFIG or TPU that cannot be used.

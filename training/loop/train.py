@@ -25,7 +25,7 @@ from training.loop.callbacks import BestModel, EpochLog, Panels, Progress, Times
 from training.loop.checkpoints import State
 from training.loop.data_service import DataService
 from training.loop.inputs import augmentation_of, prepare_photographs
-from training.loop.optimizers import current_rate, use_average
+from training.loop.optimizers import current_rate, use_averages
 from training.loop.sigterm import Stop, Stopped, stopping
 from training.loop.strategies import all_agree, distribute, make_strategy, total, worker_info
 from training.loop.trainer import Inputs, Trainer, make_trainer
@@ -87,8 +87,8 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What is trained on what, where.
+class _Setup:
+    """What a run trains, on which photographs, and where.
 
     per_replica: how many pictures a replica computes at once. steps: of an epoch.
     """
@@ -109,10 +109,10 @@ class _Run:
 
 def _prepare(
     recipe: Recipe, data: Sequence[Path], val: Path | None, out: Path, strategy: tf.distribute.Strategy
-) -> _Run:
+) -> _Setup:
     """The photographs of a run, after all checks that need no network."""
     worker = worker_info(strategy)
-    # What costs nothing to check comes before minutes of decoding.
+    # Checks that cost nothing come before minutes of decoding.
     per_replica = _pictures_per_replica(recipe, strategy)
     run_folder.check_recipe(out, recipe)
 
@@ -126,8 +126,10 @@ def _prepare(
     augmentation = augmentation_of(recipe)
     steps = len(photographs) * augmentation.variants // recipe.batch
     if not steps:
-        raise ArgumentError(f"batch is {recipe.batch}: it must be at most the {len(photographs)} photographs")
-    return _Run(recipe, photographs, held_out, augmentation, per_replica, steps, out, strategy, worker)
+        raise ArgumentError(
+            f"batch is {recipe.batch}: it must be at most {len(photographs)}, the number of photographs"
+        )
+    return _Setup(recipe, photographs, held_out, augmentation, per_replica, steps, out, strategy, worker)
 
 
 def _pictures_per_replica(recipe: Recipe, strategy: tf.distribute.Strategy) -> int:
@@ -153,7 +155,7 @@ def check_enough(held_out: Photographs, worker: WorkerInfo) -> None:
         )
 
 
-def _build(run: _Run) -> tuple[Trainer, State]:
+def _build(run: _Setup) -> tuple[Trainer, State]:
     """The networks and optimizers of a run as its last checkpoint has them, or else new ones.
 
     The order matters: statistics decide the shape of the networks; the seed is set right before they are built; what
@@ -171,7 +173,7 @@ def _build(run: _Run) -> tuple[Trainer, State]:
         with run_folder.writing(out):
             run_folder.claim(out, recipe, run.photographs, run.held_out, statistics)
     state = State(trainer.system.trained, trainer.optimizers, out / "checkpoints", writes=worker.chief)
-    # Workers that differ would compute gradients of different things, and nobody would notice.
+    # Workers that differ would compute gradients of different things, and nothing would show it.
     if not all_agree(run.strategy, worker, f"{recipe} {run.photographs.digest} {state.epoch} {state.step}"):
         raise TrainingError(
             "the workers differ in recipe, photographs or checkpoints: give all of them the same command, the same "
@@ -189,18 +191,25 @@ class _Loop:
     Every worker runs it; the chief writes what they share.
     """
 
-    def __init__(self, run: _Run, trainer: Trainer, state: State, stop: Stop, reader: Reader | None) -> None:
-        self.on, self.trainer, self.state, self.stop, self.reader = run, trainer, state, stop, reader
+    def __init__(self, run: _Setup, trainer: Trainer, state: State, stop: Stop, reader: Reader | None) -> None:
+        self.setup, self.trainer, self.state, self.stop, self.reader = run, trainer, state, stop, reader
         recipe, out, network = run.recipe, run.out, trainer.system.network
         watched, better = recipe.plateau_monitor, "max" if recipe.plateau_monitor == "accuracy" else "min"
         self.plateau = keras.callbacks.ReduceLROnPlateau(
-            f"val_{watched}" if run.held_out else watched, recipe.plateau_factor, recipe.plateau_patience,
-            mode=better, min_lr=recipe.min_learning_rate,
-        )  # fmt: skip
+            f"val_{watched}" if run.held_out else watched,
+            recipe.plateau_factor,
+            recipe.plateau_patience,
+            mode=better,
+            min_lr=recipe.min_learning_rate,
+        )
         self.best = BestModel(
-            network, out / "best.keras", "val_loss" if run.held_out else "loss", recipe.frame_size, recipe.saturation,
+            network,
+            out / "best.keras",
+            "val_loss" if run.held_out else "loss",
+            recipe.frame_size,
+            recipe.saturation,
             writes=run.worker.chief,
-        )  # fmt: skip
+        )
         # All workers need these two: the one sets their learning rates, the other knows the lowest loss after a resume.
         used: list[keras.callbacks.Callback] = [self.best]
         if recipe.schedule == "plateau":
@@ -229,8 +238,8 @@ class _Loop:
 
     def run(self) -> None:
         """Trains to the end of the last epoch, or until a SIGTERM."""
-        recipe, out, state = self.on.recipe, self.on.out, self.state
-        with _explain_failures(out, self.on.worker), _closing(self.used, out):
+        recipe, out, state = self.setup.recipe, self.setup.out, self.state
+        with _explain_failures(out, self.setup.worker), _closing(self.used, out):
             with run_folder.writing(out):
                 self.callbacks.on_train_begin()
             # After on_train_begin, in which callbacks forget what they knew.
@@ -243,16 +252,16 @@ class _Loop:
                 self._write_results()
             except Stopped:
                 state.save(self.plateau, self.best)
-                print("stopped by SIGTERM; the same command goes on from here", flush=True)
+                print("stopped by SIGTERM; the same command continues from here", flush=True)
                 if self.stop.status:
                     raise SystemExit(self.stop.status) from None
 
     def _train_epoch(self) -> None:
         """Trains on the batches of the epoch that are left."""
-        recipe, out, state = self.on.recipe, self.on.out, self.state
+        recipe, out, state = self.setup.recipe, self.setup.out, self.state
         with run_folder.writing(out):
             self.callbacks.on_epoch_begin(state.epoch)
-        dataset = distribute(self.on.strategy, self.on.per_replica, self._batches)
+        dataset = distribute(self.setup.strategy, self.setup.per_replica, self._batches)
         for parts in _group(dataset, recipe.gradient_accumulation_steps):
             self.callbacks.on_train_batch_begin(state.step)
             losses = self.trainer.train(parts)
@@ -267,35 +276,45 @@ class _Loop:
 
     def _batches(self, worker: WorkerInfo) -> tf.data.Dataset:
         """A worker's part of the epoch's batches, from the state's step on."""
-        run = self.on
+        run = self.setup
         return batches(
-            run.photographs, run.recipe.batch, seed=run.recipe.seed, epoch=self.state.epoch, start=self.state.step,
-            augmentation=run.augmentation, classes=run.photographs.classes, draws=self.trainer.system.draws,
-            worker=worker, reader=self.reader,
-        )  # fmt: skip
+            run.photographs,
+            run.recipe.batch,
+            seed=run.recipe.seed,
+            epoch=self.state.epoch,
+            start=self.state.step,
+            augmentation=run.augmentation,
+            classes=run.photographs.classes,
+            draws=self.trainer.system.draws,
+            worker=worker,
+            reader=self.reader,
+        )
 
     def _end_epoch(self) -> None:
         """Validates, calls the callbacks, which keep the best network and set the learning rate, and saves."""
         state, optimizer = self.state, self.trainer.main_optimizer
-        logs: dict[str, Any] = {name: value / self.on.steps for name, value in state.loss_sums.items()}
+        logs: dict[str, Any] = {name: value / self.setup.steps for name, value in state.loss_sums.items()}
         logs["learning_rate"] = current_rate(optimizer)
         # It is the average of the weights, if the recipe has one, that is measured and kept.
-        with use_average(optimizer):
-            if self.on.held_out:
-                logs |= self._validate(self.on.held_out)
-            with run_folder.writing(self.on.out):
+        with use_averages(optimizer):
+            if self.setup.held_out:
+                logs |= self._validate(self.setup.held_out)
+            with run_folder.writing(self.setup.out):
                 self.callbacks.on_epoch_end(state.epoch, logs)
         state.next_epoch()
         state.save(self.plateau, self.best)
 
     def _validate(self, held_out: Photographs) -> dict[str, float]:
         """Mean losses of the held-out photographs, of which every worker measures a part."""
-        run = self.on
+        run = self.setup
         sums = []
         for part in batches(
-            held_out, run.recipe.batch, classes=run.photographs.classes, draws=self.trainer.system.draws,
+            held_out,
+            run.recipe.batch,
+            classes=run.photographs.classes,
+            draws=self.trainer.system.draws,
             worker=run.worker,
-        ):  # fmt: skip
+        ):
             sums.append(self.trainer.validate(part))
             # Workers have different numbers of batches here, so that several of them cannot ask each other.
             if run.worker.workers == 1:
@@ -305,18 +324,18 @@ class _Loop:
 
     def _end_if_stopped(self) -> None:
         """Raises Stopped on all workers once one of them has received a SIGTERM; all have to call this together."""
-        if total(self.on.strategy, self.on.worker, self.stop.received) > 0:
+        if total(self.setup.strategy, self.setup.worker, self.stop.received) > 0:
             raise Stopped
 
     def _write_results(self) -> None:
         """Writes the last network and the report."""
-        run = self.on
-        with use_average(self.trainer.main_optimizer), run_folder.writing(run.out):
+        run = self.setup
+        with use_averages(self.trainer.main_optimizer), run_folder.writing(run.out):
             if run.worker.chief:
                 self.best.write(run.out / "last.keras")
                 sheet = self.panels.sheet(int(np.clip(run.photographs.frames.shape[1], *REPORT_CELLS)))
                 report.write(run.out, run.recipe, run.photographs, run.held_out, sheet)
-        # Nobody ends before all is written. If the chief cannot write, all workers have to be started again.
+        # No worker exits before everything is written. If the chief cannot write, all workers have to be started again.
         total(run.strategy, run.worker, 0.0)
 
 
@@ -356,7 +375,7 @@ def _check_finite(losses: Mapping[str, float], state: State) -> None:
 @contextmanager
 def _explain_failures(out: Path, worker: WorkerInfo) -> Iterator[None]:
     """Turns the errors that lost machines and full memories cause into one line."""
-    kept = f"the last checkpoint in {out / 'checkpoints'} is complete, and the same command goes on from it"
+    kept = f"the last checkpoint in {out / 'checkpoints'} is complete, and the same command continues from it"
     try:
         yield
     except tf.errors.OpError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from training.loop.optimizers import loss_scale, make_optimizer, overflowing_together
-from training.loop.warm_start import matching
+from training.loop.optimizers import loss_scale, make_optimizer, share_overflow
+from training.loop.warm_start import match_layers
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
 from zoo.errors import ArgumentError
@@ -76,7 +76,7 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
     with strategy.scope(), _dtype_policy(recipe.precision):
         system = recipe.system(statistics)
         # Before the variables are listed: a frozen layer's are not trainable.
-        for layer in matching(system.network, "frozen", recipe.frozen):
+        for layer in match_layers(system.network, "frozen", recipe.frozen):
             layer.trainable = False
         variables = {name: _trainable(models) for name, models in system.trained.items()}
         if not all(variables.values()):
@@ -85,49 +85,9 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         # Built here, since a traced step must not create variables.
         for name, optimizer in optimizers.items():
             optimizer.build(variables[name])
-        gathered = (
-            {name: _accumulators(vs) for name, vs in variables.items()}
-            if recipe.gradient_accumulation_steps > 1
-            else {}
-        )
-
-    def gradients_of(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
-        # Gradients are summed over replicas and parts, so each one divides by the whole batch. The scale is applied to
-        # what comes in at the top of the tape and not to the result, where float16 would have lost the small ones.
-        share = tf.fill(tf.shape(losses), tf.cast(loss_scale(optimizers[name]) / recipe.batch, losses.dtype))
-        return tape.gradient(losses, variables[name], output_gradients=share)
-
-    def update(name: str, gradients: list[tf.Tensor]) -> None:
-        optimizer = optimizers[name]
-        # Before clipping, which would make gradients of 0 of those of the replicas beside the one that overflowed.
-        gradients = overflowing_together(optimizer, gradients)
-        # The optimizer divides by the scale, so what is added to gradients or compared with them carries it as well.
-        scale = loss_scale(optimizer)
-        if recipe.weight_decay and recipe.optimizer != "adamw":
-            decay = scale * recipe.weight_decay / strategy.num_replicas_in_sync  # the replicas' gradients are summed
-            gradients = [
-                # Kernels have more than one axis; biases, and scales of normalization, do not decay.
-                g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
-                for g, v in zip(gradients, variables[name], strict=True)
-            ]
-        if recipe.global_clipnorm:
-            gradients = _clip(gradients, scale * recipe.global_clipnorm)
-        optimizer.apply(gradients, variables[name])
-
-    def train_all(name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
-        update(name, gradients_of(name, tape, losses))
-
-    def gather_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
-        if name == wanted:
-            for total, gradient in zip(gathered[name], gradients_of(name, tape, losses), strict=True):
-                total.assign_add(gradient)
-
-    def finish_one(wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
-        if name == wanted:
-            gradients = gradients_of(name, tape, losses)
-            update(name, [g + total for g, total in zip(gradients, gathered[name], strict=True)])
-            for total in gathered[name]:
-                total.assign(tf.zeros_like(total))
+        parts = recipe.gradient_accumulation_steps
+        gathered = {name: _accumulators(vs) for name, vs in variables.items()} if parts > 1 else {}
+    updates = _Updates(recipe, strategy.num_replicas_in_sync, optimizers, variables, gathered)
 
     # XLA compiles for one device: a step of several replicas stays as it is.
     on_one_cpu = strategy is tf.distribute.get_strategy() and emulates_bfloat16()
@@ -137,27 +97,90 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         # By themselves, for where the step is not compiled as a whole: half the time of zhang2016's, on CPUs.
         system = dataclasses.replace(system, targets=tf.function(system.targets, jit_compile=True))
 
-    def on_all_replicas(update: Update) -> Step:
-        @tf.function(jit_compile=compiled or None)
-        def step(inputs: Inputs) -> dict[str, tf.Tensor]:
-            def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
-                return sum_losses(train_step(system, *inputs, update))
-
-            sums = strategy.run(on_replica, (inputs,))
-            return {name: strategy.reduce("SUM", value, axis=None) / recipe.batch for name, value in sums.items()}
-
-        step_of: Step = step
-        return step_of
+    def make_step(update: Update) -> Step:
+        return _make_step(system, update, strategy, recipe.batch, compiled)
 
     @tf.function(jit_compile=compiled or None)
     def validate(inputs: Inputs) -> dict[str, tf.Tensor]:
         return sum_losses(validation_step(system, *inputs))
 
     rounds = [
-        (name, on_all_replicas(partial(gather_one, name)), on_all_replicas(partial(finish_one, name)))
+        (name, make_step(partial(updates.gather_one, name)), make_step(partial(updates.finish_one, name)))
         for name in reversed(system.losses)
     ]
-    return Trainer(system, optimizers, on_all_replicas(train_all), rounds, validate, compiled)
+    return Trainer(system, optimizers, make_step(updates.train_all), rounds, validate, compiled)
+
+
+def _make_step(system: System, update: Update, strategy: tf.distribute.Strategy, batch: int, compiled: bool) -> Step:
+    """A step of all replicas on a part of a batch: what its pictures add to the batch's mean losses, by name."""
+
+    @tf.function(jit_compile=compiled or None)
+    def step(inputs: Inputs) -> dict[str, tf.Tensor]:
+        def on_replica(inputs: Inputs) -> dict[str, tf.Tensor]:
+            return sum_losses(train_step(system, *inputs, update))
+
+        sums = strategy.run(on_replica, (inputs,))
+        return {name: strategy.reduce("SUM", value, axis=None) / batch for name, value in sums.items()}
+
+    made: Step = step
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class _Updates:
+    """What a replica does with the gradients of an objective; its public methods are Updates, but for `wanted`.
+
+    replicas: how many there are. gathered: sums of gradients, by the names of `variables`; none if every batch is
+    trained on as a whole.
+    """
+
+    recipe: Recipe
+    replicas: int
+    optimizers: dict[str, keras.Optimizer]
+    variables: dict[str, list[keras.Variable]]
+    gathered: dict[str, list[tf.Variable]]
+
+    def train_all(self, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        """Trains on a whole batch, in the turn of each optimizer."""
+        self._apply(name, self._gradients(name, tape, losses))
+
+    def gather_one(self, wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        """Adds the gradients of a part of a batch to those of the parts before it, of the wanted optimizer alone."""
+        if name == wanted:
+            for total, gradient in zip(self.gathered[name], self._gradients(name, tape, losses), strict=True):
+                total.assign_add(gradient)
+
+    def finish_one(self, wanted: str, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> None:
+        """Trains the wanted optimizer with the gradients of the last part and of those before it."""
+        if name == wanted:
+            gradients = self._gradients(name, tape, losses)
+            self._apply(name, [g + total for g, total in zip(gradients, self.gathered[name], strict=True)])
+            for total in self.gathered[name]:
+                total.assign(tf.zeros_like(total))
+
+    def _gradients(self, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
+        # Gradients are summed over replicas and parts, so each one divides by the whole batch. The scale is applied to
+        # what comes in at the top of the tape and not to the result, where float16 would have lost the small ones.
+        scale = loss_scale(self.optimizers[name])
+        share = tf.fill(tf.shape(losses), tf.cast(scale / self.recipe.batch, losses.dtype))
+        return tape.gradient(losses, self.variables[name], output_gradients=share)
+
+    def _apply(self, name: str, gradients: list[tf.Tensor]) -> None:
+        recipe, optimizer, variables = self.recipe, self.optimizers[name], self.variables[name]
+        # Before clipping, which would make gradients of 0 of those of the replicas beside the one that overflowed.
+        gradients = share_overflow(optimizer, gradients)
+        # The optimizer divides by the scale, so what is added to gradients or compared with them carries it as well.
+        scale = loss_scale(optimizer)
+        if recipe.weight_decay and recipe.optimizer != "adamw":
+            decay = scale * recipe.weight_decay / self.replicas  # the replicas' gradients are summed
+            gradients = [
+                # Kernels have more than one axis; biases, and scales of normalization, do not decay.
+                g + decay * tf.convert_to_tensor(v) if len(v.shape) > 1 else g
+                for g, v in zip(gradients, variables, strict=True)
+            ]
+        if recipe.global_clipnorm:
+            gradients = _clip(gradients, scale * recipe.global_clipnorm)
+        optimizer.apply(gradients, variables)
 
 
 def train_step(

@@ -1,4 +1,4 @@
-"""Weights to begin with: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
+"""Weights to start from: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
 
 import json
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ FREE = ("temperature", "bins")
 
 @dataclass(frozen=True)
 class Initial:
-    """Something trained.
+    """What a run starts from: trained models, and what is known of their training.
 
-    source: what the user called it.
+    source: the name or path that was given.
     models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone.
-    arguments: of `zoo.create_model`; none where nobody wrote them down.
+    arguments: of `zoo.create_model`; none where they are not recorded.
     statistics: its classes and their prior, or nothing.
     rebalance_lambda: of the class rebalancing that its scores carry.
     """
@@ -103,10 +103,10 @@ def _of_checkpoint(path: Path) -> Initial:
 
 
 def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Statistics) -> None:
-    """Gives a new system the weights of something trained, but for the layers that the recipe wants fresh.
+    """Gives a new system trained weights, except for the layers that the recipe wants fresh.
 
-    What stands beside the network (discriminators, a classifier) gets them if they exist and fit, and starts
-    anew otherwise. Scores that carry another rebalancing than the recipe's get the recipe's.
+    What stands beside the network (discriminators, a classifier) gets them if they exist and fit, and keeps
+    its random weights otherwise. Scores that carry a different rebalancing are converted to the recipe's.
 
     Raises:
         ArgumentError: another architecture, other arguments, or weights of other shapes; with the differences.
@@ -121,7 +121,7 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
         for name, value in wanted.items()
         if name in initial.arguments and name not in FREE and _plain(initial.arguments[name]) != _plain(value)
     ]
-    fresh = {id(layer) for layer in matching(network, "fresh", recipe.fresh)}
+    fresh = {id(layer) for layer in match_layers(network, "fresh", recipe.fresh)}
     differences = differences or _differences(found, network, fresh)
     if differences:
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
@@ -132,7 +132,7 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
         if i < len(found_others) and not _differences(found_others[i], model, set()):
             copy_weights(found_others[i], model)
         else:
-            print(f"{model.name} starts anew: {initial.source} has none that fits", flush=True)
+            print(f"{model.name} starts from random weights: {initial.source} has none that fits", flush=True)
 
 
 def _plain(value: Any) -> Any:
@@ -149,7 +149,7 @@ def _rebalance(initial: Initial, recipe: Recipe, network: keras.Model, statistic
     bias.assign(ops.convert_to_numpy(bias) + np.log(new) - np.log(old))
 
 
-def matching(network: keras.Model, field: str, patterns: Sequence[str]) -> list[keras.Layer]:
+def match_layers(network: keras.Model, field: str, patterns: Sequence[str]) -> list[keras.Layer]:
     """The layers whose names match one of the patterns, in which * stands for anything.
 
     Raises:

@@ -24,7 +24,7 @@ def model_card(preset: Preset, recipe: Recipe, start: Mapping[str, Any]) -> str:
     """A preset, the recipe of its run and the run's last start (`training.runs.run_folder.last_start`) -> Markdown."""
     model = architecture(preset.architecture)
     file = f"{preset.name}.keras"
-    settings = "\n".join(f"| {name} | {value} |" for name, value in _changes(recipe).items())
+    settings = "\n".join(f"| {name} | {value} |" for name, value in _changed_fields(recipe).items())
     figures = "\n".join(f"| {METRICS.get(name, name)} | {value:g} |" for name, value in preset.metrics.items())
     versions = ", ".join(f"{name} {version}" for name, version in start["versions"].items())
     return f"""# {preset.name}
@@ -68,7 +68,7 @@ badly, and what they show too often (a kind of skin, of landscape, of light) eve
 """
 
 
-def _changes(recipe: Recipe) -> dict[str, str]:
+def _changed_fields(recipe: Recipe) -> dict[str, str]:
     """The fields that are not what recipes of this system have by default, and the architecture."""
     values = dataclasses.asdict(recipe)
     defaults = {field.name: field.default for field in dataclasses.fields(recipe)}

@@ -53,12 +53,12 @@ def pack(
         The file, and the part of its metadata that the run knows.
 
     Raises:
-        ArgumentError: a preset of this name already exists, and presets never change; the run has no best network
+        ArgumentError: a preset of this name exists already, and presets never change; the run has no best network
             yet; or the network has no classes to set lambda or temperature for.
     """
     path = folder / f"{name}.keras"
     if path.exists():
-        raise ArgumentError(f"{path} already exists, and presets never change: give the run another name")
+        raise ArgumentError(f"{path} exists already, and presets never change: give the run another name")
     recipe = recipes.of_run(run)
     statistics = run_folder.read_statistics(run)
     if temperature is not None:
@@ -163,7 +163,7 @@ def main(
         evaluated_size: side in pixels of the photographs that are measured.
 
     Raises:
-        ArgumentError: no run, no .keras file, a file that already exists, or settings that cannot be.
+        ArgumentError: no run, no .keras file, a file that exists already, or settings that the network lacks.
         DataError: photographs that cannot be measured.
     """
     _check_output(out)
@@ -173,13 +173,19 @@ def main(
     with TemporaryDirectory() as scratch:
         # Measured first and written last: a preset that is there but was not measured could never be replaced.
         path, row = pack(
-            run, out.stem, Path(scratch), saturation=saturation or recipe.saturation, size=size or recipe.frame_size,
-            tta_scales=tta_scales, rebalance_lambda=rebalance_lambda, temperature=temperature,
-        )  # fmt: skip
+            run,
+            out.stem,
+            Path(scratch),
+            saturation=saturation or recipe.saturation,
+            size=size or recipe.frame_size,
+            tta_scales=tta_scales,
+            rebalance_lambda=rebalance_lambda,
+            temperature=temperature,
+        )
         start = run_folder.last_start(run)
         row |= {
             "training_data": training_data or run_folder.training_data(run),
-            "license": license or "not stated",
+            "license": license or "that of its photographs, which is not stated",
             "recipe": recipe.name or run.name,
             "commit": start["commit"],
             "metrics": measure(keras.models.load_model(path, compile=False), data, evaluated_size) if data else {},
@@ -202,7 +208,7 @@ def _check_output(out: Path) -> None:
     for path in (out, out.with_suffix(".json"), out.with_suffix(".md")):
         files.check_file(path)
         if os.path.lexists(path):
-            raise ArgumentError(f"{path} already exists, and presets never change: choose another name")
+            raise ArgumentError(f"{path} exists already, and presets never change: choose another name")
 
 
 def _write_all(contents: Mapping[Path, bytes]) -> None:

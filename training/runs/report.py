@@ -86,7 +86,7 @@ def write(
 
 
 def _summary(recipe: Recipe) -> str:
-    known = ""  # a network of one's own need not be in the zoo
+    known = ""  # a user's own network may not be in the zoo
     if recipe.architecture in list_models():
         row = architecture(recipe.architecture)
         known = f" ({row.title}, {row.year or 'undated'}), loss: {row.loss}"

@@ -52,7 +52,7 @@ def writing(folder: Path) -> Iterator[None]:
         reason = error.message if isinstance(error, tf.errors.OpError) else str(error)
         raise TrainingError(
             f"{folder} cannot be written to: {reason.splitlines()[0]}; what was written before is complete, and the "
-            "same command goes on from the last checkpoint once there is room"
+            "same command continues from the last checkpoint once there is room"
         ) from error
 
 
@@ -237,8 +237,12 @@ def _commit() -> str:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=home, capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -29,7 +29,7 @@ class AdversarialRecipe(Recipe):
         self.check_unpadded()
 
 
-def against(
+def adversarial_system(
     network: keras.Model,
     output: str,
     discriminators: Sequence[keras.Model],

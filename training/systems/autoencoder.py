@@ -10,7 +10,7 @@ import zoo
 from training.systems.constraints import AtLeast, MultipleOf, OneOf, Positive
 from training.systems.losses import binary_cross_entropy, smooth_absolute_error, squared_error
 from training.systems.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, supervised_system
 from zoo.architectures.autoencoder import REGULARIZATIONS, STRIDE
 from zoo.color import Tensor
 
@@ -40,11 +40,11 @@ class AutoencoderRecipe(Recipe):
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
-        painter = keras.Model(network.input, {"rgb": network.get_layer("rgb").output, "ab": network.output})
+        model = keras.Model(network.input, {"rgb": network.get_layer("rgb").output, "ab": network.output})
         distance = DISTANCES[self.distance]
 
         def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
-            return painter(lightness, training=training)
+            return model(lightness, training=training)
 
         def losses(outputs: Tensors, truth: Tensors) -> Losses:
             return {
@@ -52,7 +52,7 @@ class AutoencoderRecipe(Recipe):
                 "accuracy": channel_accuracy(outputs["rgb"], truth["rgb"], truth["mask"]),
             }
 
-        return supervised(network, forward, losses)
+        return supervised_system(network, forward, losses)
 
 
 def channel_accuracy(rgb: Tensor, true: Tensor, mask: Tensor) -> Tensor:

@@ -4,39 +4,25 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-import keras
 import numpy as np
 from keras import ops
 
 import zoo
-from training.systems.constraints import AtLeast, AtMost, Items, Positive, PositiveInt
+from training.systems.classification import ClassificationRecipe, cut, forward_scores, read_prior
+from training.systems.constraints import Items, PositiveInt
 from training.systems.losses import cross_entropy
-from training.systems.recipe import Recipe
-from training.systems.system import (
-    Losses,
-    Photographs,
-    Statistics,
-    System,
-    Tensors,
-    cut,
-    given_prior,
-    supervised,
-)  # fmt: skip
+from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised_system
 from zoo import bins, color
-from zoo.color import Tensor
 from zoo.errors import ArgumentError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorUNetRecipe(Recipe):
+class ColorUNetRecipe(ClassificationRecipe):
     """What ColorUNet adds to a recipe. The classes are those of the training photographs."""
 
     architecture: str = "color_unet"
     filters: Annotated[tuple[PositiveInt, ...], Items(2)] = (16, 32, 64)  # of each level
     bins: PositiveInt = 32
-    rebalance_lambda: Annotated[float, AtLeast(0), AtMost(1)] = 0.5  # of class rebalancing; 1: none
-    temperature: Positive = 0.38
-    prior: str = ""  # a .npy file of as many shares as classes, as `colorzoo prior` writes it
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The class of every UV cell, their mean ab, their prior. Known classes stay, unless scores are fresh.
@@ -50,7 +36,7 @@ class ColorUNetRecipe(Recipe):
             cell_classes, centers = self._check_classes(known)
             prior = photographs.uv_prior(cell_classes)
         if self.prior:
-            prior = given_prior(self.prior, len(centers))
+            prior = read_prior(self.prior, len(centers))
         return {"cell_classes": cell_classes, "centers": centers, "prior": prior}
 
     def _check_classes(self, known: Statistics) -> tuple[np.ndarray, np.ndarray]:
@@ -72,11 +58,7 @@ class ColorUNetRecipe(Recipe):
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
-        scorer = keras.Model(network.input, {"scores": network.get_layer("scores").output, "ab": network.output})
         weights = bins.rebalancing_weights(statistics["prior"], self.rebalance_lambda)
-
-        def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
-            return scorer(lightness, training=training)
 
         def losses(outputs: Tensors, truth: Tensors) -> Losses:
             side = truth["mask"].shape[1]  # the scores are padded to the network's stride
@@ -84,4 +66,4 @@ class ColorUNetRecipe(Recipe):
             classes = ops.take(statistics["cell_classes"], cells, axis=0)
             return {"loss": cross_entropy(cut(outputs["scores"], side, side), classes, weights, truth["mask"])}
 
-        return supervised(network, forward, losses)
+        return supervised_system(network, forward_scores(network), losses)

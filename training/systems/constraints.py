@@ -167,7 +167,7 @@ def check_fields(settings: Any) -> None:
 
 def _problem(value: Any, hint: Any, subject: str) -> str:
     """Why a value does not fit an annotation, or "" if it does."""
-    kind, constraints = _split(hint)
+    kind, constraints = _split_annotation(hint)
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return "" if value in choices else f"{subject} must be one of {', '.join(choices)}"
@@ -189,7 +189,7 @@ def _problem(value: Any, hint: Any, subject: str) -> str:
     return f"{subject} must be {' and '.join(map(str, constraints))}"
 
 
-def _split(hint: Any) -> tuple[Any, tuple[Constraint, ...]]:
+def _split_annotation(hint: Any) -> tuple[Any, tuple[Constraint, ...]]:
     """An annotation -> its type, and its constraints."""
     if get_origin(hint) is not Annotated:
         return hint, ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import zoo
-from training.systems.adversarial import AdversarialRecipe, against
+from training.systems.adversarial import AdversarialRecipe, adversarial_system
 from training.systems.constraints import OneOf, PositiveInt
 from training.systems.system import Statistics, System
 from zoo.architectures.ibn_gan import AB_LIMIT, LEVELS, NORMS, SCALES, discriminators
@@ -26,7 +26,7 @@ class IbnGanRecipe(AdversarialRecipe):
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""
-        return against(
+        return adversarial_system(
             zoo.create_model(self.architecture, **self.arguments(statistics)),
             "map",
             discriminators(self.scales, self.norm, self.spectral, width=self.width),

@@ -11,7 +11,7 @@ import zoo
 from training.systems.constraints import AtLeast, Positive, PositiveInt
 from training.systems.losses import label_cross_entropy, squared_error
 from training.systems.recipe import Recipe
-from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised_system
 from zoo.architectures.iizuka2016 import LIMIT, classifier
 from zoo.color import Tensor
 
@@ -41,10 +41,10 @@ class Iizuka2016Recipe(Recipe):
         if self.alpha and len(statistics["classes"]) > 1:
             labeler = classifier(network, len(statistics["classes"]))
             beside, wanted = (labeler,), wanted | {"logits": labeler.output}
-        painter = keras.Model(network.input, wanted)
+        model = keras.Model(network.input, wanted)
 
         def forward(lightness: Tensor, truth: Tensors, training: bool) -> dict[str, Tensor]:
-            return painter(lightness, training=training)
+            return model(lightness, training=training)
 
         def losses(outputs: Tensors, truth: Tensors) -> Losses:
             colors = _colors(outputs["map"], truth)
@@ -53,14 +53,14 @@ class Iizuka2016Recipe(Recipe):
             scene = label_cross_entropy(outputs["logits"], truth["labels"])
             return {"loss": colors + self.alpha * scene, "color": colors, "scene": scene}
 
-        return supervised(network, forward, losses, beside=beside)
+        return supervised_system(network, forward, losses, beside=beside)
 
 
-def _colors(painted: Tensor, truth: Tensors) -> Tensor:
-    """The loss of a map of half the size, whose target is the mean of 2 x 2 pixels; padding is left out by halves."""
+def _colors(predicted: Tensor, truth: Tensors) -> Tensor:
+    """The loss of a map of half the size: its target is the mean of 2 x 2 pixels, without those that are padding."""
     weight = truth["mask"][..., None]
     share = ops.average_pool(weight, 2, 2, "same")
     wanted = ops.average_pool((truth["ab"] + LIMIT) / (2 * LIMIT) * weight, 2, 2, "same")
     wanted = ops.divide_no_nan(wanted, share)
     height, width = wanted.shape[1:3]
-    return squared_error(painted[:, :height, :width], wanted, share[..., 0])
+    return squared_error(predicted[:, :height, :width], wanted, share[..., 0])

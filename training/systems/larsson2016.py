@@ -9,7 +9,7 @@ import zoo
 from training.systems.constraints import AtLeast, Below, Odd, OneOf, Positive, PositiveInt
 from training.systems.losses import hue_chroma_divergence
 from training.systems.recipe import Recipe
-from training.systems.system import Losses, Statistics, System, Tensors, supervised
+from training.systems.system import Losses, Statistics, System, Tensors, supervised_system
 from zoo import bins, color
 from zoo.architectures.larsson2016 import BINS, CLASSES, JOINT, read_at, sparse_network, start_from_vgg16
 from zoo.color import Tensor
@@ -54,7 +54,7 @@ class Larsson2016Recipe(Recipe):
             mask = read_at(truth["mask"][..., None], places, 1)[..., 0]
             return {"loss": divergence(outputs["scores"], places, truth, mask, self.window)}
 
-        return supervised(network, forward, losses, draws=2 * self.locations)
+        return supervised_system(network, forward, losses, draws=2 * self.locations)
 
 
 def _hue_chroma(scores: Tensor, places: Tensor, truth: Tensors, mask: Tensor, window: int) -> Tensor:

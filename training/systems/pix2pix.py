@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import zoo
-from training.systems.adversarial import AdversarialRecipe, against
+from training.systems.adversarial import AdversarialRecipe, adversarial_system
 from training.systems.constraints import AtLeast, Below
 from training.systems.system import Statistics, System
 from zoo.architectures.pix2pix import FILTERS, discriminator
@@ -31,7 +31,7 @@ class Pix2pixRecipe(AdversarialRecipe):
         """See `training.systems.system.System`."""
         network = zoo.create_model(self.architecture, **self.arguments(statistics))
         judge = discriminator(width=network.get_layer("down1_conv").filters / FILTERS[0])
-        return against(
+        return adversarial_system(
             network,
             "rgb",
             [judge],

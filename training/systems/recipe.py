@@ -15,7 +15,7 @@ from training.systems.constraints import (
     PositiveInt,
     Rising,
     check_fields,
-)  # fmt: skip
+)
 from training.systems.system import Photographs, Statistics, System
 from zoo.errors import ArgumentError
 
@@ -87,7 +87,7 @@ class Recipe(ABC):
         check_fields(self)
         for name in ("frozen", "fresh"):
             if getattr(self, name) and not self.init:
-                raise ArgumentError(f"{name} is {getattr(self, name)}: it is for a network that begins with init")
+                raise ArgumentError(f"{name} is {getattr(self, name)}: it needs init")
         if self.min_learning_rate > self.learning_rate:
             raise ArgumentError(
                 f"min_learning_rate is {self.min_learning_rate}: it must be at most learning_rate, {self.learning_rate}"
@@ -107,7 +107,7 @@ class Recipe(ABC):
         if any(self.shortest) and (self.resize_mode != "random_crop" or self.shortest[0] < self.size):
             raise ArgumentError(f"shortest is {self.shortest}: it is for random_crop, and at least size, {self.size}")
         if self.plateau_monitor == "accuracy" and not self.has_accuracy:
-            raise ArgumentError(f"plateau_monitor is 'accuracy': {self.architecture} has a loss alone")
+            raise ArgumentError(f"plateau_monitor is 'accuracy': {self.architecture} has no accuracy")
         if not self.enlarge and self.resize_mode != "pad":
             raise ArgumentError("enlarge is False: it is for the resize_mode 'pad'")
 

@@ -19,7 +19,6 @@ import numpy as np
 from keras import ops
 
 from zoo.color import Tensor
-from zoo.errors import ArgumentError
 
 Tensors = Mapping[str, Tensor]
 Losses = dict[str, Tensor]  # (B,) each, by the names of the log; "loss" is what a run is judged by
@@ -77,34 +76,13 @@ class System:
     compiled: bool = False
 
 
-def given_prior(path: str, count: int) -> np.ndarray:
-    """The prior (count,) float32 of a .npy file.
-
-    Raises:
-        ArgumentError: the file cannot be read or holds something else.
-    """
-    try:
-        prior = np.load(path).astype(np.float32)
-    except (OSError, ValueError) as error:
-        raise ArgumentError(f"prior is {path!r}, which cannot be read: {error}") from error
-    if prior.shape != (count,) or not (prior >= 0).all() or not np.isclose(prior.sum(), 1, atol=1e-3):
-        raise ArgumentError(f"prior is {path!r}: {count} shares with the sum 1 are needed, it has {prior.shape}")
-    return prior
-
-
 def ab_rmse(ab: Tensor, truth: Tensors) -> Tensor:
     """The RMSE (B,) of ab (B, S, S, 2) over both channels and the pixels that are not padding."""
     squares = ops.sum(ops.mean((ab - truth["ab"]) ** 2, -1) * truth["mask"], (1, 2))
     return ops.sqrt(squares / ops.sum(truth["mask"], (1, 2)))
 
 
-def cut(maps: Tensor, height: int, width: int) -> Tensor:
-    """Maps (B, H, W, C) that may be padded to a stride -> their upper left part (B, height, width, C)."""
-    # A slice that leaves out nothing would still be copied, and its gradient as well.
-    return maps if tuple(maps.shape[1:3]) == (height, width) else maps[:, :height, :width]
-
-
-def supervised(
+def supervised_system(
     network: keras.Model,
     forward: Callable[[Tensor, Tensors, bool], dict[str, Tensor]],
     losses: Callable[[Tensors, Tensors], Losses],

@@ -15,7 +15,7 @@ def test_the_descriptors_are_compiled_from_the_protos() -> None:
     assert spec is not None and spec.loader is not None
     protos = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(protos)
-    assert protos.MODULE.read_text() == protos.compiled(), "run `make protos`"
+    assert protos.MODULE.read_text() == protos.compile_protos(), "run `make protos`"
 
 
 @pytest.mark.parametrize(

@@ -515,7 +515,7 @@ def test_an_epoch_over_shards(sharded: Path, tmp_path: Path) -> None:
     found = prepare([sharded], SIZE, tmp_path / "cache")
     shard = np.array([found.shards.locate(i)[0] for i in range(20)])  # type: ignore[union-attr]
     with mock.patch.object(records, "GROUP", 2):
-        orders = [found.shuffled(np.random.default_rng([5, epoch]), 3) for epoch in (0, 0, 1)]
+        orders = [found.draw_order(np.random.default_rng([5, epoch]), 3) for epoch in (0, 0, 1)]
     assert all(sorted(order) == list(range(60)) for order in orders)
     np.testing.assert_array_equal(orders[0], orders[1])
     assert orders[0].tolist() != orders[2].tolist()

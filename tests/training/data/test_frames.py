@@ -21,8 +21,11 @@ from training.data import frames
 from training.data.augmentation import Augmentation
 from training.data.batches import batches
 from training.data.datasets import Photographs
-from training.data.frames import DROPPED, FilmReport, FrameFilter, SceneDetector, Settings, extract, is_cut, main
+from training.data.film_reports import FilmReport
+from training.data.frame_filter import DROPPED, FrameFilter, Settings
+from training.data.frames import extract, main
 from training.data.resize import Window
+from training.data.scenes import SceneDetector, is_cut
 from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError, DataError
 
@@ -597,13 +600,7 @@ def test_windows_of_full_hd_and_4k_hardly_repeat(
 
 def test_progress_sees_every_frame(film: Path, tmp_path: Path) -> None:
     seen: list[int] = []
-
-    def shown(iterator: Any) -> Any:
-        for frame in iterator:
-            seen.append(frame.number)
-            yield frame
-
     with Film(film) as opened:
         assert opened.total == 32
-        extract(opened, tmp_path / "a", Settings(), FilmReport("", ""), jobs=1, progress=shown)
-    assert seen == list(range(32))
+        extract(opened, tmp_path / "a", Settings(), FilmReport("", ""), jobs=1, progress=seen.append)
+    assert seen == list(range(1, 33))

@@ -23,10 +23,11 @@ from media.reader import read_rgb
 from training.data import encoding, readers, records, shards
 from training.data.folder import image_files
 from training.data.perceptual_hash import BITS, FARTHEST, HashIndex, perceptual_hash
-from training.data.records import load, pixels_of, verify
+from training.data.records import load, pixels_of
 from training.data.resize import THUMBNAIL, center_crop
 from training.data.shard_file import ShardFile
 from training.data.shards import write
+from training.data.verify import verify
 from zoo.errors import ArgumentError, DataError
 
 
@@ -71,7 +72,7 @@ def open_shards(out: Path, split: str = "train") -> records.Shards:
 
 
 def pictures(found: records.Shards) -> dict[str, np.ndarray]:
-    return {found.name(i): pixels_of(found.encoded(i)) for i in range(len(found))}
+    return {found.name(i): pixels_of(found.read_encoded(i)) for i in range(len(found))}
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -104,7 +105,7 @@ def test_round_trip(photos: Path, tmp_path: Path) -> None:
     kept = set()
     for i in range(len(found)):
         path = Path(found.name(i))
-        original, stored = path.read_bytes(), found.encoded(i)
+        original, stored = path.read_bytes(), found.read_encoded(i)
         np.testing.assert_array_equal(pixels_of(stored), np.asarray(decoded(original)))
         np.testing.assert_array_equal(np.asarray(found.picture(i)), np.asarray(decoded(original)))
         assert found.sha256(i) == hashlib.sha256(original).hexdigest()
@@ -175,7 +176,7 @@ def test_side(tmp_path: Path) -> None:
     field(2, 30, 80).save(folder / "small.png")
     write([str(folder)], tmp_path / "out", side=32)
     found = open_shards(tmp_path / "out")
-    large, small = (found.encoded(i) for i in range(2))
+    large, small = (found.read_encoded(i) for i in range(2))
     assert small == (folder / "small.png").read_bytes()
     with Image.open(io.BytesIO(large)) as image:
         assert (image.format, image.size) == ("JPEG", (32, 48))

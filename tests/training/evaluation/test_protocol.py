@@ -191,12 +191,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             read_picture(tmp_path / name, 16)
 
 
-def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace) -> None:
     data, out = tmp_path / "photos", tmp_path / "new" / "out"
     save(data / "coast", photographs(9, 20))
     save(data / "forest", photographs(11, 20, seed=1))
     (data / "coast" / "broken.jpg").write_bytes(b"<html>")
-    main("stub", data, size=16, out=out, temperature=0.4)
+    steps: list[tuple[int, int | None]] = []
+    found = main("stub", data, size=16, out=out, temperature=0.4, progress=lambda *step: steps.append(step))
+    assert steps == [(i, 21) for i in range(21)]
 
     assert stub_zoo.loaded == [("stub", 0.4)]
     assert stub_zoo.batches[:2] == [(16, 16, 16, 3), (4, 16, 16, 3)]
@@ -230,10 +232,9 @@ def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace, capsys
     with Image.open(out / "sheet.jpg") as sheet:
         assert (sheet.format, sheet.mode) == ("JPEG", "RGB")
 
-    screen = capsys.readouterr().out
-    assert "broken.jpg" in screen
-    assert "1 left out" in screen
-    assert f"{expected.colorized.rmse.mean():.3f}" in screen
+    (left_out,) = found.left_out
+    assert "broken.jpg" in str(left_out)
+    np.testing.assert_array_equal(found.report.colorized.rmse, expected.colorized.rmse)
 
 
 def test_main_appends_one_row_a_run(tmp_path: Path, stub_zoo: SimpleNamespace) -> None:

@@ -224,12 +224,12 @@ def replaced(folder: Path, copy: Path) -> Photographs:
 
 def test_other_shards_at_the_service(sharded: Path, tmp_path: Path) -> None:
     source = replaced(sharded, tmp_path / "shards")
-    with pytest.raises(DataError, match="shards are others at the data service than at the run"):
+    with pytest.raises(DataError, match="shards differ between the data service and the run"):
         data_service._read(np.array(data_service._task(source, [1, 2])), np.arange(3))
 
 
 def test_a_service_that_fails(sharded: Path, tmp_path: Path, address: str) -> None:
     source = replaced(sharded, tmp_path / "shards")
-    words = "DataError: the data service at .* are others at the data service than"
+    words = "DataError: the data service at .* differ between the data service and the run"
     with pytest.raises(tf.errors.OpError, match=words):
         epoch(source, reader=DataService(address))

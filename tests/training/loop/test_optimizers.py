@@ -19,7 +19,7 @@ from training.data.batches import batches
 from training.data.datasets import Photographs, prepare
 from training.loop.callbacks import BestModel
 from training.loop.checkpoints import State
-from training.loop.optimizers import current_rate, plain, use_average
+from training.loop.optimizers import current_rate, unwrap, use_averages
 from training.loop.strategies import distribute, make_strategy
 from training.loop.trainer import Trainer, make_trainer, train_step
 from training.systems.recipe import Recipe
@@ -187,7 +187,7 @@ def test_moving_average(strategy: str, batch: Batch, tmp_path: Path) -> None:
     trainer = built(settings, strategy)
     optimizer = trainer.main_optimizer
     before = trained(trainer)
-    with use_average(optimizer):
+    with use_averages(optimizer):
         assert_close(trained(trainer), before, 0)  # nothing is averaged yet
 
     def step(trainer: Trainer, seed: int) -> dict[str, np.ndarray]:
@@ -196,7 +196,7 @@ def test_moving_average(strategy: str, batch: Batch, tmp_path: Path) -> None:
 
     first, second = step(trainer, 0), step(trainer, 1)
     expected = {path: 0.75 * first[path] + 0.25 * second[path] for path in first}
-    with use_average(optimizer):
+    with use_averages(optimizer):
         assert_close(trained(trainer), expected, 1e-6)
     assert_close(trained(trainer), second, 0)
 
@@ -205,9 +205,9 @@ def test_moving_average(strategy: str, batch: Batch, tmp_path: Path) -> None:
     resumed = built(settings, strategy)
     State(resumed.system.trained, resumed.optimizers, tmp_path)
     assert_close(step(resumed, 2), step(trainer, 2), 0)
-    with use_average(optimizer):
+    with use_averages(optimizer):
         third = trained(trainer)
-    with use_average(resumed.main_optimizer):
+    with use_averages(resumed.main_optimizer):
         assert_close(trained(resumed), third, 0)
 
 
@@ -268,8 +268,8 @@ def test_overflow_halves_the_scale_and_leaves_weights_alone(
         losses = trainer.train(inputs)
     assert np.isfinite(losses["loss"])
     assert scale_of(trainer) == 2**14
-    assert int(ops.convert_to_numpy(plain(trainer.main_optimizer).iterations)) == 0
-    with use_average(trainer.main_optimizer):
+    assert int(ops.convert_to_numpy(unwrap(trainer.main_optimizer).iterations)) == 0
+    with use_averages(trainer.main_optimizer):
         assert_close(trained(trainer), before, 0)
     assert_close(trained(trainer), before, 0)
     assert norm(moved(trainer, inputs)) > 1e-5

@@ -329,7 +329,7 @@ def test_batch_that_the_devices_do_not_divide(photos: Path, tmp_path: Path) -> N
 
 
 def test_batch_above_the_photographs(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="batch is 15: it must be at most the 14 photographs"):
+    with pytest.raises(ArgumentError, match="batch is 15: it must be at most 14, the number of photographs"):
         start(photos, tmp_path / "run", TINY | {"batch": "15"})
 
 

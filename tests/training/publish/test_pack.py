@@ -107,7 +107,7 @@ def test_measured_first_and_written_last(run: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     row = json.loads(out.with_suffix(".json").read_text())
     assert (row["metrics"]["pictures"], row["sha256"]) == (1, sha256(out))
-    with pytest.raises(ArgumentError, match="packed_v1.keras already exists"):
+    with pytest.raises(ArgumentError, match="packed_v1.keras exists already"):
         main(run, out, data)
 
 

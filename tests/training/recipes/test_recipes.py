@@ -194,7 +194,7 @@ def test_what_the_papers_do_with_their_photographs() -> None:
             r"lr_milestones is \(2.0, 1.0\): it must be in rising order",
         ),
         ({"enlarge": False, "resize_mode": "center_crop"}, "enlarge is False: it is for the resize_mode 'pad'"),
-        ({"plateau_monitor": "accuracy"}, "plateau_monitor is 'accuracy': color_unet has a loss alone"),
+        ({"plateau_monitor": "accuracy"}, "plateau_monitor is 'accuracy': color_unet has no accuracy"),
     ],
 )
 def test_messages(changes: dict[str, Any], text: str) -> None:

@@ -29,8 +29,9 @@ from training.loop.strategies import make_strategy
 from training.loop.train import train
 from training.loop.trainer import Trainer, make_trainer, train_step, validation_step
 from training.systems.autoencoder import channel_accuracy
+from training.systems.classification import read_prior
 from training.systems.recipe import Recipe
-from training.systems.system import System, Tensors, given_prior
+from training.systems.system import System, Tensors
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
@@ -402,12 +403,12 @@ def test_zhang_prior_and_gray_pictures(prepared: Photographs, built: Callable[[s
     expected = ops.convert_to_numpy(bins.soft_encode(ab, centers)).reshape(-1, 313).mean(0)
     np.testing.assert_allclose(prior, expected, atol=1e-6)
     np.save(tmp_path / "prior.npy", prior)
-    np.testing.assert_array_equal(given_prior(str(tmp_path / "prior.npy"), 313), prior)
+    np.testing.assert_array_equal(read_prior(str(tmp_path / "prior.npy"), 313), prior)
     np.save(tmp_path / "short.npy", prior[:300])
     with pytest.raises(ArgumentError, match="prior is .*short.npy.*: 313 shares with the sum 1 are needed"):
-        given_prior(str(tmp_path / "short.npy"), 313)
+        read_prior(str(tmp_path / "short.npy"), 313)
     with pytest.raises(ArgumentError, match="prior is .*none.npy.*cannot be read"):
-        given_prior(str(tmp_path / "none.npy"), 313)
+        read_prior(str(tmp_path / "none.npy"), 313)
 
     system = built("zhang2016_scenes_v1")
     lightness, truth = batch_for(system, prepared)
