@@ -147,7 +147,7 @@ def remote(
     screen.report(results, output)
 
 
-def _find(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["Entry"]:
+def _find(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["FileTask"]:
     """The photographs that `paths` stands for; exits if there are none."""
     from serving.local.tasks import find
 
