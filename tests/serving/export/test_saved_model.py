@@ -40,7 +40,7 @@ from zoo.errors import ArgumentError, UnknownNameError
 from zoo.pipeline import recompose
 
 SIZES = [(1, 1), (33, 47), (256, 256), (64, 20)]
-TINY = {"color_unet": 48, "ibn_gan": 32}  # one that scores classes, one that does not
+TINY = {"color_unet": 48, "iizuka2016": 32}  # one that scores classes, one that does not
 SMALL_WARM_UP = ((32, 48), (20, 16))
 MAX_PIXELS = 70_000
 
@@ -157,21 +157,26 @@ def ask(program: Any, name: str, value: Any) -> dict[str, tf.Tensor]:
     return dict(program.signatures[name](**{SIGNATURES[name].input.name: tf.convert_to_tensor(value)}))
 
 
-@pytest.fixture(scope="module", params=["color_unet", pytest.param("ibn_gan", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module")
+def loaded_unet(models: Path, model: keras.Model) -> Loaded:
+    return load(models / "tiny_unet" / "1", model)
+
+
+@pytest.fixture(scope="module")
+def unet(loaded_unet: Loaded) -> dict[str, Any]:
+    return loaded_unet.signatures
+
+
+@pytest.fixture(scope="module", params=["color_unet", pytest.param("iizuka2016", marks=pytest.mark.slow)])
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     """Exports for which large pictures wait for the network, and the largest are decoded again."""
     if request.param == "color_unet":
-        folder = request.getfixturevalue("models") / "tiny_unet" / "1"
-        return load(folder, request.getfixturevalue("model"))
+        found: Loaded = request.getfixturevalue("loaded_unet")
+        return found
     folder, other = tmp_path_factory.mktemp("other"), tiny(request.param)
     with mock.patch.object(making, "HELD_PIXELS", 7_000):
         exporting._write(other, folder, MAX_PIXELS)
     return load(folder, other)
-
-
-@pytest.fixture(scope="module")
-def unet(loaded: Loaded) -> dict[str, Any]:
-    return loaded.signatures
 
 
 def write_slowly(model: keras.Model, folder: Path, max_pixels: int) -> None:

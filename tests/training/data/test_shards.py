@@ -673,7 +673,7 @@ def test_a_source_that_changes_while_it_is_read(photos: Path, tmp_path: Path) ->
         progress = tmp_path / "out" / "progress.json"
         progress.write_text(progress.read_text().replace("011.png", "0110.png"))
         with pytest.raises(
-            DataError, match="photos has changed since .*out was begun: .*011.png is where .*0110.png was"
+            DataError, match="photos has changed since .*out was started: .*011.png is where .*0110.png was"
         ):
             write([str(photos)], tmp_path / "out")
 
