@@ -18,7 +18,7 @@ from PIL import Image
 from media.reader import read_rgb
 from training.data import records, statistics
 from training.data.cache import load_frames
-from training.data.folder import image_files
+from training.data.folder import check_folder, image_files
 from training.data.readers import TFDS
 from training.data.resize import THUMBNAIL, Resize, Window
 from training.data.shards import write
@@ -132,6 +132,13 @@ class Photographs:
 @functools.cache
 def _reading_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="photographs")
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    """Raises DataError if one of what `prepare` is to read does not exist; data sets by name are not looked for."""
+    for folder in folders:
+        if not str(folder).startswith(TFDS):
+            check_folder(folder)
 
 
 def prepare(

@@ -8,6 +8,12 @@ from media.formats import TRAINING_SUFFIXES
 from zoo.errors import DataError
 
 
+def check_folder(folder: Path) -> None:
+    """Raises DataError if there is no such folder."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder: name a folder of photographs")
+
+
 def image_files(folders: Sequence[Path]) -> list[Path]:
     """The image files of folders and their sub-folders, sorted by path; see `media.files.walk` for what is left out.
 
@@ -16,8 +22,7 @@ def image_files(folders: Sequence[Path]) -> list[Path]:
     """
     paths = []
     for folder in folders:
-        if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder: name a folder of photographs")
+        check_folder(folder)
         found = list(files.walk(folder, TRAINING_SUFFIXES))
         for entry in found:
             if entry.error:

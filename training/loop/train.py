@@ -19,7 +19,7 @@ import tensorflow as tf
 from training import recipes
 from training.data.augmentation import Augmentation
 from training.data.batches import Reader, WorkerInfo, batches
-from training.data.datasets import Photographs, check_apart
+from training.data.datasets import Photographs, check_apart, check_folders
 from training.loop import warm_start
 from training.loop.callbacks import BestModel, EpochLog, Panels, Progress, Times
 from training.loop.checkpoints import State
@@ -115,6 +115,9 @@ def _prepare(
     # Checks that cost nothing come before minutes of decoding.
     per_replica = _pictures_per_replica(recipe, strategy)
     run_folder.check_recipe(out, recipe)
+    if recipe.init:
+        warm_start.check_source(recipe.init)
+    check_folders([*data, *([val] if val else [])])
 
     cache = out / "cache" if worker.chief else out / "cache" / f"worker{worker.worker}"
     photographs = prepare_photographs(recipe, data, cache / "train")
@@ -150,8 +153,7 @@ def check_enough(held_out: Photographs, worker: WorkerInfo) -> None:
     """Raises DataError if a worker would have nothing to validate on, and the others would wait for it forever."""
     if len(held_out) < worker.workers:
         raise DataError(
-            f"--val has {len(held_out)} photographs, and there are {worker.workers} workers: each of them needs at "
-            "least one"
+            f"--val needs at least one photograph for each of the {worker.workers} workers: it has {len(held_out)}"
         )
 
 

@@ -1,9 +1,10 @@
 """Weights to start from: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,22 @@ def read(source: str) -> Initial:
         PresetError: a file that cannot be read.
         ArgumentError: a run that has no best network yet.
     """
+    return _reader_of(source)()
+
+
+def check_source(source: str) -> None:
+    """Raises UnknownNameError if `read` cannot know what is meant; nothing is read."""
+    _reader_of(source)
+
+
+def _reader_of(source: str) -> Callable[[], Initial]:
     path = Path(source)
     if Path(f"{source}.index").is_file():
-        return _of_checkpoint(path)
+        return partial(_of_checkpoint, path)
     if path.is_dir():
-        return _of_run(path)
-    if path.suffix == ".keras" or source in zoo.list_presets():
-        return _of_file(source)
+        return partial(_of_run, path)
+    if (path.suffix == ".keras" and path.is_file()) or source in zoo.list_presets():
+        return partial(_of_file, source)
     names = ", ".join(zoo.list_presets())
     raise UnknownNameError(
         f"init is {source!r}: it must be a preset ({names}), a .keras file, the folder of a run, or the path of one "

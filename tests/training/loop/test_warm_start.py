@@ -25,7 +25,7 @@ from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
-from zoo.errors import ArgumentError, PresetError, UnknownNameError
+from zoo.errors import ArgumentError, DataError, PresetError, UnknownNameError
 
 NAME = "color_unet_scenes_v1"
 TINY = {
@@ -272,3 +272,15 @@ def test_packed_with_metrics(run: Path, photos: Path, tmp_path: Path) -> None:
     assert (row["metrics"]["pictures"], row["license"], row["training_data"]) == (8, "CC0", "fields")
     assert f"| RMSE of ab | {row['metrics']['rmse']:g} |" in (tmp_path / "measured.md").read_text()
     assert {p.name for p in tmp_path.iterdir()} == {"measured.keras", "measured.json", "measured.md"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "val", "message"),
+    [({"init": "n" * 9}, None, "init is 'nnnnnnnnn': it must be"), ({}, "missing", "missing is not a folder")],
+)
+def test_what_does_not_exist_is_named_before_photographs_are_decoded(
+    photos: Path, tmp_path: Path, overrides: dict[str, str], val: str | None, message: str
+) -> None:
+    with pytest.raises((UnknownNameError, DataError), match=message):
+        train(NAME, [photos], val and tmp_path / val, tmp_path / "run", "one", TINY | overrides)
+    assert not (tmp_path / "run").exists()

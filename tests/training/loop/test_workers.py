@@ -191,6 +191,6 @@ def test_fewer_validation_photographs_than_workers(tmp_path: Path, monkeypatch: 
     """One worker would find nothing to validate on, and the others would wait for it without end."""
     photos, val = write_fields(tmp_path / "train", 8), write_fields(tmp_path / "val", 2, seed=1)
     monkeypatch.setattr("training.loop.train.worker_info", lambda _: WorkerInfo(1, 3))
-    with pytest.raises(DataError, match="--val has 2 photographs, and there are 3 workers: each of them needs"):
+    with pytest.raises(DataError, match="--val needs at least one photograph for each of the 3 workers: it has 2"):
         main("color_unet_scenes_v1", [photos], val, tmp_path / "run", "one", COMMON | TINY["color_unet_scenes_v1"])
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["cache"]
