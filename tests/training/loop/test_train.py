@@ -518,9 +518,12 @@ def test_interrupted_command(
         str(tmp_path / "run"), *settings,
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would the command, if the tests run there.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGINT, handler)
         assert process.stdout and process.stderr
         lines = []
         for line in process.stdout:
