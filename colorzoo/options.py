@@ -122,6 +122,7 @@ Settings = Annotated[
 TrainingData = Annotated[
     list[Path],
     typer.Option(
-        help="Color photographs: a folder, a folder of shards or tfds:NAME:SPLIT; may be given several times."
+        help="Color photographs: a folder, an archive (tar, zip), a folder of shards or tfds:NAME:SPLIT; may be given "
+        "several times."
     ),
 ]

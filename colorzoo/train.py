@@ -77,7 +77,7 @@ def train(
 @commands.command(epilog="Example:  colorzoo calibrate runs/mine --val held-out/")
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
-    val: Annotated[Path, typer.Option(help="Folder of photographs that were not trained on.")],
+    val: Annotated[Path, typer.Option(help="Photographs that were not trained on: a folder, an archive or shards.")],
     least: Annotated[
         float,
         typer.Option(
@@ -109,7 +109,9 @@ def calibrate(
 @commands.command(epilog="Example:  colorzoo evaluate --preset color_unet_scenes_v1 --data test/ -o evaluation/")
 def evaluate(
     preset: PresetName,
-    data: Annotated[Path, typer.Option(help="Folder of color photographs that were not trained on.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder or archive (tar, zip) of color photographs that were not trained on.")
+    ],
     size: Annotated[int, typer.Option(min=16, help="Side in pixels to which the photographs are resized.")] = 128,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", callback=folder, help="Folder for the table and the figures.")
@@ -150,7 +152,10 @@ def pack(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Photographs that were not trained on, for the metrics; without them nothing is measured."),
+        typer.Option(
+            help="Folder or archive of photographs that were not trained on, for the metrics; without it nothing is "
+            "measured."
+        ),
     ] = None,
     training_data: Annotated[str | None, typer.Option(help="Description of what it was trained on.")] = None,
     license: Annotated[str | None, typer.Option(help="License of the photographs it was trained on.")] = None,

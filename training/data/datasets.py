@@ -1,15 +1,17 @@
-"""Sets of photographs, from folders or shards, and how they are read.
+"""Sets of photographs, from folders, archives or shards, and how they are read.
 
 Every photograph of a folder is decoded once, resized into a square frame and kept in one memory-mapped array; what is
-in shards is decoded and resized whenever it is used.
+in shards is decoded and resized whenever it is used. Archives become shards, since their members cannot be read in any
+order, and so do folders that are mixed with archives or shards.
 """
 
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,8 @@ from PIL import Image
 from media.reader import read_rgb
 from training.data import records, statistics
 from training.data.cache import load_frames
-from training.data.folder import check_folder, image_files
-from training.data.readers import TFDS
+from training.data.folder import check_source, image_files
+from training.data.readers import TFDS, holds_archives
 from training.data.resize import THUMBNAIL, Resize, Window
 from training.data.shards import write
 from zoo.errors import ArgumentError, DataError, PhotographError
@@ -137,8 +139,8 @@ def _reading_threads() -> ThreadPoolExecutor:
 def check_folders(folders: Sequence[Path]) -> None:
     """Raises DataError if one of what `prepare` is to read does not exist; data sets by name are not looked for."""
     for folder in folders:
-        if not str(folder).startswith(TFDS):
-            check_folder(folder)
+        if not str(folder).startswith(TFDS) and not records.find(folder, "train"):
+            check_source(folder)
 
 
 def prepare(
@@ -155,11 +157,13 @@ def prepare(
     """Decodes the photographs of folders (and of their class sub-folders) into frames of size x size pixels.
 
     The frames stay in `cache` and are used again while the files' names, sizes and times are the same. Shards are only
-    opened. A data set of tensorflow-datasets is first written into shards, in `cache`.
+    opened. A data set of tensorflow-datasets is first written into shards, in `cache`, and so are archives, folders
+    with archives in them, and folders that are named together with shards or archives; these shards, too, are used
+    again while the files are the same, and an interrupted writing continues.
 
     Args:
-        folders: where the photographs lie: folders, folders of shards (see `training.data.records.find`), or
-            tfds:NAME:SPLIT; not folders together with the others.
+        folders: where the photographs lie: folders, archives (see `training.data.readers`), folders of shards (see
+            `training.data.records.find`), or tfds:NAME:SPLIT. Shards come first in the set, and all else after them.
         size: side in pixels of the frames or windows.
         cache: folder of the frames.
         resize_mode: "pad": the whole picture scaled to fit into the frame with Lanczos; "center_crop": the middle
@@ -175,19 +179,23 @@ def prepare(
 
     Raises:
         ArgumentError: `enlarge` is False, and the resize_mode neither "pad" nor "center_crop".
-        DataError: no usable photograph, a folder that cannot be used, or a cache that cannot be written.
+        DataError: no usable photograph, a folder or archive that cannot be used, or a cache that cannot be written.
     """
     if not enlarge and resize_mode not in ("pad", "center_crop"):
         raise ArgumentError(f"resize_mode is {resize_mode!r}: without enlarge it must be pad or center_crop")
     found = [records.find(_resolve_tfds(folder, cache, drop_gray), split) for folder in folders]
     in_shards = [part for part in found if part]
-    if in_shards:
-        if len(in_shards) < len(found):
-            folder = folders[found.index(None)]
-            raise DataError(f"{folder} is not in shards, but {in_shards[0][0]} is: write it into shards, too")
+    others = [folder for folder, part in zip(folders, found, strict=True) if not part]
+    if in_shards or any(map(holds_archives, others)):
         for folder, _ in in_shards:
             _check_gray(folder, drop_gray)
-        return of_shards(records.load(in_shards), size, resize_mode, shortest, enlarge=enlarge)
+        left_out: list[tuple[str, str]] = []
+        if others:
+            written = _write_shards(others, cache, drop_gray)
+            in_shards.append((written, "train"))
+            left_out = records.left_out(written)
+        photographs = of_shards(records.load(in_shards), size, resize_mode, shortest, enlarge=enlarge)
+        return replace(photographs, left_out=left_out)
     files = image_files(folders)
     window = Window(size, shortest) if resize_mode == "random_crop" else None
     resize = Resize(THUMBNAIL, "center_crop") if window else Resize(size, resize_mode, enlarge)
@@ -210,6 +218,17 @@ def _resolve_tfds(folder: Path, cache: Path, drop_gray: bool) -> Path:
     name = str(folder).replace(":", "-").replace("/", "-")
     out = cache / (name if drop_gray else f"{name}-with-gray")
     write([str(folder)], out, keep_gray=not drop_gray)
+    return out
+
+
+def _write_shards(sources: Sequence[Path], cache: Path, drop_gray: bool) -> Path:
+    """The folder of shards, in `cache`, of folders and archives; written unless it is there, and they are the same."""
+    for source in sources:
+        check_source(source)
+    names = [str(source) for source in sources]
+    key = hashlib.sha256(json.dumps([names, drop_gray]).encode()).hexdigest()[:16]
+    out = cache / f"shards-{key}"
+    write(names, out, keep_gray=not drop_gray, renew=True)
     return out
 
 

@@ -87,10 +87,34 @@ def open_source(name: str, tfds_dir: Path | None = None) -> Source:
             raise DataError(f"{name} cannot be read: {error}") from error
     if not path.exists():
         raise DataError(f"{name}: no such folder or archive (a data set of tensorflow-datasets is named tfds:NAME)")
-    if not _is_archive(path.name):
+    if not is_archive(path.name):
         raise DataError(f"{name} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
     state = {"kind": "archive", "bytes": path.stat().st_size, "modified": path.stat().st_mtime_ns}
-    return Source(name, state, lambda: _of_archive(path), _zip_count(path), _stem(path.name), nested=True)
+    return Source(
+        name, state, lambda: _at_least_one(path, _of_archive(path)), _zip_count(path), _stem(path.name), nested=True
+    )
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is read as an archive."""
+    return name.lower().endswith(ARCHIVES)
+
+
+def holds_archives(path: Path) -> bool:
+    """Whether a path is an archive, or a folder with one in it or in its sub-folders."""
+    if path.is_file():
+        return is_archive(path.name)
+    return any(entry.path.is_file() for entry in files.walk(path, ARCHIVES) if not entry.error)
+
+
+def _at_least_one(path: Path, items: Iterator[Item]) -> Iterator[Item]:
+    """The items; raises DataError at their end if there was none."""
+    empty = True
+    for item in items:
+        yield item
+        empty = False
+    if empty:
+        raise DataError(f"{path} holds no image file: photographs ({', '.join(sorted(SUFFIXES))}) are needed")
 
 
 # === Folders ===
@@ -102,12 +126,14 @@ def _of_folder(folder: Path) -> Source:
         stat = path.stat()
         digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="replace"))
         count += 1
-        pictures += not _is_archive(path.name)
+        pictures += not is_archive(path.name)
     if not count:
         content = "no image file and no archive" if any(folder.iterdir()) else "nothing"
         raise DataError(f"{folder} holds {content}: photographs ({', '.join(sorted(SUFFIXES))}) are needed")
     state = {"kind": "folder", "files": count, "sha256": digest.hexdigest()}
-    return Source(str(folder), state, lambda: _in_folder(folder), pictures if pictures == count else None)
+    return Source(
+        str(folder), state, lambda: _at_least_one(folder, _in_folder(folder)), pictures if pictures == count else None
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -122,7 +148,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _in_folder(folder: Path) -> Iterator[Item]:
     for path in _walk(folder):
         parts = path.relative_to(folder).parts
-        if _is_archive(path.name):
+        if is_archive(path.name):
             for item in _of_archive(path):
                 yield Item(item.name, parts[0] if len(parts) > 1 else _stem(path.name), item.read, item.lasting)
         else:
@@ -139,10 +165,6 @@ def _file_reader(path: Path) -> Callable[[], bytes]:
 
 
 # === Archives ===
-
-
-def _is_archive(name: str) -> bool:
-    return name.lower().endswith(ARCHIVES)
 
 
 def _stem(name: str) -> str:
@@ -200,7 +222,7 @@ def _members(file: IO[bytes], kind: str, name: str, folder: str) -> Iterator[Ite
 
 def _reader(opener: Callable[[], IO[bytes]], size: int, member: str) -> Callable[[], bytes]:
     def read() -> bytes:
-        if _is_archive(member):
+        if is_archive(member):
             raise OSError("it is a zip within an archive: unpack it")
         if size > LARGEST:
             raise OSError(f"it is larger than {LARGEST >> 30} GiB")

@@ -189,6 +189,20 @@ def read_index(folder: Path) -> dict[str, Any]:
     return dict(index)
 
 
+def left_out(folder: Path) -> list[tuple[str, str]]:
+    """Name and reason of each file that is not in the shards of a folder.
+
+    Raises:
+        DataError: the list cannot be read.
+    """
+    path = folder / "left_out.tsv"
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    return [(name, reason) for line in lines for name, _, reason in [line.partition("\t")]]
+
+
 def load(found: Sequence[tuple[Path, str]]) -> Shards:
     """The pictures of splits, one after the other.
 

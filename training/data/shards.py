@@ -44,6 +44,7 @@ def write(
     near_duplicates: int | None = None,
     tfds_dir: Path | None = None,
     keep_gray: bool = False,
+    renew: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Writes the photographs of some sources into shards, or continues where that was interrupted.
@@ -63,6 +64,7 @@ def write(
             of bits.
         tfds_dir: where tensorflow-datasets keeps its data.
         keep_gray: write gray and toned pictures as well.
+        renew: delete what `out` holds of sources that have changed, instead of refusing it.
         progress: called with the number of files that are done, and the number of all files, or None if it is unknown.
 
     Returns:
@@ -91,6 +93,8 @@ def write(
     }
     if keep_gray:  # only then, so that the usual index stays as that of earlier versions, byte for byte
         settings["keep_gray"] = True
+    if renew:
+        _delete_outdated(out, settings)
     if (out / "index.json").is_file():
         index = records.read_index(out)
         _check_same(out, index["settings"], settings)
@@ -300,6 +304,22 @@ class _Writing:
 def _split(perceptual_hash: int, share: float) -> str:
     number = int.from_bytes(hashlib.sha256(perceptual_hash.to_bytes(8)).digest()[:8])
     return "validation" if number < share * 2**64 else "train"
+
+
+def _delete_outdated(out: Path, wanted: dict[str, Any]) -> None:
+    """Deletes the shards in a folder if they are those of other settings or sources."""
+    for state in (out / "progress.json", out / "index.json"):
+        try:
+            current = json.loads(state.read_text())["settings"] == wanted
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            current = False
+        if not current:
+            # The file that tells goes last, so that an interrupted deletion is gone on with.
+            for file in sorted(out.iterdir(), key=lambda file: file == state):
+                file.unlink()
+            return
 
 
 def _check_same(out: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""How close a preset's colors are to those of a folder of photographs.
+"""How close a preset's colors are to those of a folder or an archive of photographs.
 
 The protocol, which is to be published with every figure (docs/evaluation.md says what the figures mean):
 
-1. All images of the folder and its sub-folders, sorted by path. Those that cannot be read are left out,
-   counted and listed. With a limit, an even choice of all class folders.
+1. All images of the folder and its sub-folders, sorted by path; those of an archive in its order. Those that
+   cannot be read are left out, counted and listed. With a limit, an even choice of all class folders.
 2. Each is turned upright (EXIF), converted to sRGB by its color profile if it has one, and resized to size x
    size by Pillow's Lanczos filter. The aspect is not kept, as in the comparison paper. This 8-bit picture is
    the truth.
@@ -28,8 +28,7 @@ from skimage.color import rgb2lab
 import zoo
 from media.files import PER_IMAGE, SHEET
 from media.photograph import gray_of
-from media.reader import read_rgb
-from training.data.folder import image_files
+from training.data.folder import PictureFiles
 from training.data.sampling import choose_evenly
 from training.evaluation import metrics
 from training.evaluation.tables import (
@@ -141,13 +140,22 @@ def _join(parts: Sequence[Figures]) -> Figures:
     )
 
 
-def read_picture(path: Path, size: int) -> Pixels:
-    """One photograph as sRGB uint8 (size, size, 3), by step 2 above.
+def squeeze(picture: Image.Image, size: int) -> Pixels:
+    """A picture of mode RGB as sRGB uint8 (size, size, 3), by step 2 above."""
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def read_pictures(files: PictureFiles, chosen: Sequence[int], size: int) -> Iterator[Pixels]:
+    """The photographs at ascending positions, each as `squeeze` makes it.
 
     Raises:
-        PhotographError: the file is not an image, is damaged, or is larger than the limit of `media.reader`.
+        PhotographError: a file is not an image, is damaged, or is larger than the limit of `media.reader`.
+        DataError: a damaged archive.
     """
-    return np.asarray(read_rgb(path).resize((size, size), Image.Resampling.LANCZOS))
+    for picture in files.read(chosen):
+        if isinstance(picture, PhotographError):
+            raise picture
+        yield squeeze(picture, size)
 
 
 def main(
@@ -159,14 +167,14 @@ def main(
     temperature: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Evaluation:
-    """Evaluate a preset on a folder of photographs; the body of `colorzoo evaluate`.
+    """Evaluate a preset on a folder or an archive of photographs; the body of `colorzoo evaluate`.
 
     In `out`, `results.csv` gets one row more; `per_image.csv`, `per_class.csv` (if the photographs lie in sub-folders,
     each of which is a class) and `sheet.jpg` (gray, colorized, original) are those of this run.
 
     Args:
         preset: what `zoo.load` takes.
-        data: the folder.
+        data: the folder or archive.
         size: side of the pictures in pixels, at least 8.
         out: the folder to write to, made if need be; None writes nothing.
         limit: how many photographs at most, evenly over the classes; None takes all.
@@ -174,7 +182,8 @@ def main(
         progress: called with the number of photographs that are done, and of all of them.
 
     Raises:
-        DataError: `data` is not a folder, or has no image, none that can be read, or only gray ones.
+        DataError: `data` is neither a folder nor an archive, or has no image, none that can be read, or only gray
+            ones.
         ArgumentError: size or limit is too small, or `out` is a file or holds results with other columns.
         PresetError: the preset makes use of the color of its input.
     """
@@ -182,19 +191,19 @@ def main(
         raise ArgumentError(f"size {size} is too small: at least {SMALLEST} is needed")
     if limit is not None and limit < 1:
         raise ArgumentError(f"limit {limit} is too small: at least 1 is needed")
-    paths = image_files([data])
-    if limit is not None:
-        paths = [paths[i] for i in choose_evenly([_class_of(path, data) for path in paths], limit)]
+    files = PictureFiles(data)
+    folders = [path.parent.as_posix() for path in files.paths]
+    chosen = range(len(files)) if limit is None else choose_evenly(folders, limit)
     if out is not None:
         check_folder(out)  # before the work, not after it
 
     colorize = _load(preset, temperature)
-    kept: list[Path] = []
+    kept: list[int] = []
     left_out: list[PhotographError] = []
-    report = evaluate(colorize, _read_all(paths, size, kept, left_out, progress))
-    classes = [_class_of(path, data) for path in kept]
-    sample = choose_evenly(classes, SAMPLE)
-    truth = np.stack([read_picture(kept[i], size) for i in sample])
+    report = evaluate(colorize, _read_all(files, chosen, size, kept, left_out, progress))
+    classes = [folders[i] for i in kept]
+    sample = [kept[i] for i in choose_evenly(classes, SAMPLE)]
+    truth = np.stack(list(read_pictures(files, sample, size)))
     gray = gray_of(truth)
     colorized = np.concatenate([colorize(part) for part in _batches(truth, BATCH)])
     from_gray = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
@@ -203,7 +212,7 @@ def main(
     if out is None:
         return Evaluation(report, left_out)
     out.mkdir(parents=True, exist_ok=True)
-    write_images(out / PER_IMAGE, report, [path.relative_to(data).as_posix() for path in kept])
+    write_images(out / PER_IMAGE, report, [files.paths[i].as_posix() for i in kept])
     if set(classes) == {"."}:
         (out / "per_class.csv").unlink(missing_ok=True)  # that of an earlier run would be taken for this one's
     else:
@@ -223,24 +232,25 @@ def _load(preset: str, temperature: float | None) -> Colorize:
     return colorize
 
 
-def _class_of(path: Path, data: Path) -> str:
-    return path.parent.relative_to(data).as_posix()
-
-
 def _read_all(
-    paths: Sequence[Path], size: int, kept: list[Path], left_out: list[PhotographError], progress: Progress
+    files: PictureFiles,
+    chosen: Sequence[int],
+    size: int,
+    kept: list[int],
+    left_out: list[PhotographError],
+    progress: Progress,
 ) -> Iterator[Pixels]:
-    for done, path in enumerate(paths):
-        progress(done, len(paths))
-        try:
-            picture = read_picture(path, size)
-        except PhotographError as error:
-            left_out.append(error)
+    pictures = files.read(chosen)
+    for done, position in enumerate(chosen):
+        progress(done, len(chosen))
+        picture = next(pictures)
+        if isinstance(picture, PhotographError):
+            left_out.append(picture)
             continue
-        kept.append(path)
-        yield picture
+        kept.append(position)
+        yield squeeze(picture, size)
     if not kept:
-        raise DataError(f"none of {len(paths)} images can be read; the first: {left_out[0]}")
+        raise DataError(f"none of {len(chosen)} images can be read; the first: {left_out[0]}")
 
 
 def _check_color_ignored(preset: str, truth: Pixels, colorized: Pixels, from_gray: Pixels) -> None:

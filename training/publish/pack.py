@@ -18,8 +18,8 @@ import numpy as np
 import zoo
 from media import atomic, files
 from training import recipes
-from training.data.folder import image_files
-from training.evaluation.protocol import evaluate, read_picture
+from training.data.folder import PictureFiles
+from training.evaluation.protocol import evaluate, read_pictures
 from training.publish.model_card import model_card
 from training.runs import run_folder
 from training.systems.recipe import Recipe
@@ -122,10 +122,10 @@ def _round(weights: np.ndarray) -> np.ndarray:
 
 
 def measure(model: keras.Model, data: Path, size: int) -> dict[str, float]:
-    """The metrics of a row: `training.evaluation.protocol` on the photographs of a folder."""
-    pictures = (read_picture(path, size) for path in image_files([data]))
+    """The metrics of a row: `training.evaluation.protocol` on the photographs of a folder or an archive."""
+    pictures = PictureFiles(data)
     model.jit_compile = False
-    report = evaluate(model.predict_on_batch, pictures)
+    report = evaluate(model.predict_on_batch, read_pictures(pictures, range(len(pictures)), size))
     return {
         "pictures": report.n,
         "evaluated_size": size,
@@ -169,7 +169,7 @@ def main(
     _check_output(out)
     recipe = recipes.of_run(run)
     if data:
-        image_files([data])  # raises where there is nothing to measure, before the work and not after it
+        PictureFiles(data)  # raises where there is nothing to measure, before the work and not after it
     with TemporaryDirectory() as scratch:
         # Measured first and written last: a preset that is there but was not measured could never be replaced.
         path, row = pack(

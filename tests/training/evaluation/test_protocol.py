@@ -11,10 +11,11 @@ from skimage.color import rgb2lab
 
 import zoo
 from media.photograph import gray_of
+from media.reader import read_rgb
 from media.sheets import contact_sheet
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
-from training.evaluation.protocol import evaluate, main, read_picture
+from training.evaluation.protocol import evaluate, main, squeeze
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 
@@ -33,6 +34,10 @@ def photographs(n: int = 5, size: int = 16, seed: int = 0) -> np.ndarray:
 def tint(rgb: np.ndarray) -> np.ndarray:
     """A colorizer: warm gray, by lightness only."""
     return np.clip(gray_of(rgb).astype(int) + (12, 0, -12), 0, 255).astype(np.uint8)
+
+
+def read_picture(path: Path, size: int) -> np.ndarray:
+    return squeeze(read_rgb(path), size)
 
 
 def save(folder: Path, pictures: np.ndarray) -> None:
