@@ -51,7 +51,7 @@ ARROWS = {
     "colorzoo": {"zoo", "media", "training.*", "serving", "serving.*"},
 }  # fmt: skip
 # What every backend of Keras can run, with all that it imports.
-NEUTRAL = {"zoo", "training.systems", "training.recipes", "training.evaluation.metrics"}
+NEUTRAL = {"zoo", "training.systems", "training.recipes", "training.data.degradation", "training.evaluation.metrics"}
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", re.IGNORECASE)
 

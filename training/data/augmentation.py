@@ -1,10 +1,11 @@
-"""Random changes of training pictures: crops, mirror images, noise on the lightness."""
+"""Random changes of training pictures: crops, mirror images, the traces of age, noise on the lightness."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from training.data.degradation import DRAWS, degraded_lightness
 from zoo.blocks import resample
 
 ALL = slice(None)
@@ -20,12 +21,14 @@ class Augmentation:
     sevenfold: every picture appears seven times in an epoch, as in the paper: as it is, mirrored, with each of three
         strengths of noise, and as two crops of the smallest side. Without it every picture appears once, with all
         changes drawn together.
+    degraded: share of the pictures whose lightness is that of an old photograph; see `training.data.degradation`.
     """
 
     flip: bool
     crop: float
     noise: tuple[float, ...]
     sevenfold: bool = False
+    degraded: float = 0.0
 
     @property
     def variants(self) -> int:
@@ -88,3 +91,18 @@ def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, params: AugmentationParams) 
 def noise(shape: tuple[Any, ...], params: AugmentationParams, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
     """Gaussian noise for L of shape (B, S, S, 1), or for a part of that batch, of each picture's own strength."""
     return params.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]
+
+
+def age(rgb: tf.Tensor, count: tf.Tensor, share: float, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
+    """L (B, S, S, 1) of RGB (B, S, S, 3), for a share of the pictures that of an old photograph.
+
+    Args:
+        rgb: of a part of the batch.
+        count: pictures of the whole batch.
+        share: of the pictures that are degraded, in [0, 1].
+        draw: the seed (2,).
+        part: which pictures of the batch rgb holds.
+    """
+    draws = tf.random.stateless_uniform((count, DRAWS), draw)[part]
+    grain = tf.random.stateless_normal((count, *rgb.shape[1:3], 1), draw + 1)[part]
+    return degraded_lightness(rgb, draws, grain, share)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from training.data.augmentation import Augmentation, crop_and_flip, draw_params, noise
+from training.data.augmentation import Augmentation, age, crop_and_flip, draw_params, noise
 from training.data.datasets import Photographs
 from zoo import color
 
@@ -65,7 +65,7 @@ def batches(
     workers. With an augmentation and a reader, the pictures are read by the reader and not in this process.
 
     Yields:
-        lightness (B, S, S, 1) float32 in [0, 100], with noise where that is asked for, and a dict of
+        lightness (B, S, S, 1) float32 in [0, 100], degraded and noisy where that is asked for, and a dict of
         rgb (B, S, S, 3) float32 in [0, 1], ab (B, S, S, 2) float32 in Lab units,
         mask (B, S, S) float32: 1 on the picture and 0 on the padding,
         labels (B,) int32: index of the picture's class folder in `classes`, -1 if it is not there, and
@@ -103,6 +103,8 @@ def batches(
             rgb = crop_and_flip(rgb, sizes, params)
         lab = color.rgb_to_lab(rgb)
         light = lab[..., :1]
+        if augmentation and augmentation.degraded:
+            light = age(rgb, count, augmentation.degraded, draw + 4, mine)
         if augmentation:
             light += noise((count, *light.shape[1:]), params, draw + 2, mine)
         return light, {

@@ -24,4 +24,4 @@ def prepare_photographs(recipe: Recipe, folders: Sequence[Path], cache: Path, sp
 
 def augmentation_of(recipe: Recipe) -> Augmentation:
     """How a recipe changes its training pictures."""
-    return Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold")
+    return Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold", recipe.degraded)

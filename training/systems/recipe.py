@@ -49,6 +49,7 @@ class Recipe(ABC):
     flip: bool = True
     crop: Annotated[float, Above(0), AtMost(1)] = 0.7  # smallest side of a random crop, as a fraction
     noise: Annotated[tuple[Annotated[float, AtLeast(0)], ...], Items(1)] = (0.0,)  # standard deviations, L in [0, 100]
+    degraded: Annotated[float, AtLeast(0), AtMost(1)] = 0.0  # share of the training pictures that look like old ones
 
     # === Optimization ===
     batch: PositiveInt = 64  # over all devices
