@@ -178,12 +178,17 @@ def gaussian_centers(bins: int = 32, sigma: float = 25.0) -> np.ndarray:
     return np.array([gaussian.inv_cdf(share) for share in histogram_centers(bins).tolist()], np.float32)
 
 
-def soft_encode(ab: Tensor, centers: np.ndarray, *, neighbors: int = 5, sigma: float = 5.0) -> Tensor:
+def soft_encode(ab: Tensor, centers: np.ndarray, *, neighbors: int | None = 5, sigma: float = 5.0) -> Tensor:
     """Colors ab (..., 2) -> distributions (..., n) over the centers (n, 2); rows sum to 1.
 
-    The `neighbors` nearest centers share the color with weights exp(-distance^2 / (2 sigma^2)); centers that tie for
-    the last place all take part. Source: Zhang, section 2.1: 5 neighbors, sigma = 5 Lab units.
+    The `neighbors` nearest centers, or without a number all of them, share the color with weights
+    exp(-distance^2 / (2 sigma^2)); centers that tie for the last place all take part. Source: Zhang, section 2.1:
+    5 neighbors, sigma = 5 Lab units. All differ little from these, as far ones weigh next to nothing, and cost less.
     """
+    if neighbors is None:
+        # The exponent without |ab|^2, in which the centers do not differ.
+        exponent = ops.matmul(ab, centers.T) - 0.5 * np.square(centers).sum(-1)
+        return ops.softmax(exponent * (1 / sigma**2), axis=-1)
     # Channel by channel: sums over a last axis of two are several times slower.
     squared = ops.square(ab[..., :1] - centers[:, 0]) + ops.square(ab[..., 1:] - centers[:, 1])
     nearest = -ops.top_k(-squared, neighbors)[0]

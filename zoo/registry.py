@@ -19,7 +19,16 @@ Builder: TypeAlias = "Callable[..., keras.Model]"
 Parts: TypeAlias = "Callable[[keras.Model], dict[str, keras.Model]]"
 
 # The modules of zoo/architectures; each registers a builder of the same name.
-ARCHITECTURES = ("autoencoder", "color_unet", "ibn_gan", "iizuka2016", "larsson2016", "pix2pix", "zhang2016")
+ARCHITECTURES = (
+    "autoencoder",
+    "color_unet",
+    "ibn_gan",
+    "iizuka2016",
+    "larsson2016",
+    "lite_unet",
+    "pix2pix",
+    "zhang2016",
+)
 
 
 def _no_parts(network: "keras.Model") -> "dict[str, keras.Model]":

@@ -87,8 +87,8 @@ class Photographs:
         """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
         return statistics.uv_prior(self, classes)
 
-    def ab_prior(self, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
-        """Centers (n, 2) -> the mean (n,) float32 of the colors, each softly encoded by its nearest centers."""
+    def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
+        """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
         return statistics.ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
 
     def read(self, chosen: np.ndarray, seeds: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:

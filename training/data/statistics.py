@@ -55,7 +55,7 @@ def uv_prior(photographs: Frames, classes: np.ndarray) -> np.ndarray:
     return (count / count.sum()).astype(np.float32)
 
 
-def ab_prior(photographs: Frames, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
+def ab_prior(photographs: Frames, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
     """The mean (n,) float32 of the softly encoded colors of all photographs, of every fourth pixel each way.
 
     Source: Zhang et al., section 2.2, where the prior is smoothed with the kernel of the soft encoding.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,6 +51,22 @@ def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.sched
         rates = [recipe.learning_rate * recipe.lr_gamma**i for i in range(len(recipe.lr_milestones) + 1)]
         return schedules.PiecewiseConstantDecay([round(epoch * steps) for epoch in recipe.lr_milestones], rates)
     return recipe.learning_rate  # of "plateau", a callback lowers it
+
+
+def scale_rates(optimizer: keras.Optimizer, variables: Sequence[keras.Variable], factor: float) -> None:
+    """Multiplies the learning rate of some variables of a built optimizer with a factor.
+
+    Scaling their gradients would change nothing, since Adam divides each by its own size.
+    """
+    optimizer = unwrap(optimizer)
+    scaled = {optimizer._get_variable_index(variable) for variable in variables}
+    rule = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        found = optimizer._get_variable_index(variable) in scaled
+        rule(gradient, variable, learning_rate * factor if found else learning_rate)
+
+    optimizer.update_step = update_step
 
 
 def unwrap(optimizer: keras.Optimizer) -> keras.Optimizer:

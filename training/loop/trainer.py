@@ -1,6 +1,7 @@
 """One step of training on all replicas, for every system."""
 
 import dataclasses
+import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from training.loop.optimizers import loss_scale, make_optimizer, share_overflow
+from training.loop.optimizers import loss_scale, make_optimizer, scale_rates, share_overflow
 from training.loop.warm_start import match_layers
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
@@ -73,7 +74,7 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         steps: of an epoch, for the schedule of the learning rate.
         strategy: of the replicas.
     """
-    with strategy.scope(), _dtype_policy(recipe.precision):
+    with strategy.scope(), _dtype_policy(recipe.precision, recipe.float32_layers):
         system = recipe.system(statistics)
         # Before the variables are listed: a frozen layer's are not trainable.
         for layer in match_layers(system.network, "frozen", recipe.frozen):
@@ -85,6 +86,9 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         # Built here, since a traced step must not create variables.
         for name, optimizer in optimizers.items():
             optimizer.build(variables[name])
+        for pattern, factor in system.lr_factors.items():
+            layers = match_layers(system.network, "lr_factors", (pattern,))
+            scale_rates(next(iter(optimizers.values())), _trainable(layers), factor)
         parts = recipe.gradient_accumulation_steps
         gathered = {name: _accumulators(vs) for name, vs in variables.items()} if parts > 1 else {}
     updates = _Updates(recipe, strategy.num_replicas_in_sync, optimizers, variables, gathered)
@@ -234,8 +238,8 @@ def sum_losses(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reduce_sum(values) for name, values in losses.items()}
 
 
-def _trainable(models: Sequence[keras.Model]) -> list[keras.Variable]:
-    """The trainable variables of models that may share layers, each once."""
+def _trainable(models: Sequence[keras.Layer]) -> list[keras.Variable]:
+    """The trainable variables of models or layers that may have some in common, each once."""
     return list({id(v): v for model in models for v in model.trainable_variables}.values())
 
 
@@ -264,9 +268,10 @@ def _clip(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.T
 
 
 @contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
+def _dtype_policy(name: str, float32_layers: Sequence[str]) -> Iterator[None]:
+    exceptions = {fnmatch.translate(pattern): keras.DTypePolicy("float32") for pattern in float32_layers}
     previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
+    keras.config.set_dtype_policy(keras.dtype_policies.DTypePolicyMap(name, exceptions) if exceptions else name)
     try:
         yield
     finally:

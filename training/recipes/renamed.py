@@ -20,7 +20,13 @@ VALUES = {"resize_mode": {"fit": "pad", "fill": "center_crop", "window": "random
 # Fields that are gone, with nothing in their place. test_noise of pix2pix changed no colorizer.
 REMOVED = {"test_noise"}
 # Fields that came later, with what runs did before.
-ADDED: dict[str, Any] = {"drop_gray": True, "enlarge": True, "degraded": 0.0, "plateau_monitor": "loss"}
+ADDED: dict[str, Any] = {
+    "drop_gray": True,
+    "enlarge": True,
+    "degraded": 0.0,
+    "plateau_monitor": "loss",
+    "float32_layers": (),
+}
 
 
 def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,9 @@ class Recipe(ABC):
     gradient_accumulation_steps: PositiveInt = 1  # parts in which a batch is computed, one by one, to save memory
     ema_momentum: Momentum = 0.0  # of the moving average of weights that is validated and kept; 0: no average
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    # Layers that compute in float32 whatever the precision, by name; * stands for anything. Depthwise convolutions in
+    # bfloat16 take more than twice as long on CPUs.
+    float32_layers: tuple[str, ...] = ()
     seed: Annotated[int, AtLeast(0)] = 0
 
     # === Schedule of the learning rate ===

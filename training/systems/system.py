@@ -11,7 +11,7 @@ batch in these steps:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import keras
@@ -40,8 +40,8 @@ class Photographs(Protocol):
     def uv_prior(self, classes: np.ndarray) -> np.ndarray:
         """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
 
-    def ab_prior(self, centers: np.ndarray, *, neighbors: int, sigma: float) -> np.ndarray:
-        """Centers (n, 2) -> the mean (n,) float32 of the colors, each softly encoded by its nearest centers."""
+    def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
+        """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
 
 
 def no_targets(truth: Tensors) -> Tensors:
@@ -64,6 +64,7 @@ class System:
     draws: how many uniform random numbers a step needs for each picture.
     compiled: whether compiled steps, and targets, are faster on CPUs in float32 too, as those of many small operations
         are.
+    lr_factors: factors on the learning rate of layers of the network, by name; * stands for anything.
     """
 
     network: keras.Model
@@ -74,6 +75,7 @@ class System:
     targets: Callable[[Tensors], Tensors] = no_targets
     draws: int = 0
     compiled: bool = False
+    lr_factors: Mapping[str, float] = field(default_factory=dict)
 
 
 def ab_rmse(ab: Tensor, truth: Tensors) -> Tensor:
@@ -91,6 +93,7 @@ def supervised_system(
     targets: Callable[[Tensors], Tensors] = no_targets,
     draws: int = 0,
     compiled: bool = False,
+    lr_factors: Mapping[str, float] | None = None,
 ) -> System:
     """A system of one optimizer, "network".
 
@@ -99,7 +102,7 @@ def supervised_system(
         forward: see `System`.
         losses: outputs, truth -> losses, of which "loss" is minimized.
         beside: models with trainable variables beyond the network's.
-        targets, draws, compiled: see `System`.
+        targets, draws, compiled, lr_factors: see `System`.
     """
 
     def objective(outputs: Tensors, truth: Tensors) -> tuple[Tensor, Losses]:
@@ -110,4 +113,6 @@ def supervised_system(
         return losses(outputs, truth) | {"rmse": ab_rmse(outputs["ab"], truth)}
 
     trained = {"network": [network, *beside]}
-    return System(network, trained, forward, {"network": objective}, validate, targets, draws, compiled)
+    return System(
+        network, trained, forward, {"network": objective}, validate, targets, draws, compiled, lr_factors or {}
+    )

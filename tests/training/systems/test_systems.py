@@ -46,6 +46,13 @@ TINY = {
     "ibn_gan_scenes_v1": {"width": "0.06", "levels": "3", "scales": "2"},
     "iizuka2016_scenes_v1": {"width": "0.03", "global_size": "32"},
     "larsson2016_scenes_v1": {"width": "0.02", "locations": "20"},
+    "lite_unet_photos_v1": {
+        "width": "0.08",
+        "init": "",
+        "shortest": "(32, 40)",
+        "l1": "0.05",
+        "precision": "float32",
+    },
     "pix2pix_scenes_v1": {"filters": "(4, 6, 8, 8)", "width": "1.0"},
     "zhang2016_scenes_v1": {"width": "0.03"},
 }
@@ -184,11 +191,18 @@ def eagerly(eager: bool) -> Iterator[None]:
 
 @every_run
 @pytest.mark.usefixtures("eagerly")
-def test_two_devices_train_as_one(name: str, prepared: Photographs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_devices_train_as_one(
+    name: str, prepared: Photographs, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_dropout(monkeypatch)
+    rate = 0.01
+    if name.startswith("lite_unet"):
+        # Its deepest maps would be single pixels, and normalizing the few of a batch makes rounding errors large.
+        prepared = prepare([photos / "train"], 128, tmp_path, "center_crop")
+        rate = 0.001  # the gradients of its first layers are some hundred times those of the others
     # Plain gradient descent: Adam makes a step of the rounding that is left of a gradient of 0, as of a bias in
     # front of a normalization.
-    recipe = tiny(name, optimizer="sgd", learning_rate="0.01")
+    recipe = tiny(name, optimizer="sgd", learning_rate=str(rate))
     statistics = recipe.statistics(prepared)
     trainers, losses = {}, {}
     for kind in ("one", "mirrored"):
