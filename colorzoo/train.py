@@ -118,17 +118,23 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photographs to evaluate on.")] = None,
     temperature: Temperature = None,
+    degraded: Annotated[
+        bool,
+        typer.Option(
+            "--degraded", help="Show the preset the photographs as old ones: grainy, faded, scratched, on early film."
+        ),
+    ] = False,
 ) -> None:
     """Measure how well a preset colorizes photographs whose colors are known."""
     quiet.import_tensorflow()
     from training.evaluation.protocol import main as run
 
     with screen.progress("Evaluating") as update:
-        found = run(preset, data, size, out, limit, temperature, update)
-    _report_evaluation(preset, data, size, found)
+        found = run(preset, data, size, out, limit, temperature, update, degraded)
+    _report_evaluation(preset, data, size, found, degraded)
 
 
-def _report_evaluation(preset: str, data: Path, size: int, found: "Evaluation") -> None:
+def _report_evaluation(preset: str, data: Path, size: int, found: "Evaluation", degraded: bool) -> None:
     """Print the table, the files that were left out, and one line that sums up."""
     from training.evaluation.tables import summary_rows
 
@@ -136,11 +142,12 @@ def _report_evaluation(preset: str, data: Path, size: int, found: "Evaluation") 
     screen.table(("", "RMSE", "PSNR (dB)", "SSIM", "colorfulness"), summary_rows(preset, report))
     for error in left_out:
         typer.echo(f"left out: {error}")
+    input_kind = "degraded photographs" if degraded else "photographs"
     skipped = f", {len(left_out)} left out" if left_out else ""
     typer.echo(
         f"{preset}: RMSE {report.colorized.rmse.mean():.3f}, gain {100 * report.gain:.1f} % over gray, "
         f"colorfulness {report.colorfulness_ratio:.2f} of the truth; "
-        f"{report.n} photographs of {data.resolve().name} at {size}x{size}{skipped}"
+        f"{report.n} {input_kind} of {data.resolve().name} at {size}x{size}{skipped}"
     )
 
 

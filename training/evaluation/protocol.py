@@ -15,6 +15,9 @@ The protocol, which is to be published with every figure (docs/evaluation.md say
 5. The same for two constants that any colorizer must beat: gray (ab = 0), and the mean ab of all pixels of
    the set, which has the lowest MSE of all constants.
 6. Colorfulness of the 8-bit result and of the truth, and the ratio of their means.
+
+Asked for degraded input, step 3 shows the colorizer what `training.data.degradation` makes of every picture, in 8-bit
+gray: the same each time, by the picture's place among those that were read. The truth stays what it is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,12 +25,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 from PIL import Image
 from skimage.color import rgb2lab
 
 import zoo
 from media.files import PER_IMAGE, SHEET
 from media.photograph import gray_of
+from training.data.degradation import DRAWS, degraded_lightness
 from training.data.folder import PictureFiles
 from training.data.sampling import choose_evenly
 from training.evaluation import metrics
@@ -42,11 +47,13 @@ from training.evaluation.tables import (
     write_images,
     write_sheet,
 )
+from zoo import color
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 SMALLEST = 8  # the side that every network of the zoo accepts
 BATCH = 16
 SAMPLE = 24  # pictures on the contact sheet, and in the check that color is ignored
+DEGRADATION_SEED = 1  # with each picture's place, decides how it is degraded
 LEAK = 1.0  # Lab units of RMSE that 8-bit gray may cost; its rounding costs some hundredths
 Colorize = Callable[[Pixels], Pixels]
 Progress = Callable[[int, int | None], None]
@@ -60,7 +67,7 @@ class Evaluation:
     left_out: list[PhotographError]
 
 
-def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BATCH) -> Report:
+def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BATCH, degraded: bool = False) -> Report:
     """Compare what `colorize` makes of the pictures uint8 (S, S, 3) with the pictures, by steps 3 to 6 above.
 
     The pictures are iterated once and kept as uint8 (3 bytes a pixel); all else is done batch by batch.
@@ -69,6 +76,7 @@ def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BAT
         colorize: sRGB uint8 (B, S, S, 3) -> uint8 of the same shape, by the lightness of its input only.
         pictures: the truth, sRGB, all of one size, S >= 5.
         batch: B; the last one may be smaller.
+        degraded: whether `colorize` gets the pictures as old photographs, by `as_old_photographs`.
 
     Raises:
         DataError: there are no pictures, or all of them are gray.
@@ -80,8 +88,11 @@ def evaluate(colorize: Colorize, pictures: Iterable[Pixels], *, batch: int = BAT
     colorfulness: list[Values] = []
     truth_colorfulness: list[Values] = []
     means: list[Values] = []
+    count = 0
     for truth in _batches(pictures, batch):
-        result = np.asarray(colorize(truth))
+        places = range(count, count + len(truth))
+        count += len(truth)
+        result = np.asarray(colorize(as_old_photographs(truth, places) if degraded else truth))
         if result.shape != truth.shape or result.dtype != np.uint8:
             raise ArgumentError(
                 f"the colorizer returned {result.dtype} {result.shape}, where uint8 {truth.shape} is needed"
@@ -140,6 +151,21 @@ def _join(parts: Sequence[Figures]) -> Figures:
     )
 
 
+def as_old_photographs(rgb: Pixels, places: Sequence[int]) -> Pixels:
+    """Pictures uint8 (B, S, S, 3) -> the same as old photographs, gray uint8 (B, S, S, 3).
+
+    Args:
+        rgb: the pictures.
+        places: a seed for each of them.
+    """
+    random = [np.random.default_rng([DEGRADATION_SEED, place]) for place in places]
+    draws = np.stack([each.random(DRAWS, np.float32) for each in random])
+    grain = np.stack([each.standard_normal((*rgb.shape[1:3], 1), np.float32) for each in random])
+    light = degraded_lightness(rgb.astype(np.float32) / 255, draws, grain, 1.0)
+    gray = np.rint(ops.convert_to_numpy(color.gray_of_lightness(light)) * 255)
+    return np.repeat(gray.clip(0, 255).astype(np.uint8), 3, axis=-1)
+
+
 def squeeze(picture: Image.Image, size: int) -> Pixels:
     """A picture of mode RGB as sRGB uint8 (size, size, 3), by step 2 above."""
     return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))
@@ -166,6 +192,7 @@ def main(
     limit: int | None = None,
     temperature: float | None = None,
     progress: Progress = lambda done, total: None,
+    degraded: bool = False,
 ) -> Evaluation:
     """Evaluate a preset on a folder or an archive of photographs; the body of `colorzoo evaluate`.
 
@@ -180,6 +207,7 @@ def main(
         limit: how many photographs at most, evenly over the classes; None takes all.
         temperature: for presets that classify, passed to `zoo.load`; None takes the preset's own.
         progress: called with the number of photographs that are done, and of all of them.
+        degraded: whether the preset is shown the photographs as old ones, and the sheet too.
 
     Raises:
         DataError: `data` is neither a folder nor an archive, or has no image, none that can be read, or only gray
@@ -200,14 +228,17 @@ def main(
     colorize = _load(preset, temperature)
     kept: list[int] = []
     left_out: list[PhotographError] = []
-    report = evaluate(colorize, _read_all(files, chosen, size, kept, left_out, progress))
+    report = evaluate(colorize, _read_all(files, chosen, size, kept, left_out, progress), degraded=degraded)
     classes = [folders[i] for i in kept]
-    sample = [kept[i] for i in choose_evenly(classes, SAMPLE)]
-    truth = np.stack(list(read_pictures(files, sample, size)))
+    sample = choose_evenly(classes, SAMPLE)
+    truth = np.stack(list(read_pictures(files, [kept[i] for i in sample], size)))
     gray = gray_of(truth)
     colorized = np.concatenate([colorize(part) for part in _batches(truth, BATCH)])
     from_gray = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
     _check_color_ignored(preset, truth, colorized, from_gray)
+    if degraded:
+        gray = as_old_photographs(truth, sample)
+        colorized = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
 
     if out is None:
         return Evaluation(report, left_out)
@@ -218,7 +249,7 @@ def main(
     else:
         write_classes(out / "per_class.csv", report, classes)
     write_sheet(out / SHEET, gray, colorized, truth)
-    append_result(out / "results.csv", preset, data, size, temperature, report)
+    append_result(out / "results.csv", preset, data, size, temperature, degraded, report)
     return Evaluation(report, left_out)
 
 

@@ -16,7 +16,7 @@ from training.evaluation import metrics
 from zoo.errors import ArgumentError
 
 RESULT_COLUMNS = (
-    *("date", "preset", "data", "n", "size", "temperature"),
+    *("date", "preset", "data", "n", "size", "temperature", "degraded"),
     *("rmse", "psnr", "psnr_infinite", "ssim", "colorfulness", "colorfulness_ratio", "gain"),
     *("gray_rmse", "gray_psnr", "gray_psnr_infinite", "gray_ssim"),
     *(
@@ -108,7 +108,9 @@ def check_folder(out: Path) -> None:
         raise ArgumentError(f"{results} has other columns than {','.join(RESULT_COLUMNS)}: name another folder")
 
 
-def append_result(path: Path, preset: str, data: Path, size: int, temperature: float | None, report: Report) -> None:
+def append_result(
+    path: Path, preset: str, data: Path, size: int, temperature: float | None, degraded: bool, report: Report
+) -> None:
     """Add one row to the CSV file of all runs, which is made as needed."""
     row = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -117,6 +119,7 @@ def append_result(path: Path, preset: str, data: Path, size: int, temperature: f
         "n": report.n,
         "size": size,
         "temperature": "" if temperature is None else temperature,
+        "degraded": "yes" if degraded else "no",
         **_summary("", report.colorized),
         "colorfulness": _figure(report.colorfulness.mean()),
         "colorfulness_ratio": _figure(report.colorfulness_ratio),

@@ -15,7 +15,7 @@ from media.reader import read_rgb
 from media.sheets import contact_sheet
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
-from training.evaluation.protocol import evaluate, main, squeeze
+from training.evaluation.protocol import as_old_photographs, evaluate, main, squeeze
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 
@@ -254,6 +254,29 @@ def test_main_appends_one_row_a_run(tmp_path: Path, stub_zoo: SimpleNamespace) -
     ]
     assert tuple(rows[0]) == tables.RESULT_COLUMNS
     assert not (out / "per_class.csv").exists()
+
+
+def test_degraded_input_is_old_and_the_same_every_time(tmp_path: Path, stub_zoo: SimpleNamespace) -> None:
+    data, out = tmp_path / "photos", tmp_path / "out"
+    save(data, photographs(20))
+    first, again = (main("stub", data, size=16, out=out, degraded=True).report for _ in range(2))
+    np.testing.assert_array_equal(first.colorized.rmse, again.colorized.rmse)
+    clean = main("stub", data, size=16, out=out).report
+    assert [row["degraded"] for row in rows_of(out / "results.csv")] == ["yes", "yes", "no"]
+    np.testing.assert_array_equal(first.gray.rmse, clean.gray.rmse)  # the truth is as it was
+    np.testing.assert_array_equal(first.truth_colorfulness, clean.truth_colorfulness)
+
+    main("stub", data, size=16, out=out, degraded=True)
+    cells = [cell for row in stub_zoo.sheet for cell in row]
+    old, colorized, original = (np.stack(cells[i::3]) for i in range(3))
+    assert (old[..., :1] == old).all()
+    assert np.abs(old.astype(int) - gray_of(original)).mean((1, 2, 3)).min() > 0
+    np.testing.assert_array_equal(colorized, tint(old))
+    # All pictures were colorized from what the sheet shows, whatever the batch.
+    report = evaluate(lambda rgb: rgb, original, batch=3, degraded=True)
+    np.testing.assert_allclose(report.colorfulness, 0)
+    shown = as_old_photographs(original[5:7], range(5, 7))
+    assert np.abs(shown.astype(int) - old[5:7]).max() <= 1
 
 
 @pytest.mark.parametrize("inside", [".", "results"])
