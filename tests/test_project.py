@@ -36,7 +36,10 @@ ARROWS = {
     "training.systems": {"zoo"},
     "training.recipes": {"zoo", "training.systems"},
     "training.runs": {"zoo", "media", "training.data", "training.systems", "training.recipes"},
-    "training.loop": {"zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs"},
+    "training.pretrained": {"zoo"},
+    "training.loop": {
+        "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.pretrained",
+    },
     "training.evaluation": {"zoo", "media", "training.data", "training.recipes", "training.runs"},
     "training.publish": {
         "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.loop",
@@ -51,7 +54,10 @@ ARROWS = {
     "colorzoo": {"zoo", "media", "training.*", "serving", "serving.*"},
 }  # fmt: skip
 # What every backend of Keras can run, with all that it imports.
-NEUTRAL = {"zoo", "training.systems", "training.recipes", "training.data.degradation", "training.evaluation.metrics"}
+NEUTRAL = {
+    "zoo", "training.systems", "training.recipes", "training.pretrained", "training.data.degradation",
+    "training.evaluation.metrics",
+}  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", re.IGNORECASE)
 

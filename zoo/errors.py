@@ -3,7 +3,7 @@
 ColorzooError
 ├── UnknownNameError    no model, preset or recipe of that name
 ├── ArgumentError       an argument outside its range
-├── PresetError         a preset file that cannot be read or does not match its row
+├── PresetError         a file of weights that cannot be read, or a preset that does not match its row
 ├── DataError           a folder of photographs that cannot be trained or evaluated on
 ├── TrainingError       a run that cannot start, or cannot go on
 ├── PhotographError     one photograph that cannot be read or written
@@ -27,7 +27,7 @@ class ArgumentError(ColorzooError):
 
 
 class PresetError(ColorzooError):
-    """A preset file cannot be read, or differs from its row of metadata."""
+    """A preset file, or another file of weights, cannot be read, or a preset differs from its row of metadata."""
 
 
 class DataError(ColorzooError):

@@ -1,0 +1,1 @@
+"""Weights of others to start from, for every backend of Keras."""
