@@ -112,7 +112,7 @@ Init = Annotated[
     str | None,
     typer.Option(
         help="Start from a preset, a .keras file, the folder of a run or one of its checkpoints instead of random "
-        "weights."
+        "weights; or, for lite_unet, from the word imagenet: an encoder trained on ImageNet."
     ),
 ]
 Settings = Annotated[

@@ -116,7 +116,7 @@ def _prepare(
     per_replica = _pictures_per_replica(recipe, strategy)
     run_folder.check_recipe(out, recipe)
     if recipe.init:
-        warm_start.check_source(recipe.init)
+        warm_start.check_source(recipe)
     check_folders([*data, *([val] if val else [])])
 
     cache = out / "cache" if worker.chief else out / "cache" / f"worker{worker.worker}"

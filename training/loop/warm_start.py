@@ -1,4 +1,4 @@
-"""Weights to start from: those of a preset, of a .keras file, of another run, or of one of a run's checkpoints."""
+"""Weights to start from: of a preset, a .keras file, another run, one of a run's checkpoints, or of ImageNet."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from keras import ops
 import zoo
 from training import recipes
 from training.loop.checkpoints import restore_models
+from training.pretrained.efficientnet_lite0 import IMAGENET, check_network, fill_encoder, find_file
 from training.runs import run_folder
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
@@ -34,7 +35,8 @@ class Initial:
     """What a run starts from: trained models, and what is known of their training.
 
     source: the name or path that was given.
-    models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone.
+    models: in the order of `System.trained`; a .keras file holds the network, which is the first, alone. None for
+        "imagenet", which is the encoder of a network and no whole one.
     arguments: of `zoo.create_model`; none where they are not recorded.
     statistics: its classes and their prior, or nothing.
     rebalance_lambda: of the class rebalancing that its scores carry.
@@ -48,7 +50,7 @@ class Initial:
 
 
 def read(source: str) -> Initial:
-    """A preset of this name, a .keras file, the best network of a run's folder, or RUN/checkpoints/ckpt-N.
+    """A preset of this name, a .keras file, the best network of a run's folder, RUN/checkpoints/ckpt-N, or "imagenet".
 
     Raises:
         UnknownNameError: none of these.
@@ -58,12 +60,17 @@ def read(source: str) -> Initial:
     return _reader_of(source)()
 
 
-def check_source(source: str) -> None:
-    """Raises UnknownNameError if `read` cannot know what is meant; nothing is read."""
-    _reader_of(source)
+def check_source(recipe: Recipe) -> None:
+    """Raises what `read` and `begin_with` would raise, as far as it is known without reading anything."""
+    if recipe.init == IMAGENET:
+        check_network(recipe.architecture, getattr(recipe, "width", 1.0))
+        find_file()
+    _reader_of(recipe.init)
 
 
 def _reader_of(source: str) -> Callable[[], Initial]:
+    if source == IMAGENET:
+        return partial(Initial, source, [], {}, {}, 1.0)
     path = Path(source)
     if Path(f"{source}.index").is_file():
         return partial(_of_checkpoint, path)
@@ -73,8 +80,8 @@ def _reader_of(source: str) -> Callable[[], Initial]:
         return partial(_of_file, source)
     names = ", ".join(zoo.list_presets())
     raise UnknownNameError(
-        f"init is {source!r}: it must be a preset ({names}), a .keras file, the folder of a run, or the path of one "
-        "of its checkpoints without its ending, such as runs/NAME/checkpoints/ckpt-3"
+        f"init is {source!r}: it must be a preset ({names}), a .keras file, the folder of a run, the path of one "
+        f"of its checkpoints without its ending, such as runs/NAME/checkpoints/ckpt-3, or {IMAGENET}"
     )
 
 
@@ -120,9 +127,26 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
 
     Raises:
         ArgumentError: another architecture, other arguments, or weights of other shapes; with the differences.
+        PresetError: the weights of ImageNet cannot be read.
     """
     network, *others = [model for part in system.trained.values() for model in part]
-    found, *found_others = initial.models
+    fresh = {id(layer) for layer in match_layers(network, "fresh", recipe.fresh)}
+    if initial.source == IMAGENET:
+        check_source(recipe)
+        fill_encoder(network, find_file(), fresh)
+    else:
+        _fill(network, initial, recipe, statistics, fresh)
+    found_others = initial.models[1:]
+    for i, model in enumerate(others):
+        if i < len(found_others) and not _differences(found_others[i], model, set()):
+            copy_weights(found_others[i], model)
+        else:
+            print(f"{model.name} starts from random weights: {initial.source} has none that fits", flush=True)
+
+
+def _fill(network: keras.Model, initial: Initial, recipe: Recipe, statistics: Statistics, fresh: set[int]) -> None:
+    """Copies the weights of a whole network."""
+    found = initial.models[0]
     if found.name != network.name:
         raise ArgumentError(f"init is {initial.source}, a {found.name}: the recipe trains a {network.name}")
     wanted = recipe.arguments(statistics)
@@ -131,18 +155,12 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
         for name, value in wanted.items()
         if name in initial.arguments and name not in FREE and _plain(initial.arguments[name]) != _plain(value)
     ]
-    fresh = {id(layer) for layer in match_layers(network, "fresh", recipe.fresh)}
     differences = differences or _differences(found, network, fresh)
     if differences:
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
         raise ArgumentError(f"init is {initial.source}, another {network.name}: {'; '.join(differences[:5])}{more}")
     copy_weights(found, network, fresh)
     _rebalance(initial, recipe, network, statistics, fresh)
-    for i, model in enumerate(others):
-        if i < len(found_others) and not _differences(found_others[i], model, set()):
-            copy_weights(found_others[i], model)
-        else:
-            print(f"{model.name} starts from random weights: {initial.source} has none that fits", flush=True)
 
 
 def _plain(value: Any) -> Any:

@@ -82,7 +82,9 @@ class Recipe(ABC):
     lr_gamma: Fraction = 0.1
 
     # === Start, and checkpoints ===
-    init: str = ""  # what to begin with in place of random weights: see training.loop.warm_start.read
+    # What to begin with in place of random weights: see training.loop.warm_start.read. "imagenet": lite_unet's encoder
+    # has those of a classifier of ImageNet.
+    init: str = ""
     frozen: tuple[str, ...] = ()  # layers that keep the weights of init, by name; * stands for anything
     fresh: tuple[str, ...] = ()  # layers that do not get the weights of init
     checkpoint_steps: PositiveInt = 100  # between checkpoints within an epoch
