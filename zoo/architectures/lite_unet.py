@@ -12,6 +12,7 @@ It comes from no paper. What it takes from which:
 """
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from zoo.arguments import check_positive
@@ -53,7 +54,8 @@ def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
 
     The scores of the bins of `zoo.bins.ab_grid` are the layer "scores", (B, H' / 4, W' / 4, 313), H' and W' the next
     multiples of 32: train on that. Cell (i, j) stands for the 4 x 4 pixels from (4i, 4j) on. "probabilities" are
-    softmax(scores / temperature).
+    softmax(scores / temperature). "means", (B, H, W, 3), are the means over the bins of a, b and chroma: the chroma of
+    the mean color is as large as the mean chroma where the network is sure, and smaller where it is not.
 
     Args:
         temperature: of the annealed mean, above 0: near 0 the most probable color, 1 the mean.
@@ -65,6 +67,7 @@ def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
     check_positive("temperature", temperature)
     check_positive("width", width)
     centers = ab_grid()
+    chroma = np.linalg.norm(centers, axis=-1, keepdims=True)
 
     lightness = keras.Input((None, None, 1), name="lightness")
     x = gray_of_lightness(pad_to_stride(lightness, DEEPEST))
@@ -82,8 +85,9 @@ def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
     scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
     sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
     probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
-    ab = enlarge_like(ops.matmul(probabilities, centers), lightness, STRIDE)
-    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="lite_unet")
+    means = ops.matmul(probabilities, np.concatenate([centers, chroma], axis=-1))
+    means = layers.Identity(dtype="float32", name="means")(enlarge_like(means, lightness, STRIDE))
+    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(means[..., :2]), name="lite_unet")
 
 
 def _encoder(x: keras.KerasTensor, width: float) -> list[keras.KerasTensor]:
