@@ -11,6 +11,7 @@ from colorzoo import quiet
 from colorzoo.options import (
     Compare,
     Format,
+    LookName,
     Overwrite,
     Photographs,
     Quality,
@@ -41,6 +42,7 @@ def colorize(
             "always have full resolution, so that a larger frame is not better; it shifts the colors.",
         ),
     ] = None,
+    look: LookName = None,
     temperature: Temperature = None,
     compare: Compare = False,
     format: ResultFormat = None,
@@ -65,7 +67,9 @@ def colorize(
     from serving.local.tiled import TiledColorizer
     from zoo.presets.loading import load_parts
 
-    parts = load_parts(zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature)
+    parts = load_parts(
+        zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature, look=look and look.value
+    )
     with screen.colorizing(len(entries)) as advance:
         results = colorize_files(
             entries,

@@ -21,6 +21,14 @@ class Format(StrEnum):
     webp = "webp"
 
 
+class Look(StrEnum):
+    """How much color photographs get."""
+
+    calm = "calm"
+    natural = "natural"
+    vivid = "vivid"
+
+
 class FrameFormat(StrEnum):
     """File formats of the frames of films."""
 
@@ -85,6 +93,26 @@ def overrides(settings: Sequence[str] | None, init: str | None) -> dict[str, str
     return fields
 
 
+def parse_looks(texts: Sequence[str] | None) -> dict[str, dict[str, float]]:
+    """Settings by look, from NAME:TEMPERATURE:SATURATION:CALM texts of --look."""
+    looks = {}
+    for text in texts or []:
+        name, *numbers = text.split(":")
+        try:
+            temperature, saturation, calm = map(float, numbers)
+        except ValueError:
+            temperature = saturation = calm = math.nan
+        valid = 0 < temperature < math.inf and 0 < saturation < math.inf and 0 <= calm < math.inf
+        if not valid or name not in (Look.calm, Look.vivid):
+            raise typer.BadParameter(
+                f"{text!r} is not calm or vivid with a temperature and a saturation above 0 and a calm of at least 0, "
+                "such as vivid:0.5:1.4:0.7",
+                param_hint="--look",
+            )
+        looks[name] = {"temperature": temperature, "saturation": saturation, "calm": calm}
+    return looks
+
+
 Photographs = Annotated[
     list[str], typer.Argument(help="Photographs, folders (searched recursively) and glob patterns.")
 ]
@@ -106,6 +134,13 @@ Temperature = Annotated[
     typer.Option(
         callback=positive,
         help="Temperature, for networks that predict classes: lower is more vivid, higher is more muted.",
+    ),
+]
+LookName = Annotated[
+    Look | None,
+    typer.Option(
+        help="calm: few colors, of which the network is sure. vivid: strong ones. By default natural. For presets that "
+        "have looks."
     ),
 ]
 Init = Annotated[

@@ -9,6 +9,7 @@ from colorzoo import output as screen
 from colorzoo import quiet
 from colorzoo.options import (
     Init,
+    LookName,
     PresetName,
     Settings,
     Strategy,
@@ -17,6 +18,7 @@ from colorzoo.options import (
     finite,
     folder,
     overrides,
+    parse_looks,
     positive,
 )
 from zoo.errors import DataError
@@ -117,6 +119,7 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", callback=folder, help="Folder for the table and the figures.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of photographs to evaluate on.")] = None,
+    look: LookName = None,
     temperature: Temperature = None,
     degraded: Annotated[
         bool,
@@ -130,7 +133,7 @@ def evaluate(
     from training.evaluation.protocol import main as run
 
     with screen.progress("Evaluating") as update:
-        found = run(preset, data, size, out, limit, temperature, update, degraded)
+        found = run(preset, data, size, out, limit, temperature, update, degraded, look and look.value)
     _report_evaluation(preset, data, size, found, degraded)
 
 
@@ -186,6 +189,18 @@ def pack(
             "may be given several times.",
         ),
     ] = None,
+    calm: Annotated[
+        float,
+        typer.Option(min=0, callback=finite, help="How much paler colors become where the network is unsure; 0: not."),
+    ] = 0.0,
+    looks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--look",
+            metavar="NAME:TEMPERATURE:SATURATION:CALM",
+            help="A look beside the natural one, which is that of the other options; may be given several times.",
+        ),
+    ] = None,
     evaluated_size: Annotated[
         int, typer.Option(min=16, help="Side in pixels to which the photographs for the metrics are resized.")
     ] = 128,
@@ -205,6 +220,8 @@ def pack(
         saturation=saturation,
         size=size,
         tta_scales=tta_scales or (),
+        calm=calm,
+        looks=parse_looks(looks),
         evaluated_size=evaluated_size,
     )
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {preset.parameters:,} parameters")

@@ -7,6 +7,7 @@ over the rest. Its ab is brought back to the photograph's size and joined with t
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -20,6 +21,12 @@ from zoo.pipeline import from_frame, recompose, to_frame, to_levels
 
 SMALLEST_FRAME = 16
 VIEW = "view_"  # prefix of the names of the layers that hold the views
+MEANS, CALM = (
+    "means",
+    "calm",
+)  # layers: of a network, the means over its bins; of a colorizer, what scales the agreement
+NO_CHROMA = 1e-3  # chroma in Lab units below which there is nothing to agree on
+LEAST_AGREEMENT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,14 @@ class Parts:
     For code that runs the steps of `zoo.pipeline` itself: no graph of whole photographs is built.
 
     Raises:
-        ArgumentError: size, saturation or tta_scales outside their range.
+        ArgumentError: size, saturation, tta_scales or calm outside their range.
     """
 
     network: keras.Model
     size: int
     saturation: float = 1.0
     tta_scales: Sequence[float] = ()
+    calm: float = 0.0
 
     def __post_init__(self) -> None:
         # Written so that NaN is refused: every comparison with it is false.
@@ -46,6 +54,8 @@ class Parts:
         check_positive("saturation", self.saturation)
         if not all(0 < share <= 1 for share in self.tta_scales):
             raise ArgumentError(f"tta_scales is {self.tta_scales}: shares of the frame's side in (0, 1] are needed")
+        if not 0 <= self.calm < math.inf:
+            raise ArgumentError(f"calm is {self.calm}: it must be at least 0 and finite")
 
     @property
     def view_sides(self) -> list[int]:
@@ -54,11 +64,17 @@ class Parts:
 
     def colors(self, frames: Tensor) -> Tensor:
         """L (B, size, size, 1) in [0, 100] -> ab (B, size, size, 2) in Lab units, views and saturation included."""
-        return _frame_colors(self, lambda view: self.network(view, training=False), frames)
+        network = _seen_by(self)
+        return _frame_colors(self, lambda view: network(view, training=False), frames)
 
 
 def create_colorizer(
-    network: keras.Model, size: int, *, saturation: float = 1.0, tta_scales: Sequence[float] = ()
+    network: keras.Model,
+    size: int,
+    *,
+    saturation: float = 1.0,
+    tta_scales: Sequence[float] = (),
+    calm: float = 0.0,
 ) -> keras.Model:
     """Image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8, of the same H and W >= 1.
 
@@ -72,11 +88,20 @@ def create_colorizer(
         tta_scales: shares of size, each in (0, 1], at which the network sees the frame and its mirror image; their
             predictions are averaged. Where the network is unsure, one view gives patches of color that another does
             not. Empty: the frame once, as it is.
+        calm: how much paler colors become where the network is unsure: the power of the agreement that they are
+            multiplied with, at least 0. The agreement, in [0, 1], is the chroma of the mean color over the mean
+            chroma. Both are means over the views, and over the bins of a network that has a layer "means" of a, b and
+            chroma.
 
     Raises:
-        ArgumentError: size, saturation or tta_scales outside their range.
+        ArgumentError: size, saturation, tta_scales or calm outside their range.
     """
-    parts = Parts(network, size, saturation, tta_scales)
+    return colorizer_of(Parts(network, size, saturation, tta_scales, calm))
+
+
+def colorizer_of(parts: Parts) -> keras.Model:
+    """The colorizer of these parts; see `create_colorizer`."""
+    network, size = _seen_by(parts), parts.size
     image = keras.Input((None, None, 3), name="image")
     lightness = color.lightness(ops.clip(image, 0.0, 255.0) * (1 / 255))
 
@@ -91,16 +116,47 @@ def create_colorizer(
     return keras.Model(image, colorized, name=f"{network.name}_colorizer")
 
 
-def _frame_colors(parts: Parts, network: Callable[[Tensor], Tensor], frame: Tensor) -> Tensor:
+def _seen_by(parts: Parts) -> keras.Model:
+    """What a colorizer shows its views to: the network, or with `calm` one that gives [ab, (a, b, chroma)]."""
+    network = parts.network
+    if not parts.calm:
+        return network
+    if MEANS in {layer.name for layer in network.layers}:
+        means = network.get_layer(MEANS).output
+    else:
+        means = ops.concatenate([network.output, _chroma(network.output)], axis=-1)
+    return keras.Model(network.input, [network.output, means], name=network.name)
+
+
+def _chroma(ab: Tensor) -> Tensor:
+    """Colors ab (..., 2) -> their chroma (..., 1)."""
+    return ops.sqrt(ops.sum(ab * ab, axis=-1, keepdims=True))
+
+
+def _frame_colors(parts: Parts, network: Callable[[Tensor], Any], frame: Tensor) -> Tensor:
     """Frame (B, size, size, 1) -> ab (B, size, size, 2) times the saturation: of the frame, or the mean over views."""
+
+    def see(view: Tensor) -> Tensor:
+        return network(view)[1] if parts.calm else network(view)
+
     found = []
     for side in parts.view_sides:
         view = frame if side == parts.size else resize_to(frame, side)
         view = layers.Identity(dtype="float32", name=f"{VIEW}{side}")(view)
-        for ab in (network(view), network(view[:, :, ::-1])[:, :, ::-1]):
-            found.append(ab if side == parts.size else resize_to(ab, parts.size))
-    mean = layers.Average(dtype="float32", name="views")(found) if found else network(frame)
+        for colors in (see(view), see(view[:, :, ::-1])[:, :, ::-1]):
+            found.append(colors if side == parts.size else resize_to(colors, parts.size))
+    mean = layers.Average(dtype="float32", name="views")(found) if found else see(frame)
+    if parts.calm:
+        mean = _calm(mean, parts.calm)
     return layers.Rescaling(parts.saturation, dtype="float32", name="saturation")(mean)
+
+
+def _calm(means: Tensor, exponent: float) -> Tensor:
+    """Mean a, b and chroma (B, S, S, 3) -> ab (B, S, S, 2), paler where the colors behind the mean disagree."""
+    ab, chroma = means[..., :2], means[..., 2:]
+    agreement = _chroma(ab) / ops.maximum(chroma, NO_CHROMA)
+    log = ops.log(ops.clip(agreement, LEAST_AGREEMENT, 1.0))
+    return ab * ops.exp(layers.Rescaling(exponent, dtype="float32", name=CALM)(log))
 
 
 def parts_of(model: keras.Model) -> Parts:
@@ -110,7 +166,7 @@ def parts_of(model: keras.Model) -> Parts:
         ArgumentError: the model is not a colorizer.
     """
     network, size = network_of(model), frame_size(model)
-    return Parts(network, size, saturation_of(model), [side / size for side in view_sides(model)])
+    return Parts(network, size, saturation_of(model), [side / size for side in view_sides(model)], calm_of(model))
 
 
 def view_sides(model: keras.Model) -> list[int]:
@@ -127,7 +183,10 @@ def network_of(model: keras.Model) -> keras.Model:
     networks = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     if len(networks) != 1 or "frame" not in {layer.name for layer in model.layers}:
         raise ArgumentError(f"the model {model.name!r} is not a colorizer: make one with zoo.create_colorizer")
-    return networks[0]
+    network = networks[0]
+    if len(network.outputs) == 1:
+        return network
+    return keras.Model(network.input, network.outputs[0], name=network.name)
 
 
 def frame_size(model: keras.Model) -> int:
@@ -138,3 +197,8 @@ def frame_size(model: keras.Model) -> int:
 def saturation_of(model: keras.Model) -> float:
     """The factor on the network's ab in a colorizer."""
     return float(model.get_layer("saturation").scale)
+
+
+def calm_of(model: keras.Model) -> float:
+    """The power of the agreement in a colorizer; 0 where its colors do not depend on the agreement."""
+    return float(model.get_layer(CALM).scale) if CALM in {layer.name for layer in model.layers} else 0.0

@@ -7,7 +7,7 @@ loaded as TensorFlow Serving loads it, given the requests that it will be warmed
 import contextlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from serving.client import messages
 from serving.export.check import ExportError, check, signatures_of
 from serving.export.signatures import SIGNATURES, signatures
 from serving.model_folder import WARM_UP, version_folders
-from zoo.colorizer import create_colorizer, parts_of
+from zoo.colorizer import colorizer_of, parts_of
 from zoo.errors import ArgumentError
 from zoo.presets.metadata import find_metadata, sha256
 from zoo.weights import copy_weights
@@ -141,7 +141,7 @@ def _in_bfloat16(model: keras.Model, preset: str | Path) -> keras.Model:
         keras.config.set_dtype_policy(before)
     parts = parts_of(model)
     copy_weights(parts.network, network)
-    return create_colorizer(network, parts.size, saturation=parts.saturation, tta_scales=parts.tta_scales)
+    return colorizer_of(replace(parts, network=network))
 
 
 def _origin(preset: str | Path) -> dict[str, str]:

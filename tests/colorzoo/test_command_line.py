@@ -439,10 +439,12 @@ def test_choices_are_those_of_their_owners() -> None:
     from serving.export.saved_model import PRECISIONS
     from serving.server import logs
     from training.loop.strategies import STRATEGIES
+    from zoo.presets.metadata import LOOKS
 
     for choices, constants in (
         (options.Format, formats.RESULTS),
         (options.FrameFormat, frames.FORMATS),
+        (options.Look, LOOKS),
         (options.Precision, PRECISIONS),
         (options.LogFormat, logs.LOG_FORMATS),
         (options.Strategy, STRATEGIES),

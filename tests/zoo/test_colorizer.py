@@ -6,11 +6,12 @@ import pytest
 from keras import ops
 
 import zoo
+from tests.accept_golden import formula_network
 from tests.zoo import networks
 from tests.zoo.photographs import photograph
 from zoo import color
 from zoo.blocks import positions, resize_to, sampling_matrix
-from zoo.colorizer import frame_size, network_of, parts_of, saturation_of, view_sides
+from zoo.colorizer import calm_of, frame_size, network_of, parts_of, saturation_of, view_sides
 from zoo.errors import ArgumentError
 
 SIZES = [(1, 1), (33, 47), (64, 64), (150, 100)]
@@ -262,3 +263,73 @@ def test_views_are_symmetric(vivid):
 def test_views_out_of_range(vivid, tta_scales):
     with pytest.raises(ArgumentError, match="tta_scales is"):
         zoo.create_colorizer(network_of(vivid), 32, tta_scales=tta_scales)
+
+
+# === Calm ===
+
+
+def frames_of(size, count=1):
+    return np.random.default_rng(3).uniform(0, 100, (count, size, size, 1)).astype(np.float32)
+
+
+def test_views_that_agree_keep_their_colors():
+    frames = frames_of(FRAME)
+    plain, calm = (
+        parts_of(stub(constant(30, -20), tta_scales=(1.0, 0.5), calm=power)).colors(frames) for power in (0.0, 2.0)
+    )
+    np.testing.assert_allclose(numpy_of(calm), numpy_of(plain), rtol=1e-3)
+
+
+def test_views_that_disagree_become_pale():
+    """A frame and its mirror image whose colors are opposite to the left and to the right, and cancel in part."""
+
+    def left_and_right(lightness):
+        column = ops.expand_dims(positions(lightness[:, 0, :, :]), 1)
+        return ops.concatenate([(lightness * 0 + 1) * (column - 16), lightness * 0 + 40], axis=-1)
+
+    frames = frames_of(FRAME)
+    plain, calm = (
+        numpy_of(parts_of(stub(left_and_right, tta_scales=(1.0,), saturation=1.5, calm=power)).colors(frames))
+        for power in (0.0, 2.0)
+    )
+    column = np.arange(FRAME) - 16
+    mean = np.stack([(column + column[::-1]) / 2, np.full(FRAME, 40)], axis=-1)
+    chroma = (np.hypot(column, 40) + np.hypot(column[::-1], 40)) / 2
+    agreement = np.linalg.norm(mean, axis=-1) / chroma
+    assert agreement.min() < 0.9
+    np.testing.assert_allclose(plain[0, 0], 1.5 * mean, atol=1e-3)
+    np.testing.assert_allclose(calm[0, 0], 1.5 * mean * agreement[:, None] ** 2, atol=1e-2)
+
+
+def test_bins_that_disagree_become_pale():
+    network = formula_network("lite_unet")
+    frames = frames_of(FRAME)
+    means = numpy_of(keras.Model(network.input, network.get_layer("means").output)(frames))
+    agreement = np.linalg.norm(means[..., :2], axis=-1, keepdims=True) / means[..., 2:]
+    assert agreement.mean() < 0.9
+    calm = parts_of(zoo.create_colorizer(network, FRAME, calm=0.5))
+    np.testing.assert_allclose(numpy_of(calm.colors(frames)), means[..., :2] * agreement**0.5, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["lite_unet", "color_unet"])
+def test_a_calm_colorizer_is_read_back(name, tmp_path):
+    network = formula_network(name)
+    made = zoo.create_colorizer(network, FRAME, saturation=1.2, tta_scales=(1.0,), calm=0.7)
+    made.save(tmp_path / "calm.keras")
+    read = keras.models.load_model(tmp_path / "calm.keras")
+    image = photograph((40, 56), batch=2)
+    np.testing.assert_array_equal(numpy_of(read(image)), numpy_of(made(image)))
+    assert calm_of(read) == parts_of(read).calm == 0.7
+    frames = frames_of(FRAME)
+    found = network_of(read)
+    assert found.name == name
+    np.testing.assert_allclose(numpy_of(found(frames)), numpy_of(network(frames)), atol=1e-4)
+    np.testing.assert_allclose(
+        numpy_of(parts_of(read).colors(frames)), numpy_of(parts_of(made).colors(frames)), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("calm", [-0.1, math.nan, math.inf])
+def test_calm_out_of_range(vivid, calm):
+    with pytest.raises(ArgumentError, match="calm is"):
+        zoo.create_colorizer(network_of(vivid), FRAME, calm=calm)

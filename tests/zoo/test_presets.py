@@ -19,7 +19,7 @@ from tests.zoo.networks import loaded
 from tests.zoo.photographs import photograph
 from training import recipes
 from zoo import bins
-from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import calm_of, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, PresetError, UnknownNameError
 from zoo.presets import loading, metadata
 
@@ -247,6 +247,41 @@ def test_another_size_and_temperature(folder):
     assert np.abs(numpy_of(changed(GRAY)) - expected).max() <= 1
     for size, temperature in ((48, 0.38), (32, 0.1)):
         assert np.abs(made_of(size, temperature) - expected).max() > 1
+
+
+LOOKS = {
+    "calm": {"temperature": 0.5, "saturation": 0.8, "calm": 1.5},
+    "vivid": {"temperature": 0.1, "saturation": 2.0, "calm": 0.5},
+}
+
+
+def test_looks(folder):
+    row = json.loads((folder / "tiny_v1.json").read_text())
+    (folder / "tiny_v1.json").write_text(json.dumps(row | {"looks": LOOKS}))
+    pictures = {}
+    for look, setting in LOOKS.items():
+        model = zoo.load("tiny_v1", look=look)
+        assert (saturation_of(model), calm_of(model)) == (setting["saturation"], setting["calm"])
+        network = zoo.create_model("color_unet", **TINY, temperature=setting["temperature"])
+        network.set_weights(tiny_network().get_weights())
+        settings = {key: value for key, value in setting.items() if key != "temperature"}
+        expected = numpy_of(zoo.create_colorizer(network, 32, **settings)(GRAY)).astype(int)
+        pictures[look] = numpy_of(model(GRAY)).astype(int)
+        assert np.abs(pictures[look] - expected).max() <= 1
+    assert np.abs(pictures["calm"] - pictures["vivid"]).max() > 1
+    # What is given beside the look counts more.
+    warmer = zoo.load("tiny_v1", look="vivid", temperature=0.5, size=48)
+    assert network_of(warmer).get_layer("temperature").scale == 2.0
+    assert frame_size(warmer) == 48
+    with pytest.raises(ArgumentError, match="tiny_v1 has no look 'natural': presets that have it are none"):
+        zoo.load("tiny_v1", look="natural")
+
+
+def test_presets_without_looks(folder, read_once):
+    with pytest.raises(ArgumentError, match="look is 'sepia': it must be one of calm, natural, vivid"):
+        zoo.load("tiny_v1", look="sepia")
+    with pytest.raises(ArgumentError, match="tiny_v1 has no look 'vivid': presets that have it are none"):
+        zoo.load("tiny_v1", look="vivid")
 
 
 def test_only_the_temperature_keeps_the_size(folder):

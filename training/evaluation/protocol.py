@@ -193,6 +193,7 @@ def main(
     temperature: float | None = None,
     progress: Progress = lambda done, total: None,
     degraded: bool = False,
+    look: str | None = None,
 ) -> Evaluation:
     """Evaluate a preset on a folder or an archive of photographs; the body of `colorzoo evaluate`.
 
@@ -208,6 +209,7 @@ def main(
         temperature: for presets that classify, passed to `zoo.load`; None takes the preset's own.
         progress: called with the number of photographs that are done, and of all of them.
         degraded: whether the preset is shown the photographs as old ones, and the sheet too.
+        look: of a preset that has looks, passed to `zoo.load`; None takes "natural".
 
     Raises:
         DataError: `data` is neither a folder nor an archive, or has no image, none that can be read, or only gray
@@ -225,7 +227,7 @@ def main(
     if out is not None:
         check_folder(out)  # before the work, not after it
 
-    colorize = _load(preset, temperature)
+    colorize = _load(preset, look, temperature)
     kept: list[int] = []
     left_out: list[PhotographError] = []
     report = evaluate(colorize, _read_all(files, chosen, size, kept, left_out, progress), degraded=degraded)
@@ -249,12 +251,12 @@ def main(
     else:
         write_classes(out / "per_class.csv", report, classes)
     write_sheet(out / SHEET, gray, colorized, truth)
-    append_result(out / "results.csv", preset, data, size, temperature, degraded, report)
+    append_result(out / "results.csv", preset, data, size, look, temperature, degraded, report)
     return Evaluation(report, left_out)
 
 
-def _load(preset: str, temperature: float | None) -> Colorize:
-    model = zoo.load(preset, temperature=temperature)
+def _load(preset: str, look: str | None, temperature: float | None) -> Colorize:
+    model = zoo.load(preset, look=look, temperature=temperature)
     model.jit_compile = False  # XLA compiles anew for every shape, and is slower on CPUs
 
     def colorize(rgb: Pixels) -> Pixels:

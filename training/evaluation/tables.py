@@ -16,7 +16,7 @@ from training.evaluation import metrics
 from zoo.errors import ArgumentError
 
 RESULT_COLUMNS = (
-    *("date", "preset", "data", "n", "size", "temperature", "degraded"),
+    *("date", "preset", "data", "n", "size", "look", "temperature", "degraded"),
     *("rmse", "psnr", "psnr_infinite", "ssim", "colorfulness", "colorfulness_ratio", "gain"),
     *("gray_rmse", "gray_psnr", "gray_psnr_infinite", "gray_ssim"),
     *(
@@ -109,7 +109,14 @@ def check_folder(out: Path) -> None:
 
 
 def append_result(
-    path: Path, preset: str, data: Path, size: int, temperature: float | None, degraded: bool, report: Report
+    path: Path,
+    preset: str,
+    data: Path,
+    size: int,
+    look: str | None,
+    temperature: float | None,
+    degraded: bool,
+    report: Report,
 ) -> None:
     """Add one row to the CSV file of all runs, which is made as needed."""
     row = {
@@ -118,6 +125,7 @@ def append_result(
         "data": data.resolve().name,
         "n": report.n,
         "size": size,
+        "look": look or "",
         "temperature": "" if temperature is None else temperature,
         "degraded": "yes" if degraded else "no",
         **_summary("", report.colorized),

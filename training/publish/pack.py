@@ -26,7 +26,7 @@ from training.systems.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
-from zoo.presets.metadata import Preset, sha256
+from zoo.presets.metadata import LOOKS, Preset, sha256
 from zoo.registry import parameters
 
 KEPT_BITS = 10  # of the mantissa, as in float16
@@ -42,12 +42,16 @@ def pack(
     tta_scales: Sequence[float] = (),
     rebalance_lambda: float | None = None,
     temperature: float | None = None,
+    calm: float = 0.0,
+    looks: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Writes the best network of a run as the colorizer `folder/name.keras`.
 
     Weights are rounded to the precision of float16 and stay float32, so that the file loads anywhere and the archive
     compresses to about half. A lambda other than the recipe's is added to the scores' bias (see
     `colorzoo calibrate`); without one, and without a temperature, the recipe's stay.
+
+    Looks beside it are only noted; the settings of the file itself become the look "natural".
 
     Returns:
         The file, and the part of its metadata that the run knows.
@@ -77,7 +81,7 @@ def pack(
 
     with TemporaryDirectory() as scratch, atomic.replacing(path) as partial:
         plain_path = Path(scratch, path.name)
-        zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales).save(plain_path)
+        zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales, calm=calm).save(plain_path)
         with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(partial, "w", compresslevel=9) as packed:
             for item in plain.namelist():
                 packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
@@ -92,9 +96,21 @@ def pack(
         "tta_scales": list(tta_scales),
         "prior": statistics["prior"].tolist() if "prior" in statistics else [],
         "cell_classes": statistics["cell_classes"].tolist() if "cell_classes" in statistics else [],
+        "looks": _all_looks(arguments.get("temperature"), saturation, calm, looks) if looks else {},
         "keras_version": keras.__version__,
         "sha256": sha256(path),
     }
+
+
+def _all_looks(
+    temperature: float | None, saturation: float, calm: float, others: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """The looks of a preset, in the order of LOOKS; the settings of the file are "natural"."""
+    if temperature is None:
+        raise ArgumentError("looks need a network that has a temperature")
+    natural = {"temperature": temperature, "saturation": saturation, "calm": calm}
+    found: dict[str, Mapping[str, float]] = {**others, "natural": natural}
+    return {name: dict(found[name]) for name in LOOKS if name in found}
 
 
 def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
@@ -149,6 +165,8 @@ def main(
     saturation: float | None = None,
     size: int | None = None,
     tta_scales: Sequence[float] = (),
+    calm: float = 0.0,
+    looks: Mapping[str, Mapping[str, float]] | None = None,
     evaluated_size: int = 128,
 ) -> Preset:
     """Writes NAME.keras, its row NAME.json and its model card NAME.md; the body of `colorzoo pack`.
@@ -160,6 +178,7 @@ def main(
         training_data, license: what it was trained on, in words, and how that is licensed; by default what the run
             knows.
         rebalance_lambda, temperature, saturation, size, tta_scales: see `pack`; by default the recipe's.
+        calm, looks: see `zoo.create_colorizer`, and `zoo.presets.metadata.Preset`.
         evaluated_size: side in pixels of the photographs that are measured.
 
     Raises:
@@ -181,6 +200,8 @@ def main(
             tta_scales=tta_scales,
             rebalance_lambda=rebalance_lambda,
             temperature=temperature,
+            calm=calm,
+            looks=looks,
         )
         start = run_folder.last_start(run)
         row |= {

@@ -8,44 +8,65 @@ from pathlib import Path
 import keras
 
 from zoo.arguments import check_positive
-from zoo.colorizer import Parts, create_colorizer, network_of, parts_of
+from zoo.colorizer import Parts, colorizer_of, network_of, parts_of
 from zoo.errors import ArgumentError, PresetError
-from zoo.presets.metadata import find_file
+from zoo.presets.metadata import LOOKS, find_file, find_metadata, list_presets
+from zoo.presets.metadata import preset as metadata
 
 
-def load(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> keras.Model:
+def load(
+    name: str | Path, *, size: int | None = None, temperature: float | None = None, look: str | None = None
+) -> keras.Model:
     """Load a colorizer: image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8.
 
     Args:
         name: a preset of `zoo.list_presets()`, or the path of a .keras file that holds a colorizer.
         size: side of the frame that the network sees, in pixels, at least 16; by default that of the preset.
-        temperature: of the annealed mean, above 0, for networks that have one; by default that of the preset.
+        temperature: of the annealed mean, above 0, for networks that have one; by default that of the look.
+        look: "calm", "natural" or "vivid", of the presets that have looks; by default "natural".
 
     Raises:
         UnknownNameError: neither a preset nor a file has this name.
         PresetError: the file cannot be read, or a shipped one is damaged.
-        ArgumentError: size or temperature outside its range, or a network without a temperature.
+        ArgumentError: size or temperature outside its range, a network without a temperature, or a preset without
+            this look.
     """
     model = _read(find_file(name))
-    if size is None and temperature is None:
+    if size is None and temperature is None and look is None:
         return model
-    parts = _change(parts_of(model), size, temperature)
-    return create_colorizer(parts.network, parts.size, saturation=parts.saturation, tta_scales=parts.tta_scales)
+    return colorizer_of(_change(parts_of(model), name, size, temperature, look))
 
 
-def load_parts(name: str | Path, *, size: int | None = None, temperature: float | None = None) -> Parts:
+def load_parts(
+    name: str | Path, *, size: int | None = None, temperature: float | None = None, look: str | None = None
+) -> Parts:
     """Load what a colorizer is made of, for `serving.local.tiled`: another size builds no second graph.
 
     Arguments and errors are those of `load`.
     """
-    return _change(parts_of(_read(find_file(name))), size, temperature)
+    return _change(parts_of(_read(find_file(name))), name, size, temperature, look)
 
 
-def _change(parts: Parts, size: int | None, temperature: float | None) -> Parts:
-    changed = parts if size is None else replace(parts, size=size)
+def _change(parts: Parts, name: str | Path, size: int | None, temperature: float | None, look: str | None) -> Parts:
+    if look is not None:
+        setting = _find_look(name, look)
+        parts = replace(parts, saturation=setting["saturation"], calm=setting["calm"])
+        temperature = setting["temperature"] if temperature is None else temperature
+    if size is not None:
+        parts = replace(parts, size=size)
     if temperature is not None:
-        _set_temperature(changed.network, temperature)
-    return changed
+        _set_temperature(parts.network, temperature)
+    return parts
+
+
+def _find_look(name: str | Path, look: str) -> dict[str, float]:
+    if look not in LOOKS:
+        raise ArgumentError(f"look is {look!r}: it must be one of {', '.join(LOOKS)}")
+    row = find_metadata(name)
+    if row is None or look not in row.looks:
+        having = [preset for preset in list_presets() if look in metadata(preset).looks]
+        raise ArgumentError(f"{name} has no look {look!r}: presets that have it are {', '.join(having) or 'none'}")
+    return row.looks[look]
 
 
 def _read(path: Path) -> keras.Model:

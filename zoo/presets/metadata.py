@@ -10,6 +10,7 @@ from pathlib import Path
 from zoo.errors import PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
+LOOKS = ("calm", "natural", "vivid")  # from few colors, of which the network is sure, to many
 DEFAULT_PRESET = "color_unet_wide_scenes_v2"
 # Presets never change, so the rows of the first ones keep their field names: name in the file -> name now.
 RENAMED_FIELDS = {"lam": "rebalance_lambda", "views": "tta_scales"}
@@ -37,6 +38,9 @@ class Preset:
     sha256: str
     tta_scales: list[float] = field(default_factory=list)  # see zoo.create_colorizer
     cell_classes: list[int] = field(default_factory=list)  # of color_unet: the class of each UV cell, see zoo.bins
+    # Settings by the names of LOOKS: temperature, saturation and calm, see zoo.create_colorizer. The file itself has
+    # the look "natural".
+    looks: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -15,15 +15,19 @@ import zoo
 from media import atomic
 from tests.photographs import color_field
 from training import recipes
-from training.publish.pack import KEPT_BITS, main, pack
+from training.publish.pack import KEPT_BITS, _all_looks, main, pack
 from zoo.bins import rebalancing_weights
-from zoo.colorizer import frame_size, network_of, saturation_of, view_sides
+from zoo.colorizer import calm_of, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError, DataError
 from zoo.presets.metadata import sha256
 
 CENTERS = np.array([[0, 0], [30, -20], [-25, 40]], np.float32)
 PRIOR = np.array([0.7, 0.2, 0.1], np.float32)
-SETTINGS = {"rebalance_lambda": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "tta_scales": (0.5, 1.0)}
+VIVID = {"temperature": 0.4, "saturation": 1.5, "calm": 0.0}
+SETTINGS = {
+    "rebalance_lambda": 0.5, "temperature": 0.8, "saturation": 1.25, "size": 48, "tta_scales": (0.5, 1.0), "calm": 0.7,
+    "looks": {"vivid": VIVID},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +70,15 @@ def test_the_file_has_the_settings(run: Path, packed_run: tuple[Path, dict[str, 
     assert network_of(model).get_layer("temperature").scale == pytest.approx(1 / 0.8)
     assert view_sides(model) == [24, 48]
     assert (row["rebalance_lambda"], row["size"], row["saturation"], row["tta_scales"]) == (0.5, 48, 1.25, [0.5, 1.0])
+    assert calm_of(model) == 0.7
+    assert row["looks"] == {"natural": {"temperature": 0.8, "saturation": 1.25, "calm": 0.7}, "vivid": VIVID}
     assert row["arguments"]["bins"] == CENTERS.tolist()
     assert path.stat().st_size < (run / "best.keras").stat().st_size
+
+
+def test_looks_need_a_temperature(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="looks need a network that has a temperature"):
+        _all_looks(None, 1.0, 0.0, {"vivid": VIVID})
 
 
 def test_never_over_a_preset(run: Path, packed_run: tuple[Path, dict[str, Any]]) -> None:
