@@ -15,7 +15,7 @@ from media.reader import read_rgb
 from media.sheets import contact_sheet
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
-from training.evaluation.protocol import as_old_photographs, evaluate, main, squeeze
+from training.evaluation.protocol import evaluate, main, squeeze
 from zoo.errors import ArgumentError, DataError, PhotographError, PresetError
 
 
@@ -272,11 +272,16 @@ def test_degraded_input_is_old_and_the_same_every_time(tmp_path: Path, stub_zoo:
     assert (old[..., :1] == old).all()
     assert np.abs(old.astype(int) - gray_of(original)).mean((1, 2, 3)).min() > 0
     np.testing.assert_array_equal(colorized, tint(old))
-    # All pictures were colorized from what the sheet shows, whatever the batch.
-    report = evaluate(lambda rgb: rgb, original, batch=3, degraded=True)
-    np.testing.assert_allclose(report.colorfulness, 0)
-    shown = as_old_photographs(original[5:7], range(5, 7))
-    assert np.abs(shown.astype(int) - old[5:7]).max() <= 1
+    # The figures are of what the sheet shows, in batches of whatever size.
+    shown: list[np.ndarray] = []
+
+    def keep(rgb: np.ndarray) -> np.ndarray:
+        shown.append(rgb)
+        return rgb
+
+    evaluate(keep, original, batch=3, degraded=True)
+    # A coefficient of JPEG on the border between two steps may fall to either side.
+    assert np.mean(np.abs(np.concatenate(shown).astype(int) - old) <= 1) > 0.99
 
 
 @pytest.mark.parametrize("inside", [".", "results"])
