@@ -31,6 +31,11 @@ MATRICES = 32  # number of cached matrices, for the sides of the latest photogra
 
 Result = TypeVar("Result")
 
+# AutoGraph would translate each function of `zoo` that is reached, which takes longer than tracing it. None has control
+# flow that depends on a tensor.
+_graph = functools.partial(tf.function, autograph=False)
+_compiled = functools.partial(tf.function, autograph=False, jit_compile=True)
+
 
 class TiledColorizer:
     """A colorizer as steps for a pipeline that runs them in parallel; safe to use from several threads."""
@@ -46,7 +51,7 @@ class TiledColorizer:
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="strip")
         # Batches of any number share one trace.
         frames = tf.TensorSpec((None, self.size, self.size, 1), tf.float32)
-        self._network = tf.function(parts.colors, input_signature=[frames])
+        self._network = _graph(parts.colors, input_signature=[frames])
         self._to_frame = _matrices(pipeline.to_frame, self.size)
         self._from_frame = _matrices(pipeline.from_frame, self.size)
 
@@ -160,19 +165,19 @@ def _run_in_parts(
     return [np.concatenate(outputs) if len(parts) > 1 else outputs[0] for outputs in zip(*parts, strict=True)]
 
 
-@functools.partial(tf.function, jit_compile=True)
+@_compiled
 def _lightness_of_linear(linear: tf.Tensor) -> tuple[tf.Tensor]:
     return (color.lightness_of_linear(linear)[:, 0],)
 
 
-@functools.partial(tf.function, jit_compile=True)
+@_compiled
 def _recompose_inside(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Lab (N, 3) -> levels of RGB (N, 3), and (N,) whether the color lies inside sRGB."""
     rgb, inside = pipeline.recompose_inside(lab)
     return pipeline.to_levels(rgb, white, "uint16"), inside[:, 0]
 
 
-@functools.partial(tf.function, jit_compile=True)
+@_compiled
 def _recompose(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor]:
     return (pipeline.to_levels(pipeline.recompose(lab[:, :1], lab[:, 1:]), white, "uint16"),)
 
@@ -182,7 +187,7 @@ def _recompose(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor]:
 
 def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, int], np.ndarray]:
     """Number of rows, longer side -> the matrix of these rows, kept for the next photograph of this size."""
-    traced = tf.function(
+    traced = _graph(
         lambda places, longest: matrix(places, size, longest),
         input_signature=[tf.TensorSpec((None, 1), tf.float32), tf.TensorSpec((), tf.float32)],
     )
@@ -197,6 +202,6 @@ def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, int
 # One graph for all sizes: calling the operations one by one costs more than they do on a small photograph.
 _ANY = tf.TensorSpec((None, None), tf.float32)
 _PLANES = tf.TensorSpec((2, None, None), tf.float32)
-_resample = tf.function(resample, input_signature=[_ANY, _ANY, _ANY])
-_resample_columns = tf.function(resample_columns, input_signature=[_PLANES, _ANY])
-_resample_rows = tf.function(resample_rows, input_signature=[_PLANES, _ANY])
+_resample = _graph(resample, input_signature=[_ANY, _ANY, _ANY])
+_resample_columns = _graph(resample_columns, input_signature=[_PLANES, _ANY])
+_resample_rows = _graph(resample_rows, input_signature=[_PLANES, _ANY])

@@ -1,5 +1,6 @@
 """The tiled colorizer against the graph of the whole picture, which it must equal at any size and in little memory."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from serving.local import tiled
 from serving.local.tiled import TiledColorizer
 from tests.paths import ROOT
 from zoo import color
+from zoo.colorizer import Parts
 
 MEMORY = """
 import re, sys
@@ -78,6 +80,26 @@ def test_equals_the_graph(graph: Callable[[np.ndarray], Any], tiles: TiledColori
     # Values half-way between two integers may be rounded either way.
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+def test_traces_are_not_translated_by_autograph(colorizer: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AutoGraph translates each function of `zoo` that it meets: a second of the command's time."""
+    callers: list[str] = []
+
+    def note(x: tf.Tensor, *_: object) -> tf.Tensor:
+        callers.extend(Path(frame.filename).name for frame in inspect.stack(0))
+        return x
+
+    monkeypatch.setattr(tiled.color, "lightness_of_linear", note)
+    monkeypatch.setattr(tiled.pipeline, "to_levels", note)
+    monkeypatch.setattr(Parts, "colors", lambda self, frames: note(frames))
+    lab, white = np.zeros((5, 3), np.float32), np.float32(255)  # a length that nothing was traced for
+    tiled._lightness_of_linear(lab)
+    tiled._recompose_inside(lab, white)
+    tiled._recompose(lab, white)
+    TiledColorizer(colorizer).predict(np.zeros((1, 48, 48, 1), np.float32))
+    assert "tiled.py" in callers
+    assert [name for name in callers if "autograph_generated" in name] == []
 
 
 def test_colors_are_vivid_and_partly_outside_srgb(colorizer: keras.Model, tiles: TiledColorizer) -> None:
