@@ -4,8 +4,7 @@ The network sees the photograph's lightness fitted into a square frame, its prop
 over the rest. Its ab is brought back to the photograph's size and joined with the lightness at full resolution.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import keras
 from keras import layers, ops
 
 from zoo import color
-from zoo.arguments import check_positive
+from zoo.arguments import check_positive, check_whole, is_number
 from zoo.blocks import positions, resample, resize_to
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
@@ -46,16 +45,13 @@ class Parts:
     calm: float = 0.0
 
     def __post_init__(self) -> None:
-        # Written so that NaN is refused: every comparison with it is false.
-        if not SMALLEST_FRAME <= self.size < math.inf or self.size != int(self.size):
-            raise ArgumentError(
-                f"size is {self.size}: the frame needs a whole number of pixels, at least {SMALLEST_FRAME}"
-            )
+        check_whole("size", self.size, SMALLEST_FRAME)
         check_positive("saturation", self.saturation)
-        if not all(0 < share <= 1 for share in self.tta_scales):
-            raise ArgumentError(f"tta_scales is {self.tta_scales}: shares of the frame's side in (0, 1] are needed")
-        if not 0 <= self.calm < math.inf:
-            raise ArgumentError(f"calm is {self.calm}: it must be at least 0 and finite")
+        scales = self.tta_scales
+        if not isinstance(scales, Iterable) or not all(is_number(share) and 0 < share <= 1 for share in scales):
+            raise ArgumentError(f"tta_scales is {scales!r}: shares of the frame's side in (0, 1] are needed")
+        if not is_number(self.calm) or self.calm < 0:
+            raise ArgumentError(f"calm is {self.calm!r}: it must be at least 0 and finite")
 
     @property
     def view_sides(self) -> list[int]:

@@ -219,7 +219,7 @@ def test_the_latent_vector_fixes_the_whole_picture() -> None:
     ("arguments", "message"),
     [
         ({"regularization": "l2"}, "regularization is 'l2': it must be one of none, dropout, batch_norm"),
-        ({"size": 36}, "size is 36: it must be a multiple of 8, 8 or more"),
+        ({"size": 36}, "size is 36: it must be a multiple of 8, at least 8"),
         ({"size": 0}, "size is 0"),
         ({"size": -8}, "size is -8"),
         ({"width": 0}, "width is 0"),

@@ -209,7 +209,10 @@ def test_what_a_colorizer_is_made_of(vivid):
         (32.5, 1.0, "size is 32.5: .* whole number"),
         (math.nan, 1.0, "size is nan"),
         (math.inf, 1.0, "size is inf"),
+        (None, 1.0, "size is None"),
+        ("32", 1.0, "size is '32'"),
         (32, 0, "saturation is 0"),
+        (32, "a", "saturation is 'a'"),
         (32, -1.0, "saturation is -1.0"),
         (32, math.nan, "saturation is nan"),
         (32, math.inf, "saturation is inf"),
@@ -259,7 +262,9 @@ def test_views_are_symmetric(vivid):
     assert np.abs(mirrored.astype(int) - numpy_of(several(image)).astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize("tta_scales", [(0.0,), (1.1,), (1.0, -0.5), (math.nan,), (math.inf,)])
+@pytest.mark.parametrize(
+    "tta_scales", [(0.0,), (1.1,), (1.0, -0.5), (math.nan,), (math.inf,), ("a",), (True,), None, 0.5]
+)
 def test_views_out_of_range(vivid, tta_scales):
     with pytest.raises(ArgumentError, match="tta_scales is"):
         zoo.create_colorizer(network_of(vivid), 32, tta_scales=tta_scales)
@@ -329,7 +334,7 @@ def test_a_calm_colorizer_is_read_back(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("calm", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("calm", [-0.1, math.nan, math.inf, None, "a", True])
 def test_calm_out_of_range(vivid, calm):
     with pytest.raises(ArgumentError, match="calm is"):
         zoo.create_colorizer(network_of(vivid), FRAME, calm=calm)

@@ -226,9 +226,9 @@ def test_low_precision_inside_gives_float32_logits():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"width": 0}, "width is 0: it must be above 0"),
+        ({"width": 0}, "width is 0: it must be a finite number above 0"),
         ({"width": -1.0}, "width is -1.0"),
-        ({"global_size": 0}, "global_size is 0: a positive multiple of 32"),
+        ({"global_size": 0}, "global_size is 0: it must be a multiple of 32, at least 32"),
         ({"global_size": -32}, "global_size is -32"),
         ({"global_size": 100}, "global_size is 100"),
     ],
@@ -239,7 +239,7 @@ def test_argument_errors(arguments, message):
 
 
 def test_a_classifier_needs_classes():
-    with pytest.raises(ArgumentError, match="classes is 1: two or more are needed"):
+    with pytest.raises(ArgumentError, match="classes is 1: it must be a whole number, at least 2"):
         classifier(tiny(), 1)
 
 

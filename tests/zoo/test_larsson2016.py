@@ -241,7 +241,7 @@ def test_each_histogram_is_a_softmax_at_the_temperature(tiny):
     ("arguments", "message"),
     [
         ({"heads": "hcl"}, "heads is 'hcl': it must be one of hue_chroma, lab, lab_joint"),
-        ({"temperature": 0}, "temperature is 0: it must be above 0 and finite"),
+        ({"temperature": 0}, "temperature is 0: it must be a finite number above 0"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"temperature": float("inf")}, "temperature is inf"),
         ({"width": 0}, "width is 0"),

@@ -94,5 +94,5 @@ def test_a_higher_temperature_is_paler():
 
 @pytest.mark.parametrize("arguments", [{"temperature": 0}, {"width": -1}, {"temperature": float("nan")}])
 def test_arguments_outside_their_range(arguments):
-    with pytest.raises(ArgumentError, match="must be above 0"):
+    with pytest.raises(ArgumentError, match="must be a finite number above 0"):
         lite_unet(**arguments)

@@ -193,12 +193,37 @@ def test_color_unet_takes_more_levels():
     assert model(lightness_of((1, 33, 47))).shape == (1, 33, 47, 2)
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), None, "a", False])
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_widths_and_temperatures_are_positive_and_finite(name, value):
     for argument in {"width", "temperature"} & inspect.signature(architecture(name).build).parameters.keys():
-        with pytest.raises(ArgumentError, match=f"{argument} is {value}: it must be above 0 and finite"):
+        with pytest.raises(ArgumentError, match=f"{argument} is {value!r}: it must be a finite number above 0"):
             zoo.create_model(name, **{argument: value})
+
+
+@pytest.mark.parametrize("value", [None, True, float("nan"), float("inf"), "1", "many", [1], {}])
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_numbers_are_numbers(name, value):
+    """Every argument whose default value is a number or several."""
+    for parameter in inspect.signature(architecture(name).build).parameters.values():
+        if isinstance(parameter.default, int | float | tuple) and not isinstance(parameter.default, bool):
+            with pytest.raises(ArgumentError, match=f"^{parameter.name} (is|has shape) "):
+                zoo.create_model(name, **{parameter.name: value})
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_words_are_words(name):
+    for parameter in inspect.signature(architecture(name).build).parameters.values():
+        if isinstance(parameter.default, str):
+            for value in (None, "another", [], 1):
+                with pytest.raises(ArgumentError, match=f"^{parameter.name} is .*: it must be one of "):
+                    zoo.create_model(name, **{parameter.name: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    model = zoo.create_model("color_unet", bins=np.int64(8), width=np.float32(0.25), filters=[np.int8(8), 16])
+    assert model.get_layer("scores").filters == 8
+    assert model.get_layer("down1_conv1").filters == 2
 
 
 @pytest.mark.parametrize(
@@ -208,6 +233,8 @@ def test_widths_and_temperatures_are_positive_and_finite(name, value):
         ({"bins": 101}, "bins is 101"),
         ({"bins": [1.0, 2.0]}, r"bins has shape \(2,\)"),
         ({"bins": [[1.0, 2.0, 3.0]]}, r"bins has shape \(1, 3\)"),
+        ({"bins": [[1.0, 2.0], [3.0]]}, r"bins is \[\[1.0, 2.0\], \[3.0\]\]: a whole number, or colors"),
+        ({"filters": (16, 32.5)}, r"filters is \(16, 32.5\): whole numbers above 0"),
         ({"temperature": 0}, "temperature is 0"),
         ({"temperature": -1.0}, "temperature is -1.0"),
         ({"width": 0}, "width is 0"),

@@ -141,9 +141,9 @@ def test_pads_with_the_border():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"temperature": 0}, "temperature is 0: it must be above 0"),
+        ({"temperature": 0}, "temperature is 0: it must be a finite number above 0"),
         ({"temperature": -0.38}, "temperature is -0.38"),
-        ({"width": 0}, "width is 0: it must be above 0"),
+        ({"width": 0}, "width is 0: it must be a finite number above 0"),
         ({"width": -1.0}, "width is -1.0"),
     ],
 )

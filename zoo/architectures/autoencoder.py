@@ -23,9 +23,8 @@ import keras
 from keras import layers
 
 from zoo import color
-from zoo.arguments import check_positive
+from zoo.arguments import check_choice, check_positive, check_whole
 from zoo.blocks import SYNCHRONIZED, resize_like, resize_to
-from zoo.errors import ArgumentError
 from zoo.registry import register
 
 ENCODER = (64, 128, 256)  # filters, each convolution with stride 2
@@ -103,10 +102,8 @@ def autoencoder(regularization: str = "none", *, size: int = 32, width: float = 
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if regularization not in REGULARIZATIONS:
-        raise ArgumentError(f"regularization is {regularization!r}: it must be one of {', '.join(REGULARIZATIONS)}")
-    if size < STRIDE or size % STRIDE:
-        raise ArgumentError(f"size is {size}: it must be a multiple of {STRIDE}, {STRIDE} or more")
+    check_choice("regularization", regularization, REGULARIZATIONS)
+    check_whole("size", size, STRIDE, multiple_of=STRIDE)
     check_positive("width", width)
 
     lightness = keras.Input((None, None, 1), name="lightness")

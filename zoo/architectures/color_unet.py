@@ -14,12 +14,13 @@ annealed mean. Departures, each with its reason:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from zoo.arguments import check_positive
+from zoo.arguments import check_filters, check_positive, is_whole
 from zoo.bins import uniform_uv_centers
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.errors import ArgumentError
@@ -38,6 +39,20 @@ def _up(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
 
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
+
+
+def _colors(bins: Any) -> np.ndarray:
+    """The mean colors of the classes as (n, 2) float32, n > 0."""
+    needed = "a whole number, or colors of shape (n, 2), is needed"
+    try:
+        colors = np.asarray(bins, np.float32)
+    except (TypeError, ValueError) as error:  # text, or rows of different lengths
+        raise ArgumentError(f"bins is {bins!r}: {needed}") from error
+    if not colors.ndim:
+        raise ArgumentError(f"bins is {bins!r}: {needed}")
+    if colors.shape[1:] != (2,) or not len(colors):
+        raise ArgumentError(f"bins has shape {colors.shape}: {needed}")
+    return colors
 
 
 @register(
@@ -72,13 +87,10 @@ def color_unet(
     Raises:
         ArgumentError: an argument outside its range.
     """
-    centers = uniform_uv_centers(bins) if isinstance(bins, int) else np.asarray(bins, np.float32)
-    if centers.ndim != 2 or centers.shape[1] != 2:
-        raise ArgumentError(f"bins has shape {centers.shape}: a number, or colors of shape (n, 2), is needed")
+    centers = uniform_uv_centers(bins) if is_whole(bins) else _colors(bins)
     check_positive("temperature", temperature)
     check_positive("width", width)
-    if len(filters) < 2 or min(filters) <= 0:
-        raise ArgumentError(f"filters is {filters}: two levels or more, each above 0, are needed")
+    check_filters(filters)
     down = [max(1, round(f * width)) for f in filters]
 
     lightness = keras.Input((None, None, 1), name="lightness")

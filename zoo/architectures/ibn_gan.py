@@ -29,10 +29,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from zoo.arguments import check_positive
+from zoo.arguments import check_choice, check_positive, check_whole
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
-from zoo.errors import ArgumentError
 from zoo.registry import register
 
 FIRST, MOST = 64, 512  # filters of the first block, doubled from block to block up to the most
@@ -92,12 +91,6 @@ def _norm(x: keras.KerasTensor, kind: str, name: str) -> keras.KerasTensor:
     return layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
 
 
-def _check(norm: str, width: float) -> None:
-    if norm not in NORMS:
-        raise ArgumentError(f"norm is {norm!r}: it must be one of {', '.join(NORMS)}")
-    check_positive("width", width)
-
-
 def discriminators(
     scales: int = SCALES, norm: str = "ibn", spectral: bool = True, *, width: float = 1.0
 ) -> list[keras.Model]:
@@ -115,9 +108,9 @@ def discriminators(
     Raises:
         ArgumentError: an argument outside its range.
     """
-    _check(norm, width)
-    if scales < 1:
-        raise ArgumentError(f"scales is {scales}: one or more are needed")
+    check_whole("scales", scales, 1)
+    check_choice("norm", norm, NORMS)
+    check_positive("width", width)
     return [_discriminator(scale, norm, spectral, width) for scale in range(scales)]
 
 
@@ -172,9 +165,9 @@ def ibn_gan(norm: str = "ibn", spectral: bool = True, *, width: float = 1.0, lev
     Raises:
         ArgumentError: an argument outside its range.
     """
-    _check(norm, width)
-    if levels < 2:
-        raise ArgumentError(f"levels is {levels}: two or more are needed")
+    check_choice("norm", norm, NORMS)
+    check_positive("width", width)
+    check_whole("levels", levels, 2)
     shallow, deep = NORMS[norm]
     down = _filters(levels, width)
 

@@ -20,9 +20,8 @@ outputs, and the classifier, which sees the global features alone. Departures, e
 import keras
 from keras import layers, ops
 
-from zoo.arguments import check_positive
+from zoo.arguments import check_positive, check_whole
 from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, resize_to
-from zoo.errors import ArgumentError
 from zoo.registry import register
 
 # filters and stride of 3 x 3 convolutions
@@ -60,8 +59,7 @@ def classifier(network: keras.Model, classes: int = 205) -> keras.Model:
     Raises:
         ArgumentError: fewer than two classes.
     """
-    if classes < 2:
-        raise ArgumentError(f"classes is {classes}: two or more are needed")
+    check_whole("classes", classes, 2)
     x = network.get_layer("global_fc2_relu").output
     x = layers.Dense(network.get_layer("global_fc3").units, name="classifier_fc")(x)
     x = _norm_relu(x, "classifier_fc")
@@ -96,8 +94,7 @@ def iizuka2016(width: float = 1.0, *, global_size: int = 224) -> keras.Model:
         ArgumentError: an argument outside its range.
     """
     check_positive("width", width)
-    if global_size < 32 or global_size % 32:
-        raise ArgumentError(f"global_size is {global_size}: a positive multiple of 32 is needed")
+    check_whole("global_size", global_size, 32, multiple_of=32)
 
     # A model inside the model, because two inputs pass through the same layers.
     picture = keras.Input((None, None, 1), name="picture")

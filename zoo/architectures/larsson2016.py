@@ -27,7 +27,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from zoo.arguments import check_positive
+from zoo.arguments import check_choice, check_positive
 from zoo.bins import circular_expectation, gaussian_centers, histogram_median
 from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, positions
 from zoo.color import Tensor, gray_of_lightness, hcl_to_rgb, rgb_to_lab
@@ -131,8 +131,7 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
     Raises:
         ArgumentError: an argument outside its range.
     """
-    if heads not in CLASSES:
-        raise ArgumentError(f"heads is {heads!r}: it must be one of {', '.join(CLASSES)}")
+    check_choice("heads", heads, CLASSES)
     check_positive("temperature", temperature)
     check_positive("width", width)
 

@@ -26,7 +26,7 @@ import keras
 from keras import layers
 
 from zoo import color
-from zoo.arguments import check_positive
+from zoo.arguments import check_filters, check_positive, is_number
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
@@ -128,10 +128,9 @@ def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: fl
         ArgumentError: an argument outside its range.
     """
     check_positive("width", width)
-    if len(filters) < 2 or min(filters) <= 0:
-        raise ArgumentError(f"filters is {filters}: two levels or more, each above 0, are needed")
-    if not 0 <= dropout < 1:
-        raise ArgumentError(f"dropout is {dropout}: it must lie in [0, 1)")
+    check_filters(filters)
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ArgumentError(f"dropout is {dropout!r}: it must be a number in [0, 1)")
     down = [max(1, round(f * width)) for f in filters]
     dropout_cells = min(DROPOUT_CELLS, (len(down) - 1) // 2)
 
