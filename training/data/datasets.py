@@ -172,17 +172,17 @@ def prepare(
             panels.
         shortest: of the windows.
         split: which part of the shards is meant where a folder of shards is named.
-        enlarge: whether "pad" and "center_crop" scale a smaller picture up to the frame; without it the picture keeps
-            its size, and what remains of the frame is padding.
+        enlarge: whether "pad" scales a smaller picture up to the frame; without it the picture keeps its size, and what
+            remains of the frame is padding.
         drop_gray: leave gray and toned pictures out (`training.data.statistics.colorless`). Shards must have been
             written in the same way.
 
     Raises:
-        ArgumentError: `enlarge` is False, and the resize_mode neither "pad" nor "center_crop".
+        ArgumentError: `enlarge` is False, and the resize_mode not "pad".
         DataError: no usable photograph, a folder or archive that cannot be used, or a cache that cannot be written.
     """
-    if not enlarge and resize_mode not in ("pad", "center_crop"):
-        raise ArgumentError(f"resize_mode is {resize_mode!r}: without enlarge it must be pad or center_crop")
+    if not enlarge and resize_mode != "pad":
+        raise ArgumentError(f"resize_mode is {resize_mode!r}: without enlarge it must be 'pad'")
     found = [records.find(_resolve_tfds(folder, cache, drop_gray), split) for folder in folders]
     in_shards = [part for part in found if part]
     others = [folder for folder, part in zip(folders, found, strict=True) if not part]

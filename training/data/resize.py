@@ -15,7 +15,7 @@ class Resize(NamedTuple):
 
     size: int
     mode: str
-    enlarge: bool = True  # without it, a picture smaller than the frame keeps its size, and is padded
+    enlarge: bool = True  # for "pad": without it, a picture smaller than the frame keeps its size
 
     def frame(self, picture: Image.Image) -> tuple[np.ndarray, tuple[int, int]]:
         """RGB picture -> frame (size, size, 3) uint8; height and width of the picture in it."""
@@ -23,7 +23,7 @@ class Resize(NamedTuple):
             case "pad":
                 return pad(picture, self.size, enlarge=self.enlarge)
             case "center_crop":
-                return center_crop(picture, self.size, enlarge=self.enlarge)
+                return center_crop(picture, self.size)
             case "stretch":
                 return stretch(picture, self.size)
         raise ValueError(f"{self.mode!r} does not make frames of whole pictures")
@@ -69,24 +69,15 @@ def pad(picture: Image.Image, size: int, *, enlarge: bool = True) -> tuple[np.nd
     if not enlarge:
         scale = min(1.0, scale)
     width, height = (max(1, round(side * scale)) for side in picture.size)
-    return _repeat_border(np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)), size)
+    pixels = np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+    return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="edge"), (height, width)
 
 
-def center_crop(picture: Image.Image, size: int, *, enlarge: bool = True) -> tuple[np.ndarray, tuple[int, int]]:
-    """RGB picture -> its middle square as (size, size, 3) uint8; (size, size).
-
-    Without `enlarge` the square of a smaller picture keeps its side, and its border is repeated as `pad` does.
-    """
-    side = size if enlarge else min(size, *picture.size)
-    return _repeat_border(Window(side, (side, side)).cut(picture, None), size)
+def center_crop(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """RGB picture -> its middle square as (size, size, 3) uint8; (size, size)."""
+    return Window(size, (size, size)).cut(picture, None), (size, size)
 
 
 def stretch(picture: Image.Image, size: int) -> tuple[np.ndarray, tuple[int, int]]:
     """RGB picture -> all of it as (size, size, 3) uint8, its aspect not kept; (size, size)."""
     return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS)), (size, size)
-
-
-def _repeat_border(pixels: np.ndarray, size: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """(height, width, 3) -> (size, size, 3), the picture in the upper left; (height, width)."""
-    height, width, _ = pixels.shape
-    return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="edge"), (height, width)
