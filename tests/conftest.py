@@ -1,9 +1,10 @@
-"""The devices, seeds and options that all tests share."""
+"""The devices, seeds, options and photographs that tests share."""
 
 import functools
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,17 @@ def seeds() -> None:
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module")
+def photos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds "train" and "val", each with as many easy fields as the module's PHOTOS has for it."""
+    from tests.photographs import write_fields
+
+    folder = tmp_path_factory.mktemp("photos")
+    for seed, (name, count) in enumerate(request.module.PHOTOS.items()):
+        write_fields(folder / name, count, seed=seed)
+    return folder
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tensorflow.python.ops import summary_ops_v2
 
 from tests.paths import ROOT
-from tests.photographs import easy_field, write_fields
+from tests.photographs import easy_field
 from tests.training.loop.test_train import Killed, saved_weights
 from tests.two_layers import TwoLayers, without_panels, without_tracing
 from training.data import cache, datasets
@@ -35,18 +35,11 @@ from training.runs import run_folder
 from training.runs.run_folder import writing
 from zoo.errors import DataError, TrainingError
 
+PHOTOS = {"train": 9, "val": 3}
 RECIPE = TwoLayers()  # 2 steps an epoch, with a checkpoint after each of them and one at the end of each epoch
 WINDOWS = dataclasses.replace(RECIPE, resize_mode="random_crop", flip=False)
 
 pytestmark = pytest.mark.usefixtures("eagerly")
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_fields(folder / "train", 9)
-    write_fields(folder / "val", 3, seed=1)
-    return folder
 
 
 def run(photos: Path, out: Path, recipe: TwoLayers = RECIPE, strategy: str = "one") -> keras.Model:

@@ -35,6 +35,7 @@ from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, ColorzooError, DataError, TrainingError
 
 NAME = "color_unet_scenes_v1"
+PHOTOS = {"train": 14, "val": 6}
 # 14 training pictures make 3 steps an epoch, and 6 validation pictures a last incomplete batch.
 TINY = {
     "filters": "(4, 8)", "bins": "6", "size": "16", "frame_size": "24", "batch": "4", "epochs": "2",
@@ -70,14 +71,6 @@ def traced() -> Iterator[None]:
 def no_panels() -> Iterator[None]:
     with without_panels():
         yield
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_fields(folder / "train", 14)
-    write_fields(folder / "val", 6, seed=1)
-    return folder
 
 
 def start(photos: Path, out: Path, overrides: Mapping[str, str], strategy: str = "one") -> keras.Model:

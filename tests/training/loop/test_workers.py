@@ -24,6 +24,7 @@ from training.loop.train import main
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError, DataError
 
+PHOTOS = {"train": 16, "val": 5}
 COMMON = {
     "size": "32", "frame_size": "32", "batch": "8", "epochs": "1", "checkpoint_steps": "1", "crop": "0.8",
     "noise": "(0.0, 1.0)", "optimizer": "sgd", "learning_rate": "0.01", "schedule": "constant",
@@ -43,14 +44,6 @@ recipe, photos, out, strategy, overrides = sys.argv[1:]
 with without_tracing(), without_panels():
     main(recipe, [Path(photos) / "train"], Path(photos) / "val", Path(out), strategy, json.loads(overrides))
 """
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_fields(folder / "train", 16)
-    write_fields(folder / "val", 5, seed=1)
-    return folder
 
 
 def free_ports(count: int) -> list[int]:

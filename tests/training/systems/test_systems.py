@@ -17,7 +17,6 @@ from keras import ops
 
 import zoo
 from tests import on_jax
-from tests.photographs import write_fields
 from tests.two_layers import without_panels, without_tracing
 from training import recipes
 from training.data.augmentation import Augmentation
@@ -35,6 +34,7 @@ from training.systems.system import System, Tensors
 from zoo import bins, color
 from zoo.errors import ArgumentError
 
+PHOTOS = {"train": 14, "val": 6}
 COMMON = {
     "size": "32", "frame_size": "32", "batch": "4", "epochs": "2", "checkpoint_steps": "2", "crop": "0.8",
     "noise": "(0.0, 1.0)",
@@ -72,14 +72,6 @@ every_run = pytest.mark.parametrize(
 
 def tiny(name: str, **overrides: str) -> Recipe:
     return recipes.load(name, COMMON | TINY[name] | overrides)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    write_fields(folder / "train", 14)
-    write_fields(folder / "val", 6, seed=1)
-    return folder
 
 
 @pytest.fixture(scope="module")
