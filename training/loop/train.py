@@ -184,6 +184,65 @@ def _build(run: _Setup) -> tuple[Trainer, State]:
     return trainer, state
 
 
+# === Callbacks ===
+
+
+def _make_plateau(run: _Setup) -> keras.callbacks.ReduceLROnPlateau:
+    recipe = run.recipe
+    return keras.callbacks.ReduceLROnPlateau(
+        f"val_{recipe.plateau_monitor}" if run.held_out else recipe.plateau_monitor,
+        recipe.plateau_factor,
+        recipe.plateau_patience,
+        mode="max" if recipe.plateau_monitor == "accuracy" else "min",
+        min_lr=recipe.min_learning_rate,
+    )
+
+
+def _make_best(run: _Setup, network: keras.Model) -> BestModel:
+    return BestModel(
+        network,
+        run.out / "best.keras",
+        "val_loss" if run.held_out else "loss",
+        run.recipe.frame_size,
+        run.recipe.saturation,
+        writes=run.worker.chief,
+    )
+
+
+def _make_panels(run: _Setup, network: keras.Model) -> Panels:
+    pictures = (run.held_out or run.photographs).frames
+    pictures = pictures[_choose_panels(len(pictures))]
+    folder = run.out / "tensorboard" / "panels"
+    return Panels(network, folder, pictures, run.recipe.frame_size, run.recipe.saturation)
+
+
+def _choose_panels(count: int) -> np.ndarray:
+    """Indices of an even choice of pictures."""
+    return np.unique(np.linspace(0, count - 1, PANEL_PICTURES).astype(int))
+
+
+def _make_records(run: _Setup, state: State) -> list[keras.callbacks.Callback]:
+    """What shows and keeps the figures of a run: on the terminal, in files and in TensorBoard."""
+    recipe, out = run.recipe, run.out
+    return [
+        Progress(recipe.epochs, run.steps, recipe.batch, start=state.epoch * run.steps + state.step),
+        EpochLog(out / "log.csv"),
+        keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
+        Times(out / "times.csv"),
+    ]
+
+
+def _make_shown(run: _Setup, trainer: Trainer) -> keras.Model:
+    """The model in which callbacks look for the optimizer.
+
+    In the network itself the optimizer would be saved with every colorizer.
+    """
+    with run.strategy.scope():
+        shown = keras.Model(trainer.system.network.input, trainer.system.network.output)
+        shown.compile(optimizer=trainer.main_optimizer)
+    return shown
+
+
 # === Epoch by epoch ===
 
 
@@ -195,48 +254,20 @@ class _Loop:
 
     def __init__(self, run: _Setup, trainer: Trainer, state: State, stop: Stop, reader: Reader | None) -> None:
         self.setup, self.trainer, self.state, self.stop, self.reader = run, trainer, state, stop, reader
-        recipe, out, network = run.recipe, run.out, trainer.system.network
-        watched, better = recipe.plateau_monitor, "max" if recipe.plateau_monitor == "accuracy" else "min"
-        self.plateau = keras.callbacks.ReduceLROnPlateau(
-            f"val_{watched}" if run.held_out else watched,
-            recipe.plateau_factor,
-            recipe.plateau_patience,
-            mode=better,
-            min_lr=recipe.min_learning_rate,
-        )
-        self.best = BestModel(
-            network,
-            out / "best.keras",
-            "val_loss" if run.held_out else "loss",
-            recipe.frame_size,
-            recipe.saturation,
-            writes=run.worker.chief,
-        )
+        network = trainer.system.network
+        self.plateau = _make_plateau(run)
+        self.best = _make_best(run, network)
         # All workers need these two: the one sets their learning rates, the other knows the lowest loss after a resume.
-        used: list[keras.callbacks.Callback] = [self.best]
-        if recipe.schedule == "plateau":
-            used.append(self.plateau)
-        with run_folder.writing(out):
+        self.used: list[keras.callbacks.Callback] = [self.best]
+        if run.recipe.schedule == "plateau":
+            self.used.append(self.plateau)
+        with run_folder.writing(run.out):
             if run.worker.chief:
                 # Rows of an epoch that is gone through again would stand twice in the log.
-                run_folder.drop_rows(out, state.epoch)
-                pictures = (run.held_out or run.photographs).frames
-                pictures = pictures[_choose_panels(len(pictures))]
-                folder = out / "tensorboard" / "panels"
-                self.panels = Panels(network, folder, pictures, recipe.frame_size, recipe.saturation)
-                used += [
-                    Progress(recipe.epochs, run.steps, recipe.batch, start=state.epoch * run.steps + state.step),
-                    EpochLog(out / "log.csv"),
-                    keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False),
-                    Times(out / "times.csv"),
-                    self.panels,
-                ]
-        with run.strategy.scope():
-            # Callbacks look for the optimizer here. In the network itself it would be saved with every colorizer.
-            shown_to_callbacks = keras.Model(network.input, network.output)
-            shown_to_callbacks.compile(optimizer=trainer.main_optimizer)
-        self.callbacks = keras.callbacks.CallbackList(used, model=shown_to_callbacks)
-        self.used = used
+                run_folder.drop_rows(run.out, state.epoch)
+                self.panels = _make_panels(run, network)
+                self.used += [*_make_records(run, state), self.panels]
+        self.callbacks = keras.callbacks.CallbackList(self.used, model=_make_shown(run, trainer))
 
     def run(self) -> None:
         """Trains to the end of the last epoch, or until a SIGTERM."""
@@ -395,8 +426,3 @@ def _explain_failures(out: Path, worker: WorkerInfo) -> Iterator[None]:
                 "more gradient_accumulation_steps"
             ) from error
         raise
-
-
-def _choose_panels(count: int) -> np.ndarray:
-    """Indices of an even choice of pictures."""
-    return np.unique(np.linspace(0, count - 1, PANEL_PICTURES).astype(int))
