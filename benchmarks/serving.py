@@ -33,7 +33,7 @@ from skimage import data as samples
 
 import zoo
 from serving.client import ColorizeClient
-from serving.export import signatures
+from serving.export import decoding, signatures, strips
 from serving.export.saved_model import MAX_PIXELS, export, versions
 from zoo.colorizer import parts_of
 
@@ -158,10 +158,10 @@ def take_apart(name: str, rounds: int) -> None:
     functions = {
         name: tf.function(f, i, autograph=False) for name, (f, i) in signatures.signatures(model, MAX_PIXELS).items()
     }
-    decode = tf.function(lambda data: signatures._decode(data, MAX_PIXELS), autograph=False)
-    lightness = tf.function(signatures._lightness, autograph=False)
-    shrink = tf.function(lambda plane: signatures._frames(plane, parts.size), autograph=False)
-    paint = tf.function(signatures._paint, autograph=False)
+    decode = tf.function(lambda data: decoding.decode(data, MAX_PIXELS), autograph=False)
+    lightness = tf.function(strips.lightness_of, autograph=False)
+    shrink = tf.function(lambda plane: strips.frames_of(plane, parts.size), autograph=False)
+    paint = tf.function(strips.paint, autograph=False)
     plane = lightness(image)
     frame = shrink(plane)
     ab = network(frame[None])[0]

@@ -3,7 +3,7 @@
     pixels -> lightness -> frame -> (network) -> ab of the frame -> ab of the photograph -> RGB -> whole levels
 
 `zoo.create_colorizer` applies them to whole maps, in a Keras graph; `serving.local.tiled` to strips of rows, in
-threads; `serving.export.signatures` to strips of rows, in loops of TensorFlow's graph. Only these loops differ. Rows
+threads; `serving.export.strips` to strips of rows, in loops of TensorFlow's graph. Only these loops differ. Rows
 and columns are resampled by `zoo.blocks.resample`, with the matrices that are made here.
 """
 

@@ -15,12 +15,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import color, pipeline
-from zoo.blocks import resample, resample_columns, resample_rows
+from serving.export import strips
+from serving.export.decoding import decode, refuse_large, size_of
+from serving.export.strips import PIXELS, PLANE
+from zoo import pipeline
+from zoo.blocks import resample
 from zoo.colorizer import Parts, parts_of
 from zoo.confidence import confidence
 
-STRIP_PIXELS = 1 << 16  # a plane of them stays in a core's cache
 AT_ONCE = 4  # pictures of a batch that are decoded, joined and encoded side by side
 # Between the two ends of the graph the network waits for the whole batch. The lightness of this many pixels, 200 MB,
 # is kept until then; further pictures are decoded a second time, which takes a tenth of the time of a picture. Sixteen
@@ -28,8 +30,6 @@ AT_ONCE = 4  # pictures of a batch that are decoded, joined and encoded side by 
 HELD_PIXELS = 50_000_000
 JPEG_QUALITY = 95
 PNG_COMPRESSION = 1  # of 9: a third of the time of the usual 6, for files a tenth larger
-READ = "JPEG, PNG, WebP or BMP"
-HEADER = 30  # bytes that hold the size of a picture in all formats but JPEG
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,6 @@ SIGNATURES = {
 }
 
 ExportedSignature = tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], list[tf.TensorSpec]]
-PIXELS = tf.TensorSpec((None, None, 3), tf.uint8)
-PLANE = tf.TensorSpec((None, None), tf.float32)
 TEXT = tf.TensorSpec((), tf.string)
 
 
@@ -90,13 +88,13 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, ExportedSignatu
 
     # One graph of each step, which all signatures share: tracing takes most of the time of an export.
     colors = _trace(_refuse_empty(parts.colors), tf.TensorSpec((None, size, size, 1), tf.float32))
-    decode = _trace(lambda data: _decode(data, max_pixels), TEXT)
-    lightness_of = _trace(_lightness, PIXELS)
-    frame_of = _trace(lambda plane: _frames(plane, size), PLANE)
-    paint = _trace(_paint, PLANE, tf.TensorSpec((size, size, 2), tf.float32))
+    pixels_of = _trace(lambda data: decode(data, max_pixels), TEXT)
+    lightness_of = _trace(strips.lightness_of, PIXELS)
+    frame_of = _trace(lambda plane: strips.frames_of(plane, size), PLANE)
+    paint = _trace(strips.paint, PLANE, tf.TensorSpec((size, size, 2), tf.float32))
 
     def frames_of_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
-        return _each(lambda data: frame_of(lightness_of(decode(data))), image_bytes, frame_spec)
+        return _each(lambda data: frame_of(lightness_of(pixels_of(data))), image_bytes, frame_spec)
 
     def prepare_all(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.TensorArray]:
         """Bytes (N) -> frames (N, size, size, 1), and of each picture the lightness (H, W), or (0, 0) if not held."""
@@ -105,7 +103,7 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, ExportedSignatu
         def prepare(
             index: tf.Tensor, held: tf.Tensor, frames: tf.TensorArray, planes: tf.TensorArray
         ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
-            plane = lightness_of(decode(image_bytes[index]))
+            plane = lightness_of(pixels_of(image_bytes[index]))
             total = held + tf.size(plane, tf.int64)
             holds = total <= HELD_PIXELS
             # Not a slice of no rows, which would keep all of it in memory.
@@ -133,7 +131,7 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, ExportedSignatu
 
         def finish(index: tf.Tensor, data: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
             held = planes.read(index)
-            plane = tf.cond(tf.size(held) > 0, lambda: held, lambda: lightness_of(decode(data)))
+            plane = tf.cond(tf.size(held) > 0, lambda: held, lambda: lightness_of(pixels_of(data)))
             return encode(paint(plane, ab))
 
         return _each(finish, (tf.range(tf.shape(image_bytes)[0]), image_bytes, colors(frames)), TEXT)
@@ -148,16 +146,16 @@ def signatures(model: keras.Model, max_pixels: int) -> dict[str, ExportedSignatu
         return (colorize_bytes(image_bytes, encode),)
 
     def rgb(image: tf.Tensor) -> tuple[tf.Tensor]:
-        _refuse_large(tf.shape(image)[1], tf.shape(image)[2], max_pixels)
+        refuse_large(tf.shape(image)[1], tf.shape(image)[2], max_pixels)
         planes = _each(lightness_of, image, PLANE)
-        ab = colors(_frames(planes, size))
+        ab = colors(strips.frames_of(planes, size))
         return (_each(paint, (planes, ab), PIXELS),)
 
     def lightness(lightness: tf.Tensor) -> tuple[tf.Tensor]:
         height, width = tf.shape(lightness)[1], tf.shape(lightness)[2]
-        _refuse_large(height, width, max_pixels)
-        ab = colors(_frames(lightness[..., 0], size))
-        larger = _matrices(pipeline.from_frame, size, height, width)
+        refuse_large(height, width, max_pixels)
+        ab = colors(strips.frames_of(lightness[..., 0], size))
+        larger = strips.matrices_of(pipeline.from_frame, size, height, width)
         return (tf.stack([resample(ab[..., i], *larger) for i in range(2)], axis=-1),)
 
     made: dict[str, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]] = {
@@ -206,7 +204,7 @@ def _confidence(
     )
 
     def draw(data: tf.Tensor, top: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        larger = _matrices(pipeline.from_frame, size, *_size(data))
+        larger = strips.matrices_of(pipeline.from_frame, size, *size_of(data))
         enlarged = resample(top[..., 0], *larger)
         return tf.io.encode_png(pipeline.to_levels(enlarged, 65535.0, "uint16")[..., None]), tf.reduce_mean(enlarged)
 
@@ -227,136 +225,3 @@ def _each(function: Callable[..., Any], elements: Any, result: Any) -> Any:
         fn_output_signature=result,
         parallel_iterations=AT_ONCE,
     )
-
-
-# === Bytes ===
-
-
-def _decode(data: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """Bytes () -> RGB (H, W, 3) uint8."""
-    height, width = _size(data)
-    with tf.control_dependencies(_refuse_large(height, width, max_pixels)):
-        pixels = tf.cond(
-            tf.strings.substr(data, 0, 4) == b"RIFF",
-            # TensorFlow drops the transparency of all formats but WebP.
-            lambda: tf.io.decode_image(data, expand_animations=False)[..., :3],
-            lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
-        )
-    return tf.ensure_shape(pixels, (None, None, 3))
-
-
-def _refuse_large(height: tf.Tensor, width: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
-    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
-    text = f"The picture has too many pixels, the limit being {max_pixels}: it has (width, height)"
-    return [tf.debugging.Assert(pixels <= max_pixels, [text, width, height])]
-
-
-def _size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Bytes () of a picture -> its height and width, from the header alone."""
-    padded = tf.concat([tf.io.decode_raw(tf.strings.substr(data, 0, HEADER), tf.uint8), tf.zeros(HEADER, tf.uint8)], 0)
-    head = tf.cast(padded, tf.int64)
-
-    def number(*places: int) -> tf.Tensor:
-        """The bytes at these places, the least significant first."""
-        return tf.add_n([head[place] * 256**power for power, place in enumerate(places)])
-
-    def begins(start: int, text: bytes) -> tf.Tensor:
-        return tf.reduce_all(head[start : start + len(text)] == list(text))
-
-    def webp() -> tuple[tf.Tensor, tf.Tensor]:
-        lossless = number(21, 22, 23, 24)  # two fields of 14 bits
-        return tf.case(
-            [
-                (begins(12, b"VP8X"), lambda: (number(27, 28, 29) + 1, number(24, 25, 26) + 1)),
-                (begins(12, b"VP8L"), lambda: (lossless // 2**14 % 2**14 + 1, lossless % 2**14 + 1)),
-            ],
-            default=lambda: (number(28, 29) % 2**14, number(26, 27) % 2**14),
-        )
-
-    def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
-        shape = tf.cast(tf.image.extract_jpeg_shape(data), tf.int64)
-        return shape[0], shape[1]
-
-    def bmp() -> tuple[tf.Tensor, tf.Tensor]:
-        height = number(22, 23, 24, 25)
-        # Stored from the top, the height is negative.
-        return tf.where(height < 2**31, height, 2**32 - height), number(18, 19, 20, 21)
-
-    is_webp = begins(0, b"RIFF") & begins(8, b"WEBP")
-    is_png, is_jpeg, is_bmp = begins(0, b"\x89PNG\r\n\x1a\n"), begins(0, b"\xff\xd8\xff"), begins(0, b"BM")
-    known = tf.debugging.Assert(
-        is_webp | is_png | is_jpeg | is_bmp,
-        [f"The bytes are not a picture: {READ} is needed; bytes", tf.strings.length(data)],
-    )
-    with tf.control_dependencies([known]):
-        height, width = tf.case(
-            [(is_jpeg, jpeg), (is_webp, webp), (is_bmp, bmp)],
-            default=lambda: (number(23, 22, 21, 20), number(19, 18, 17, 16)),
-        )
-    return tf.ensure_shape(height, ()), tf.ensure_shape(width, ())
-
-
-# === Pixels ===
-
-
-def _lightness(pixels: tf.Tensor) -> tf.Tensor:
-    """RGB (H, W, 3) uint8 -> L (H, W) in [0, 100]."""
-    table = pipeline.linear_table(255)  # TensorFlow keeps it as a constant
-
-    def of_strip(part: tf.Tensor) -> tf.Tensor:
-        return color.lightness_of_linear(tf.gather(table, tf.cast(part, tf.int32)))[..., 0]
-
-    return _by_strips(lambda start, end: of_strip(pixels[start:end]), tf.shape(pixels), PLANE)
-
-
-def _frames(planes: tf.Tensor, size: int) -> tf.Tensor:
-    """L (..., H, W) -> the lightness that the network sees, (..., size, size, 1)."""
-    height, width = tf.unstack(tf.shape(planes)[-2:])
-    return resample(planes, *_matrices(pipeline.to_frame, size, height, width))[..., None]
-
-
-def _paint(lightness: tf.Tensor, ab: tf.Tensor) -> tf.Tensor:
-    """L (H, W) in [0, 100] and the ab (size, size, 2) of its frame -> the colorized picture (H, W, 3) uint8."""
-    height, width = tf.unstack(tf.shape(lightness))
-    rows, columns = _matrices(pipeline.from_frame, ab.shape[0], height, width)
-    planes = resample_columns(tf.transpose(ab, (2, 0, 1)), columns)
-
-    def paint_strip(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-        a, b = tf.unstack(resample_rows(planes, rows[start:end]))
-        lab = tf.reshape(tf.stack([lightness[start:end], a, b], axis=-1), (-1, 3))
-        return tf.reshape(_levels(lab), (end - start, width, 3))
-
-    return _by_strips(paint_strip, tf.shape(lightness), PIXELS)
-
-
-def _levels(lab: tf.Tensor) -> tf.Tensor:
-    """Lab (N, 3) -> sRGB (N, 3) uint8, chroma reduced where the color lies outside sRGB."""
-    rgb, inside = pipeline.recompose_inside(lab)
-    outside = tf.where(~inside[:, 0])
-    lacking = tf.gather_nd(lab, outside)
-    fitted = pipeline.to_levels(pipeline.recompose(lacking[:, :1], lacking[:, 1:]), 255.0, "uint8")
-    return tf.tensor_scatter_nd_update(pipeline.to_levels(rgb, 255.0, "uint8"), outside, fitted)
-
-
-def _by_strips(work: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], shape: tf.Tensor, result: tf.TensorSpec) -> tf.Tensor:
-    """The results of `work` for strips of rows, from start to end, of a picture of shape (H, W, ...), concatenated."""
-    height, width = shape[0], shape[1]
-    strip = tf.maximum(1, STRIP_PIXELS // width)
-    count = (height + strip - 1) // strip
-
-    def step(index: tf.Tensor, strips: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-        start = index * strip
-        return index + 1, strips.write(index, work(start, tf.minimum(start + strip, height)))
-
-    strips = tf.TensorArray(result.dtype, count, infer_shape=False, element_shape=result.shape)
-    _, strips = tf.while_loop(lambda index, _: index < count, step, (0, strips), parallel_iterations=AT_ONCE)
-    return strips.concat()
-
-
-def _matrices(
-    matrix: Callable[..., tf.Tensor], size: int, height: tf.Tensor, width: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """`pipeline.to_frame` or `from_frame` -> its matrices of the rows and of the columns of a picture."""
-    longest = tf.cast(tf.maximum(height, width), tf.float32)
-    rows, columns = (matrix(tf.range(tf.cast(count, tf.float32))[:, None], size, longest) for count in (height, width))
-    return rows, columns

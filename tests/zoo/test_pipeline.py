@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from serving.export import signatures
+from serving.export import signatures, strips
 from serving.local import tiled
 from zoo import blocks, color, colorizer, pipeline
 
@@ -20,8 +20,8 @@ ARITHMETIC = {"fit_gamut", "in_gamut", "lab_to_rgb", "linear_to_srgb", "round", 
 
 @pytest.mark.parametrize(
     ("module", "steps"),
-    [(colorizer, STEPS), (tiled, STRIP_STEPS), (signatures, STRIP_STEPS)],
-    ids=["graph", "tiled", "signatures"],
+    [(colorizer, STEPS), (tiled, STRIP_STEPS), (strips, STRIP_STEPS), (signatures, {"from_frame", "to_levels"})],
+    ids=["graph", "tiled", "strips", "signatures"],
 )
 def test_every_user_takes_these_steps_and_computes_none_of_its_own(module: ModuleType, steps: set[str]) -> None:
     tree = ast.parse(inspect.getsource(module))
