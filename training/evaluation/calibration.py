@@ -122,7 +122,7 @@ def calibrate(run: Path, val: Path, least: float = 0.8) -> list[Balance]:
 
     Args:
         run: the folder of a training run.
-        val: a folder of photographs that were not trained on.
+        val: photographs that were not trained on, in any form that `prepare` takes.
         least: the minimum colorfulness, as a share of that of the photographs.
 
     Raises:

@@ -13,6 +13,7 @@ import zoo
 from media.photograph import gray_of
 from media.reader import read_rgb
 from media.sheets import contact_sheet
+from tests.archives import pack_folder
 from training.data.folder import image_files
 from training.evaluation import metrics, tables
 from training.evaluation.protocol import evaluate, main, squeeze
@@ -240,6 +241,26 @@ def test_main_writes_all_files(tmp_path: Path, stub_zoo: SimpleNamespace) -> Non
     (left_out,) = found.left_out
     assert "broken.jpg" in str(left_out)
     np.testing.assert_array_equal(found.report.colorized.rmse, expected.colorized.rmse)
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_main_on_an_archive(tmp_path: Path, stub_zoo: SimpleNamespace, limit: int | None) -> None:
+    """The figures are those of the folder that was packed, also where pictures cannot be read."""
+    data = tmp_path / "photos"
+    save(data / "set" / "coast", photographs(4, 20))
+    save(data / "set" / "forest", photographs(7, 20, seed=1))
+    (data / "set" / "coast" / "broken.jpg").write_bytes(b"<html>")
+    archive = pack_folder(data, tmp_path / "photos.tar.gz")
+    outs = {data: tmp_path / "loose", archive: tmp_path / "packed"}
+    found = [main("stub", path, size=16, out=out, limit=limit) for path, out in outs.items()]
+    for name in ("per_image.csv", "per_class.csv", "sheet.jpg"):
+        assert (tmp_path / "packed" / name).read_bytes() == (tmp_path / "loose" / name).read_bytes()
+    (row,) = rows_of(tmp_path / "packed" / "results.csv")
+    assert (row["data"], row["n"]) == ("photos.tar.gz", str(len(found[0].report.colorized.rmse)))
+    if limit is None:
+        assert [str(error) for error in found[1].left_out] == [
+            f"{archive}/set/coast/broken.jpg: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF"
+        ]
 
 
 def test_main_appends_one_row_a_run(tmp_path: Path, stub_zoo: SimpleNamespace) -> None:

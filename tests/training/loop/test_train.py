@@ -22,6 +22,7 @@ import tensorflow as tf
 from keras import ops
 from PIL import Image
 
+from tests.archives import pack_folder
 from tests.paths import ROOT
 from tests.photographs import write_fields
 from tests.two_layers import without_panels, without_tracing
@@ -451,6 +452,31 @@ def test_resumed_after_every_kind_of_kill(
     times = (tmp_path / "run" / "times.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in times] == ["epoch", *(str(i) for i in range(int(settings["epochs"])))]
     assert (tmp_path / "run" / "report.html").read_text().count("+00:00</td>") == len(points) + 1
+
+
+@pytest.mark.usefixtures("no_panels")
+def test_resumed_on_archives(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of pictures in archives and in a folder, as an undisturbed run sees them."""
+
+    def stop() -> None:
+        raise Killed
+
+    data = [photos / "train", pack_folder(write_fields(tmp_path / "more", 6, seed=2), tmp_path / "more.tar.gz")]
+    val = pack_folder(photos / "val", tmp_path / "val.tar")
+    recipe, strategy = recipes.load(NAME, TINY | {"resize_mode": "random_crop", "epochs": "1"}), make_strategy("one")
+    train(recipe, data, val, tmp_path / "whole", strategy)
+    with monkeypatch.context() as patches, pytest.raises(Killed):
+        stop_at("step 4", stop, patches.setattr)
+        train(recipe, data, val, tmp_path / "run", strategy)
+    train(recipe, data, val, tmp_path / "run", strategy)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+    names = [line.split("\t")[2] for line in (tmp_path / "run" / "photographs.tsv").read_text().splitlines()]
+    assert len(names) == 26
+    assert names[14:16] == [f"{data[1]}/coast/000.jpg", f"{data[1]}/coast/002.jpg"]
+    assert names[20] == f"{val}/coast/000.jpg"
+    pack_folder(photos / "train", data[1])
+    with pytest.raises(TrainingError, match="another run: the run has training='20 photographs, .*', the command"):
+        train(recipe, data, val, tmp_path / "run", strategy)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from keras import ops
 
 import zoo
 from media import atomic
+from tests.archives import pack_folder
 from tests.photographs import color_field
 from training import recipes
 from training.publish.pack import KEPT_BITS, _all_looks, main, pack
@@ -112,7 +113,7 @@ def test_measured_first_and_written_last(run: Path, tmp_path: Path) -> None:
     ):
         main(run, out, None)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [data / "a.png", gray / "a.png"]
-    main(run, out, data, evaluated_size=16)
+    main(run, out, pack_folder(data, tmp_path / "data.zip"), evaluated_size=16)
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "packed_v1.json", "packed_v1.keras", "packed_v1.md",
     ]  # fmt: skip
