@@ -52,7 +52,7 @@ def stub_zoo(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A zoo whose presets are the colorizers below, so that no network is loaded."""
     calls = SimpleNamespace(loaded=[], batches=[], colorize=tint, sheet=None)
 
-    def load(name: str, *, temperature: float | None = None) -> SimpleNamespace:
+    def load(name: str, *, look: str | None = None, temperature: float | None = None) -> SimpleNamespace:
         calls.loaded.append((name, temperature))
 
         def predict_on_batch(rgb: np.ndarray) -> np.ndarray:
