@@ -332,7 +332,8 @@ def test_evaluate(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> N
     replace_main(monkeypatch, "training.evaluation.protocol", lambda *arguments: calls.append(arguments) or found)
     done = run("evaluate", "--preset", "p", "--data", "x", "-o", "e", "--limit", 5, "--temperature", 0.4)
     assert done.exit_code == 0, done.output
-    assert calls[0][:-1] == ("p", Path("x"), 128, Path("e"), 5, 0.4)
+    assert calls[0][:6] == ("p", Path("x"), 128, Path("e"), 5, 0.4)
+    assert calls[0][7:] == (False, None)  # without the function that shows the progress
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["RMSE", "PSNR", "(dB)", "SSIM", "colorfulness"],
         ["p", "9.000", "20.000", "0.5000", "15.00"],
