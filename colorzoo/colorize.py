@@ -12,6 +12,7 @@ from colorzoo.options import (
     Compare,
     Format,
     LookName,
+    Mark,
     Overwrite,
     Photographs,
     Quality,
@@ -22,6 +23,7 @@ from colorzoo.options import (
 )
 
 if TYPE_CHECKING:
+    from media import provenance
     from serving.local.tasks import FileTask
 
 commands = typer.Typer()
@@ -47,6 +49,7 @@ def colorize(
     compare: Compare = False,
     format: ResultFormat = None,
     quality: Quality = 95,
+    mark: Mark = True,
     overwrite: Overwrite = False,
     jobs: Annotated[
         int | None,
@@ -56,9 +59,11 @@ def colorize(
 ) -> None:
     """Colorize photographs into a folder.
 
-    Reads JPEG, PNG, TIFF, WebP, BMP and still GIF. Full resolution, 16 bits per channel, transparency, EXIF and DPI
-    are kept. Results that already exist are skipped, so that an interrupted run can be repeated. Photographs that
+    Reads JPEG, PNG, TIFF, WebP, BMP and still GIF. Full resolution, 16 bits per channel, transparency, EXIF, XMP and
+    DPI are kept. Results that already exist are skipped, so that an interrupted run can be repeated. Photographs that
     cannot be read are listed with the reason at the end, and the exit code is then 1.
+
+    Results say that they were colorized, in XMP and in the text field of their format; see --no-mark.
     """
     entries = _find(paths, output, format, compare)
     quiet.import_tensorflow()
@@ -67,9 +72,8 @@ def colorize(
     from serving.local.tiled import TiledColorizer
     from zoo.presets.loading import load_parts
 
-    parts = load_parts(
-        zoo.DEFAULT_PRESET if preset is None else preset, size=size, temperature=temperature, look=look and look.value
-    )
+    preset = zoo.DEFAULT_PRESET if preset is None else preset
+    parts = load_parts(preset, size=size, temperature=temperature, look=look and look.value)
     with screen.colorizing(len(entries)) as advance:
         results = colorize_files(
             entries,
@@ -79,6 +83,7 @@ def colorize(
             jobs=jobs,
             quality=quality,
             overwrite=overwrite,
+            mark=_mark(_identity(preset)) if mark else None,
             progress=advance,
         )
     screen.report(results, output)
@@ -107,6 +112,7 @@ def remote(
     compare: Compare = False,
     format: ResultFormat = None,
     quality: Quality = 95,
+    mark: Mark = True,
     overwrite: Overwrite = False,
     ca: Annotated[
         Path | None, typer.Option(help="TLS: PEM file with the certificates of the authorities that you trust.")
@@ -126,10 +132,12 @@ def remote(
     from zoo import DEFAULT_PRESET
 
     entries = _find(paths, output, format, compare)
+    model = model or DEFAULT_PRESET
+    which = f" {label}" if label is not None else "" if version is None else f" version {version}"
     with (
         ColorizeClient(
             server,
-            model or DEFAULT_PRESET,
+            model,
             version=version,
             label=label,
             timeout=timeout,
@@ -146,9 +154,27 @@ def remote(
             concurrency=concurrency,
             quality=quality,
             overwrite=overwrite,
+            mark=_mark(f"{model}{which} on a server") if mark else None,
             progress=advance,
         )
     screen.report(results, output)
+
+
+def _identity(preset: str) -> str:
+    """What identifies a preset: its name, or the name and the checksum of a file."""
+    from zoo import list_presets
+    from zoo.presets.metadata import find_file, sha256
+
+    if preset in list_presets():
+        return preset
+    return f"{Path(preset).name} (SHA-256 {sha256(find_file(preset))[:12]})"
+
+
+def _mark(model: str) -> "provenance.Mark":
+    from media.provenance import Mark
+    from zoo import __version__
+
+    return Mark(__version__, model)
 
 
 def _find(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["FileTask"]:

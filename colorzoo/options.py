@@ -127,6 +127,14 @@ ResultFormat = Annotated[
     Format | None, typer.Option(help="Format of the results; by default the format of each photograph.")
 ]
 Quality = Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP files.")]
+Mark = Annotated[
+    bool,
+    typer.Option(
+        " /--no-mark",
+        help="Do not record in the results that they were colorized, by which preset and which version of Colorzoo; "
+        "the XMP of the photographs, which is recorded with this, is left out as well.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
 PresetName = Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")]
 Temperature = Annotated[

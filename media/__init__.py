@@ -4,6 +4,7 @@
 |---|---|
 | which formats are supported, and what can they hold? | formats.py |
 | how is a photograph read, and written? | reader.py, writer.py, encoders.py |
+| what does a file say about how it was made? | provenance.py, xmp.py |
 | which files does a path, a folder or a pattern stand for? | files.py |
 | how is a file written so that it is never left half-written? | atomic.py |
 | how are pictures shown side by side? | sheets.py |

@@ -7,47 +7,88 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from media.tags import EXIF_IFD, GPS_IFD, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
+from media.tags import EXIF_IFD, GPS_IFD, RESOLUTION_UNIT, SOFTWARE, X_RESOLUTION, XMP, Y_RESOLUTION
+from media.xmp import extension_segments, split
 from zoo.errors import PhotographError
 
 Dpi = tuple[float, float] | None
-Encoder = Callable[[np.ndarray, bytes, Dpi, int], bytes]
-"""Pixels (H, W) or (H, W, 2 to 4) uint8 or uint16, EXIF or b"", resolution, quality 1 to 100 -> the file."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file holds beside pixels.
+
+    Attributes:
+        exif: EXIF block, or b"".
+        dpi: Horizontal and vertical pixels per inch, or None.
+        text: How the picture was made, in a sentence, or "". It goes into the text field of the format, and behind
+            the names of other programs into EXIF's Software.
+        xmp: XMP packet that `media.xmp.Properties` gave, or b"".
+    """
+
+    exif: bytes = b""
+    dpi: Dpi = None
+    text: str = ""
+    xmp: bytes = b""
+
+
+Encoder = Callable[[np.ndarray, Metadata, int], bytes]
+"""Pixels (H, W) or (H, W, 2 to 4) uint8 or uint16, what goes with them, quality 1 to 100 -> the file."""
 
 _MAX_JPEG_EXIF = 65_527  # bytes: a JPEG segment holds no more
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_MAX_JPEG_XMP = 65_533 - len(_JPEG_XMP)
 
 
-def jpeg(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
+def jpeg(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
     """JPEG without chroma subsampling, since color is the product."""
-    exif = exif if len(exif) <= _MAX_JPEG_EXIF else b""
-    return _save(pixels, "JPEG", exif, dpi, quality=quality, subsampling="4:4:4", optimize=False)
+    options: dict[str, Any] = {}
+    if metadata.text:
+        options["comment"] = metadata.text.encode()
+    if metadata.xmp:
+        packet, extension = split(metadata.xmp, _MAX_JPEG_XMP)
+        segments = [_JPEG_XMP + packet, *extension_segments(extension)]
+        options["extra"] = b"".join(b"\xff\xe1" + struct.pack(">H", 2 + len(each)) + each for each in segments)
+    blocks = (_exif_with_software(metadata), metadata.exif, b"")
+    exif = next(block for block in blocks if len(block) <= _MAX_JPEG_EXIF)
+    options |= {"quality": quality, "subsampling": "4:4:4", "optimize": False}
+    return _save(pixels, "JPEG", exif, metadata.dpi, **options)
 
 
-def png(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
+def png(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
     """PNG with low compression, which is much faster and hardly larger."""
+    texts = PngImagePlugin.PngInfo()
+    if metadata.text:
+        texts.add_text("Comment", metadata.text)
+    if metadata.xmp:
+        texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
+    exif = _exif_with_software(metadata)
     if pixels.dtype == np.uint16:
-        return _deep_png(pixels, exif, dpi)
-    return _save(pixels, "PNG", exif, dpi, compress_level=3)
+        return _deep_png(pixels, texts, exif, metadata.dpi)
+    return _save(pixels, "PNG", exif, metadata.dpi, compress_level=3, pnginfo=texts)
 
 
-def webp(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
-    """WebP; it has no field for the resolution, so that it goes into EXIF."""
-    return _save(pixels, "WEBP", _add_resolution(exif, dpi), dpi, quality=quality, use_sharp_yuv=True)
+def webp(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
+    """WebP; it has no field for the resolution or for a text, so that they go into EXIF."""
+    exif = _add_resolution(_exif_with_software(metadata), metadata.dpi)
+    return _save(pixels, "WEBP", exif, metadata.dpi, quality=quality, use_sharp_yuv=True, xmp=metadata.xmp)
 
 
-def bmp(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
-    """BMP, which has no place for EXIF."""
-    return _save(pixels, "BMP", b"", dpi)
+def bmp(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
+    """BMP, which has no place for EXIF, XMP or a text."""
+    return _save(pixels, "BMP", b"", metadata.dpi)
 
 
-def tiff(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
+def tiff(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
     """(H, W) or (H, W, 2 to 4) as TIFF: deflated strips with horizontal differences.
 
     Pillow can write neither color with 16 bits, nor EXIF together with compression.
@@ -64,7 +105,7 @@ def tiff(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
 
     directory = TiffImagePlugin.ImageFileDirectory_v2()
     carried = Image.Exif()
-    if exif:
+    if exif := _exif_with_software(metadata):
         carried.load(exif)
     for tag in carried:
         directory[tag] = carried.get_ifd(tag) if tag in (EXIF_IFD, GPS_IFD) else carried[tag]
@@ -84,7 +125,9 @@ def tiff(pixels: np.ndarray, exif: bytes, dpi: Dpi, quality: int) -> bytes:
     directory[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(lengths)
     directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4
     directory.tagtype[TiffImagePlugin.STRIPBYTECOUNTS] = 4
-    if dpi is not None:
+    if metadata.xmp:
+        directory[XMP] = metadata.xmp
+    if (dpi := metadata.dpi) is not None:
         directory[X_RESOLUTION], directory[Y_RESOLUTION], directory[RESOLUTION_UNIT] = dpi[0], dpi[1], 2
     target = io.BytesIO()
     directory.save(target)
@@ -105,13 +148,13 @@ def _save(pixels: np.ndarray, format: str, exif: bytes, dpi: Dpi, **options: Any
     return target.getvalue()
 
 
-def _deep_png(pixels: np.ndarray, exif: bytes, dpi: Dpi) -> bytes:
-    """(H, W) or (H, W, 3 or 4) uint16 as PNG, with the two chunks that OpenCV does not write."""
+def _deep_png(pixels: np.ndarray, texts: PngImagePlugin.PngInfo, exif: bytes, dpi: Dpi) -> bytes:
+    """(H, W) or (H, W, 3 or 4) uint16 as PNG, with the chunks that OpenCV does not write."""
     order = pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     done, data = cv2.imencode(".png", np.ascontiguousarray(order), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise PhotographError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded as PNG")
-    chunks = b""
+    chunks = b"".join(_png_chunk(name, content) for name, content, *_ in texts.chunks)
     if dpi is not None:
         chunks += _png_chunk(b"pHYs", struct.pack(">IIB", round(dpi[0] / 0.0254), round(dpi[1] / 0.0254), 1))
     if exif:
@@ -123,6 +166,22 @@ def _deep_png(pixels: np.ndarray, exif: bytes, dpi: Dpi) -> bytes:
 
 def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _exif_with_software(metadata: Metadata) -> bytes:
+    """EXIF whose Software names what was named, then the text; `metadata.exif` if there is no text."""
+    if not metadata.text:
+        return metadata.exif
+    with suppress(Exception):  # a damaged EXIF block must not cost the photograph
+        tags = Image.Exif()
+        if metadata.exif:
+            tags.load(metadata.exif)
+        former = tags.get(SOFTWARE)
+        former = former.strip("\0 ") if isinstance(former, str) else ""
+        if metadata.text not in former:
+            tags[SOFTWARE] = f"{former}; {metadata.text}" if former else metadata.text
+        return tags.tobytes()
+    return metadata.exif
 
 
 def _add_resolution(exif: bytes, dpi: Dpi) -> bytes:

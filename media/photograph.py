@@ -16,6 +16,7 @@ class Photograph:
         exif: EXIF block starting with b"Exif\\0\\0", or None.
         dpi: Horizontal and vertical pixels per inch, or None.
         format: Name of the format to write it in by default: that of the source, or PNG if that is only read.
+        xmp: XMP packets as the source has them, unchecked; in JPEG a second one may be the extension of the first.
     """
 
     pixels: np.ndarray
@@ -23,6 +24,7 @@ class Photograph:
     exif: bytes | None
     dpi: tuple[float, float] | None
     format: str
+    xmp: tuple[bytes, ...] = ()
 
     def to_rgb(self) -> Image.Image:
         """The picture with 8 bits, as Pillow's mode RGB; its alpha is dropped."""

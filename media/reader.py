@@ -16,11 +16,12 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
+from PIL import Image, ImageCms, ImageFile, JpegImagePlugin, TiffImagePlugin
 
 from media import tags
 from media.formats import DEFAULT, FORMATS, recognize
 from media.photograph import Photograph, eight_bits
+from media.xmp import join_extension
 from zoo.errors import PhotographError
 
 MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
@@ -176,6 +177,7 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
         exif=_carried_exif(image, upright.shape[1], upright.shape[0]),
         dpi=dpi,
         format=format if FORMATS[format].encode else DEFAULT,
+        xmp=_xmp(image),
     )
 
 
@@ -349,6 +351,16 @@ def _carried_exif(image: Image.Image, width: int, height: int) -> bytes | None:
         return block if block.startswith(b"Exif\0\0") else b"Exif\0\0" + block
     except Exception:  # a damaged EXIF block must not cost the photograph
         return None
+
+
+def _xmp(image: Image.Image) -> tuple[bytes, ...]:
+    packet = image.info.get("xmp")
+    if not isinstance(packet, bytes):  # absent, or a tag of another type in a damaged TIFF
+        return ()
+    extension = b""
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        extension = join_extension(packet, [content for name, content in image.applist if name == "APP1"])
+    return (packet, extension) if extension else (packet,)
 
 
 def os_reason(error: Exception) -> str:

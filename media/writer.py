@@ -1,22 +1,32 @@
 """One writer of photographs: the number of pixels and bits, transparency, resolution and EXIF are kept.
 
+A photograph that was colorized is marked as such, and then keeps its XMP as well.
+
 What a format cannot hold is left out or converted; see `write`.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from media import atomic
+from media.encoders import Metadata
 from media.formats import FORMATS, SUFFIXES, Format
 from media.photograph import Photograph, eight_bits
+from media.provenance import Mark
 from media.reader import os_reason
 from zoo.errors import PhotographError
 
 
 def write(
-    photograph: Photograph, path: str | os.PathLike[str], *, format: str | None = None, quality: int = 95
+    photograph: Photograph,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    quality: int = 95,
+    mark: Mark | None = None,
 ) -> None:
     """Write one photograph under a temporary name in the same folder, then rename it to `path`.
 
@@ -29,6 +39,8 @@ def write(
         format: "JPEG", "PNG", "TIFF", "WEBP" or "BMP", in any case; by default what the suffix of `path`
             says, or else the format that the photograph was read from.
         quality: 1 to 100, of JPEG and WebP.
+        mark: What the file says about how it was made: as XMP, together with the XMP of the photograph, as EXIF's
+            Software, and as the comment of JPEG and PNG. None for a file without XMP. BMP holds nothing of this.
 
     Raises:
         PhotographError: the format is unknown or cannot hold a picture of this size, or the file cannot be
@@ -48,7 +60,10 @@ def write(
         )
     pixels = _fit_format(photograph, row)
     try:
-        data = row.encode(pixels, photograph.exif or b"", photograph.dpi, quality)
+        metadata = Metadata(photograph.exif or b"", photograph.dpi)
+        if mark is not None:
+            metadata = replace(metadata, text=mark.text, xmp=mark.to_xmp(photograph.xmp))
+        data = row.encode(pixels, metadata, quality)
         atomic.write_bytes(path, data)
     except PhotographError as error:
         raise PhotographError(f"{path}: {error}") from error

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from media.photograph import Photograph
+from media.provenance import Mark
 from media.reader import PhotographFile
 from serving.local.pixel_budget import PixelBudget
 from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
@@ -35,6 +36,7 @@ def colorize_files(
     jobs: int | None = None,
     quality: int = 95,
     overwrite: bool = False,
+    mark: Mark | None = None,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, which is made as needed.
@@ -48,12 +50,13 @@ def colorize_files(
         batch: Maximum number of frames in one call of the network; fewer if no more are ready.
         jobs: Threads for decoding, and as many for encoding; by default the number of cores.
         quality: 1 to 100, of JPEG and WebP.
+        mark: What results and sheets say about how they were made; nothing by default.
         progress: Called in this thread with each result, as it comes.
 
     Returns:
         One result per task, in their order.
     """
-    run = _Run(Path(output), colorizer, quality, overwrite)
+    run = _Run(Path(output), colorizer, quality, overwrite, mark)
     jobs = jobs or os.cpu_count() or 1
     results: dict[int, FileResult] = {}
     readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
@@ -139,11 +142,12 @@ def _predict(colorizer: Colorizer, frames: list[np.ndarray]) -> "Sequence[np.nda
 class _Run:
     """The two ends of the pipeline, as the worker threads see them."""
 
-    def __init__(self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool) -> None:
+    def __init__(self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool, mark: Mark | None) -> None:
         self.output = output
         self.colorizer = colorizer
         self.quality = quality
         self.overwrite = overwrite
+        self.mark = mark
         self.budget = PixelBudget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
 
@@ -170,7 +174,7 @@ class _Run:
             if isinstance(ab, Exception):
                 raise ab
             pixels = self.colorizer.paint(item.prepared, ab)
-            result = write_result(item.task, self.output, item.photograph, pixels, self.quality)
+            result = write_result(item.task, self.output, item.photograph, pixels, self.quality, self.mark)
         except Exception as error:  # of one file; the others go on
             result = failure(item.task, self.output, error)
         self.budget.give_back(item.cost)

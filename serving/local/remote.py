@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from media.photograph import eight_bits
+from media.provenance import Mark
 from media.reader import PhotographFile
 from serving.client import (
     ColorizeClient,
@@ -43,6 +44,7 @@ def colorize_remotely(
     concurrency: int = 4,
     quality: int = 95,
     overwrite: bool = False,
+    mark: Mark | None = None,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, as `pipeline.colorize_files` does.
@@ -54,6 +56,7 @@ def colorize_remotely(
         client: Closed here if the run ends early, so that no call keeps waiting for an answer.
         concurrency: Maximum number of photographs that the server has at a time.
         quality: 1 to 100, of JPEG and WebP.
+        mark: What results and sheets say about how they were made; nothing by default.
         progress: Called in this thread with each result, as it comes.
 
     Returns:
@@ -73,7 +76,8 @@ def colorize_remotely(
                 with PhotographFile(task.source) as file:
                     cost = budget.take(file.width * file.height)
                     photograph = file.read()
-                result = write_result(task, Path(output), photograph, _colorize(photograph.pixels, client), quality)
+                pixels = _colorize(photograph.pixels, client)
+                result = write_result(task, Path(output), photograph, pixels, quality, mark)
             return result
         except CONCERNS_ALL:
             raise

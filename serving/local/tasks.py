@@ -15,6 +15,7 @@ from media import files
 from media.files import COMPARISON
 from media.formats import DEFAULT, RESULTS, SUFFIXES
 from media.photograph import Photograph, gray_of
+from media.provenance import Mark
 from media.sheets import contact_sheet, fit_cell
 from media.writer import write
 from zoo.errors import ArgumentError, ColorzooError
@@ -71,9 +72,9 @@ def early_result(task: "FileTask", output: Path, overwrite: bool) -> "FileResult
 
 
 def write_result(
-    task: "FileTask", output: Path, photograph: Photograph, pixels: np.ndarray, quality: int
+    task: "FileTask", output: Path, photograph: Photograph, pixels: np.ndarray, quality: int, mark: Mark | None
 ) -> "FileResult":
-    """Write the colorized `pixels` (H, W, 3) of a photograph, and the sheet if the task wants one.
+    """Write the colorized `pixels` (H, W, 3) of a photograph, and the sheet if the task wants one, both marked.
 
     Raises:
         PhotographError: the format cannot hold the picture, or a file cannot be written.
@@ -83,9 +84,9 @@ def write_result(
     path.parent.mkdir(parents=True, exist_ok=True)
     if task.sheet is not None:
         sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
-        write(sheet, output / task.sheet, quality=quality)
+        write(sheet, output / task.sheet, quality=quality, mark=mark)
     # Last, since a photograph whose result is there is skipped by the next run.
-    write(replace(photograph, pixels=pixels), path, quality=quality)
+    write(replace(photograph, pixels=pixels), path, quality=quality, mark=mark)
     return FileResult(task.source, path, "done")
 
 

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and with which exit code."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -157,6 +158,34 @@ def test_colorize_with_format_and_sheets(run: Callable[..., Any], loaded: list[A
     assert done.exit_code == 0, done.output
     names = sorted(path.name for path in new.iterdir())
     assert names == [f"{stem}{end}" for stem in "abc" for end in ("-compare.jpg", ".webp")]
+
+
+def test_results_say_that_they_were_colorized(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    new, plain = old.parent / "new", old.parent / "plain"
+    originals = {path.name: path.read_bytes() for path in old.iterdir()}
+    assert run("colorize", old, "-o", new, "--compare").exit_code == 0
+    assert len(list(new.iterdir())) == 6
+    for path in new.iterdir():
+        with Image.open(path) as image:
+            image.load()
+            assert image.getexif()[305] == f"Colorized by colorzoo {zoo.__version__} with stub_v1"
+            assert b"compositeWithTrainedAlgorithmicMedia" in image.info["xmp"]
+    assert run("colorize", old, "-o", plain, "--compare", "--no-mark").exit_code == 0
+    for path in plain.iterdir():
+        assert b"olorzoo" not in path.read_bytes()
+    assert {path.name: path.read_bytes() for path in old.iterdir()} == originals
+
+
+def test_results_name_the_file_of_a_preset(
+    run: Callable[..., Any], loaded: list[Any], old: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.keras").write_bytes(b"weights")
+    done = run("colorize", old / "a.jpg", "-o", old.parent / "new", "--preset", tmp_path / "mine.keras")
+    assert done.exit_code == 0, done.output
+    with Image.open(old.parent / "new" / "a.jpg") as image:
+        checksum = hashlib.sha256(b"weights").hexdigest()[:12]
+        assert image.info["comment"].decode().endswith(f" with mine.keras (SHA-256 {checksum})")
+        assert str(tmp_path).encode() not in image.info["xmp"]
 
 
 def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:

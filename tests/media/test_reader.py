@@ -350,7 +350,7 @@ def test_exif_that_cannot_be_parsed_never_costs_the_photograph() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # as above
 def test_exif_of_a_tiff_that_leads_nowhere() -> None:
-    data = encoders.tiff(COLOR, exif_block(), None, 95)
+    data = encoders.tiff(COLOR, encoders.Metadata(exif_block()), 95)
     entry = struct.pack("<HHI", 0x8769, 4, 1)
     assert data.count(entry) == 1
     place = data.index(entry) + len(entry)

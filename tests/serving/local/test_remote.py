@@ -77,6 +77,23 @@ def test_formats_and_sheets(run: Callable[..., Any], old: Path) -> None:
     assert sorted(path.name for path in new.iterdir()) == ["a-compare.jpg", "a.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("options", "model"), [((), MODEL), (("--version", 1), f"{MODEL} version 1"), (("--no-mark",), None)]
+)
+def test_results_name_the_model(
+    run: Callable[..., Any], old: Path, options: tuple[Any, ...], model: str | None
+) -> None:
+    new = old.parent / "new"
+    with standing_in() as server:
+        done = run(old / "a.png", "--server", server.address, "--model", MODEL, "-o", new, "--compare", *options)
+    assert done.exit_code == 0, done.output
+    for name in ("a.png", "a-compare.jpg"):
+        with Image.open(new / name) as image:
+            software = image.getexif().get(305)
+            assert ("xmp" in image.info) == (model is not None)
+        assert software == (model and f"Colorized by colorzoo {zoo.__version__} with {model} on a server")
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bits_of_gray_are_kept(suffix: str, tmp_path: Path) -> None:
     source = tmp_path / f"deep{suffix}"
