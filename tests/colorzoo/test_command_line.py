@@ -82,7 +82,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """A zoo without networks; the list holds what was loaded."""
     calls: list[Any] = []
 
-    def load(name: str, *, size: int | None = None, temperature: float | None = None) -> object:
+    def load(
+        name: str, *, size: int | None = None, temperature: float | None = None, look: str | None = None
+    ) -> object:
         if name == "nothing":
             raise UnknownNameError("no preset is called 'nothing': there are\nstub_v1")
         calls.append((name, size, temperature))
