@@ -110,6 +110,8 @@ class Batcher:
         except asyncio.CancelledError:
             self._forget(job)
             raise
+        finally:
+            del job  # otherwise part of a reference cycle: job -> answer -> error -> traceback -> job
 
     @property
     def length(self) -> int:
@@ -161,6 +163,7 @@ class Batcher:
             finally:
                 with self._changed:
                     self._bytes -= sum(job.size for job in batch)
+                del batch  # which an idle thread would keep until the next one comes
 
     def _take(self) -> list[_Job]:
         """The next batch; empty when closed."""

@@ -52,9 +52,13 @@ def late() -> RequestError:
 
 
 def status(error: BaseException) -> RequestError:
-    """Any error -> the error to answer with. TensorFlow's codes are kept, and its texts without nodes of the graph."""
+    """Any error -> the error to answer with. TensorFlow's codes are kept, and its texts without nodes of the graph.
+
+    It is always a new one. Through its traceback, one that was raised would keep the message and the arrays of its
+    request in a reference cycle, and so in memory until the garbage collector runs.
+    """
     if isinstance(error, RequestError):
-        return error
+        return RequestError(error.code, str(error))
     if isinstance(error, tf.errors.OpError):
         return RequestError(CODES.get(error.error_code, grpc.StatusCode.INTERNAL), _readable(error.message))
     if isinstance(error, ArgumentError):

@@ -35,9 +35,12 @@ def method_handlers(
     async def predict(request: Any, context: Context, large: bool) -> bytes:
         remaining = context.time_remaining()
         deadline = None if remaining is None else time.monotonic() + remaining
-        with service.resolve(request.model_spec) as target:
+        wanted = list(request.output_filter)
+        with service.resolve(_copy(request.model_spec)) as target:
             inputs = await convert(large, to_arrays, request.inputs, service.max_bytes)
-            outputs = await service.predict(target, inputs, request.output_filter, deadline)
+            # The arrays are copies: the message is not kept beside them while they wait in the queue.
+            del request
+            outputs = await service.predict(target, inputs, wanted, deadline)
         return await convert(bytes_of(outputs) > _LARGE, serialize, target.spec, outputs)
 
     async def metadata(request: Any, context: Context, large: bool) -> bytes:
@@ -70,8 +73,12 @@ def method_handlers(
                 large = len(data) > _LARGE
                 # Parsed here, since gRPC would answer INTERNAL to bytes that cannot be.
                 request = await convert(large, parse, request_class, data)
-                call.spec = getattr(request, "model_spec", call.spec)
-                response = await answers[method](request, context, large)
+                del data  # which the error with which gRPC aborts a call would keep in a reference cycle
+                if hasattr(request, "model_spec"):
+                    call.spec = _copy(request.model_spec)
+                answering = answers[method](request, context, large)
+                del request  # which `predict` no longer needs once it waits
+                response = await answering
             await _abort_on_error(call, context)
             return response
 
@@ -107,6 +114,13 @@ def serialize(spec: messages.Message, outputs: Tensors) -> bytes:
     for name, value in outputs.items():
         response.outputs[name].CopyFrom(_tensor(value))
     return bytes(response.SerializeToString())
+
+
+def _copy(spec: messages.Message) -> messages.Message:
+    """A ModelSpec by itself: one that is part of a message keeps all of that message in memory."""
+    found = messages.ModelSpec()
+    found.CopyFrom(spec)
+    return found
 
 
 async def _abort_on_error(call: Call, context: Context) -> None:

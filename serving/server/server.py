@@ -39,6 +39,7 @@ from zoo.errors import ArgumentError, ColorzooError
 HEALTH_NAMES = ("", "PredictionService", "ModelService", *messages.SERVICES)
 NOTICE = "this is the embedded server; TF Serving is the production server"
 
+_UNREAD = 16 << 10  # bytes that gRPC receives of a call before the event loop reads its message
 _UNQUEUED = 100  # calls besides those that wait or run: health checks, states, metadata
 # Seconds: a stopping server refuses further calls until none has come for the first, or until the second has passed.
 _QUIET = 0.2
@@ -203,6 +204,10 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", settings.max_message),
                 ("grpc.max_send_message_length", settings.max_message),
+                # gRPC receives even while the event loop has no time, and would hold the whole messages of all clients,
+                # as its windows grow to megabytes. A fixed window ends that; a message that is read gets what it needs.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", _UNREAD),
                 # Otherwise a second server on the same port would get a share of the calls, and no error.
                 ("grpc.so_reuseport", 0),
             ],

@@ -27,9 +27,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+def memory(pid: int, field: str) -> int:
+    """Bytes of memory of a process: those that it holds ("VmRSS"), or the most that it ever held ("VmHWM")."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(f"{field}:"))
+    return int(line.split()[1]) << 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
@@ -90,9 +91,9 @@ def test_500_clients_get_right_pictures_or_a_refusal_in_bounded_memory(models, t
     with process(models, tmp_path / "log", "--queue", "64", "--threads", "1", "--max-batch", "1") as running:
         with stub(running.address) as predict:
             predict(request("tiny", image_bytes=[image]), timeout=SECONDS)
-        before = resident(running.process.pid)
+        before = memory(running.process.pid, "VmRSS")
         seen = asyncio.run(flood(running.address))
-        grown = resident(running.process.pid) - before
+        grown = memory(running.process.pid, "VmHWM") - before
         assert running.end(signal.SIGTERM) == 0
     assert sum(seen.values()) == 1500
     assert set(seen) == {50 + RED, Code.RESOURCE_EXHAUSTED}, seen

@@ -1,7 +1,9 @@
 """The embedded server as clients see it: answers, statuses, limits, new versions under load, and its end."""
 
+import gc
 import random
 import shutil
+import sys
 import threading
 import time
 from collections import Counter
@@ -331,6 +333,59 @@ class held:
     def __exit__(self, *_: object) -> None:
         self.release.set()
         del self.batcher._run
+
+
+class Kept:
+    """Stands in for a function and keeps what `choose` takes of its result and arguments."""
+
+    def __init__(self, function: Callable[..., Any], choose: Callable[[Any, Any], Any]) -> None:
+        self.function, self.choose = function, choose
+        self.found: list[Any] = []
+
+    def __call__(self, *arguments: Any) -> Any:
+        result = self.function(*arguments)
+        self.found.append(self.choose(result, arguments))
+        return result
+
+    def alone(self) -> bool:
+        """Whether nothing else holds what was kept: two references are the list's and that of the call."""
+        return all(sys.getrefcount(self.found[n]) == 2 for n in range(len(self.found)))
+
+
+def test_the_message_of_a_waiting_request_is_not_kept(server, predict, monkeypatch):
+    kept = Kept(grpc_service.parse, lambda message, _: message)
+    monkeypatch.setattr(grpc_service, "parse", kept)
+    with held(server) as (began, release):
+        future = predict.future(request("tiny", image_bytes=[picture(1)]), timeout=SECONDS)
+        assert began.wait(SECONDS)
+        wait_until(kept.alone)
+        release.set()
+        assert reds(future.result()) == [1 + RED]
+
+
+@pytest.mark.parametrize(
+    ("stage", "choose", "images"),
+    [
+        ("parse", lambda _, arguments: arguments[1], [b"garbage"]),
+        ("parse", lambda message, _: message, [b"garbage"]),
+        ("to_arrays", lambda arrays, _: arrays["image_bytes"], [b"garbage"]),
+        ("to_arrays", lambda arrays, _: arrays["image_bytes"], []),
+    ],
+    ids=["bytes", "message", "arrays", "arrays that do not fit"],
+)
+def test_of_a_refused_request_nothing_waits_for_the_garbage_collector(
+    stage, choose, images, server, predict, monkeypatch
+):
+    kept = Kept(getattr(grpc_service, stage), choose)
+    monkeypatch.setattr(grpc_service, stage, kept)
+    gc.disable()
+    try:
+        assert (
+            refusal(lambda: predict(request("tiny", image_bytes=images), timeout=SECONDS))[0] is Code.INVALID_ARGUMENT
+        )
+        wait_until(kept.alone)
+    finally:
+        gc.enable()
 
 
 def test_an_empty_request_fails_alone_and_in_company(server, predict):
