@@ -35,7 +35,7 @@ SHIPPED = [
     "pix2pix_scenes_v1",
     "zhang2016_scenes_v1",
 ]
-WITH_PRIOR = {"color_unet", "zhang2016"}
+WITH_PRIOR = {"color_unet", "lite_unet", "zhang2016"}
 MEGABYTE = 1_000_000
 ROWS = {path.stem for path in metadata.FOLDER.glob("*.json")}
 every_preset = pytest.mark.parametrize("name", sorted({*SHIPPED, *ROWS}))
@@ -75,7 +75,7 @@ def test_row(name):
     written = json.loads((metadata.FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     # These came later than the first presets, which have none.
     written = {metadata.RENAMED_FIELDS.get(field, field): value for field, value in written.items()}
-    assert set(written) | {"tta_scales", "cell_classes"} == set(fields)
+    assert set(written) | {"tta_scales", "cell_classes", "looks"} == set(fields)
     for field in ("name", "architecture", "training_data", "license", "recipe", "commit"):
         assert isinstance(getattr(row, field), str), field
         assert getattr(row, field).strip(), field
