@@ -34,7 +34,8 @@ from skimage import data as samples
 from training import recipes
 from training.data.batches import WorkerInfo, batches
 from training.data.datasets import Photographs
-from training.loop.inputs import augmentation_of, prepare_photographs
+from training.loop.augmentation import augmentation_of
+from training.loop.inputs import prepare_photographs
 from training.loop.strategies import distribute, make_strategy
 from training.loop.trainer import Inputs, make_trainer
 from training.systems.color_unet import ColorUNetRecipe

@@ -22,10 +22,17 @@ def import_tensorflow(*, onednn: bool = False) -> None:
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
+    # Keras imports JAX where it is installed, which its backend of TensorFlow does not need: a part of every start.
+    hidden = "jax" not in sys.modules and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
+    if hidden:
+        sys.modules["jax"] = None  # type: ignore[assignment]  # which is how Python is told that there is none
     try:
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+        import keras  # noqa: F401
     finally:
+        if hidden:
+            del sys.modules["jax"]
         os.dup2(kept, 2)
         os.close(kept)

@@ -3,7 +3,7 @@
 # PYTHON=... names the interpreter; otherwise the newest in range that this machine has is taken.
 set -eu
 
-NEED_MB=4000 # TensorFlow and the rest take 2.8 GB installed, and the download 0.6 GB beside it.
+NEED_MB=4000 # TensorFlow, JAX and the rest take 3.2 GB installed, and the download 0.7 GB beside it.
 UNFINISHED=.venv/.unfinished
 IN_RANGE='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 
@@ -67,7 +67,7 @@ else
     make_venv
 fi
 
-echo "Installing into .venv with Python $version: 0.6 GB to download if pip has not cached it, a few minutes."
+echo "Installing into .venv with Python $version: 0.7 GB to download if pip has not cached it, a few minutes."
 .venv/bin/python -m pip install -qq --disable-pip-version-check -c requirements.lock -e '.[dev]' ||
     fail "pip could not install the packages; its message is above, and running it again is safe"
 rm -f "$UNFINISHED"

@@ -55,8 +55,9 @@ ARROWS = {
 }  # fmt: skip
 # What every backend of Keras can run, with all that it imports.
 NEUTRAL = {
-    "zoo", "training.systems", "training.recipes", "training.pretrained", "training.data.degradation",
-    "training.evaluation.metrics",
+    "zoo", "training.systems", "training.recipes", "training.pretrained", "training.data.augmentation",
+    "training.data.degradation", "training.data.memory", "training.data.windows", "training.evaluation.metrics",
+    "training.runs.run_folder",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url", re.IGNORECASE)

@@ -1,14 +1,15 @@
-"""Random changes of training pictures: crops, mirror images, the traces of age, noise on the lightness."""
+"""Changes of training pictures, by random numbers that are given: crops, mirror images, noise on the lightness.
+
+In `keras.ops` alone, for every backend; `training.data.draws` draws the numbers with TensorFlow.
+"""
 
 from dataclasses import dataclass
-from typing import Any
 
-import tensorflow as tf
+from keras import ops
 
-from training.data.degradation import DRAWS, degraded_lightness
 from zoo.blocks import resample
+from zoo.color import Tensor
 
-ALL = slice(None)
 SEVENFOLD = 7  # the picture, its mirror image, three strengths of noise, two crops
 
 
@@ -40,69 +41,55 @@ class Augmentation:
 class AugmentationParams:
     """What happens to each picture of a batch."""
 
-    fraction: tf.Tensor  # (B,) in (0, 1]: side of the crop
-    position: tf.Tensor  # (B, 2) in [0, 1]: of the crop, down and across
-    flip: tf.Tensor  # (B,) bool
-    strength: tf.Tensor  # (B,) standard deviation of the noise on L
+    fraction: Tensor  # (B,) in (0, 1]: side of the crop
+    position: Tensor  # (B, 2) in [0, 1]: of the crop, down and across
+    flip: Tensor  # (B,) bool
+    strength: Tensor  # (B,) standard deviation of the noise on L
 
     def part(self, part: slice) -> "AugmentationParams":
         """Those of a part of the batch."""
         return AugmentationParams(self.fraction[part], self.position[part], self.flip[part], self.strength[part])
 
 
-def draw_params(augmentation: Augmentation, variant: tf.Tensor, draw: tf.Tensor) -> AugmentationParams:
-    """The parameters of a batch, from the variant (B,) of each picture and a seed (2,)."""
-    count = tf.shape(variant)[0]
-    draws = tf.random.stateless_uniform((4, count), draw)
-    position, strengths = tf.transpose(draws[1:3]), tf.constant(augmentation.noise, tf.float32)
+def choose_params(augmentation: Augmentation, variant: Tensor, draws: Tensor, which: Tensor) -> AugmentationParams:
+    """The parameters of a batch.
+
+    Args:
+        augmentation: of the recipe.
+        variant: of each picture, (B,) int32.
+        draws: uniform numbers (4, B) in [0, 1): side of the crop, its position down and across, mirror image.
+        which: of the strengths of noise, (B,) int32; a sevenfold augmentation takes that of the variant.
+    """
+    position, strengths = ops.transpose(draws[1:3]), augmentation.noise
     if augmentation.sevenfold:
         return AugmentationParams(
-            tf.where(variant >= 5, augmentation.crop, 1.0),
+            ops.where(variant >= 5, augmentation.crop, 1.0),
             position,
             variant == 1,
-            tf.gather(tf.concat([[0.0, 0.0], strengths, [0.0, 0.0]], 0), variant),
+            ops.take(ops.convert_to_tensor((0.0, 0.0, *strengths, 0.0, 0.0), "float32"), variant, axis=0),
         )
-    which = tf.random.stateless_uniform((count,), draw + 1, 0, len(augmentation.noise), tf.int32)
-    flip = draws[3] < 0.5 if augmentation.flip else tf.zeros((count,), tf.bool)
+    flip = draws[3] < (0.5 if augmentation.flip else 0.0)
     fraction = augmentation.crop + (1 - augmentation.crop) * draws[0]
-    return AugmentationParams(fraction, position, flip, tf.gather(strengths, which))
+    return AugmentationParams(
+        fraction, position, flip, ops.take(ops.convert_to_tensor(strengths, "float32"), which, axis=0)
+    )
 
 
-def crop_and_flip(rgb: tf.Tensor, sizes: tf.Tensor, params: AugmentationParams) -> tf.Tensor:
+def crop_and_flip(rgb: Tensor, sizes: Tensor, params: AugmentationParams) -> Tensor:
     """A crop of each picture (B, S, S, 3), enlarged to the picture's size, and mirrored or not.
 
     The padding repeats the border of what came out, as it does for a picture that is not augmented.
     """
     size = rgb.shape[1]
-    last = tf.cast(sizes, tf.float32) - 1
+    last = ops.cast(sizes, "float32") - 1
     corner = (1 - params.fraction)[:, None] * last * params.position
-    here = tf.minimum(tf.range(size, dtype=tf.float32)[None, :, None], last[:, None, :])  # (B, S, 2)
+    here = ops.minimum(ops.arange(size, dtype="float32")[None, :, None], last[:, None, :])  # (B, S, 2)
     here = corner[:, None] + params.fraction[:, None, None] * here
     rows, columns = here[..., 0], here[..., 1]
-    columns = tf.where(params.flip[:, None], last[:, 1:] - columns, columns)
+    columns = ops.where(params.flip[:, None], last[:, 1:] - columns, columns)
 
-    def read_at(positions: tf.Tensor) -> tf.Tensor:
-        return tf.nn.relu(1 - tf.abs(positions[..., None] - tf.range(size, dtype=tf.float32)))[:, None]
+    def read_at(positions: Tensor) -> Tensor:
+        return ops.relu(1 - ops.absolute(positions[..., None] - ops.arange(size, dtype="float32")))[:, None]
 
-    planes = resample(tf.transpose(rgb, (0, 3, 1, 2)), read_at(rows), read_at(columns))
-    return tf.transpose(planes, (0, 2, 3, 1))
-
-
-def noise(shape: tuple[Any, ...], params: AugmentationParams, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
-    """Gaussian noise for L of shape (B, S, S, 1), or for a part of that batch, of each picture's own strength."""
-    return params.strength[:, None, None, None] * tf.random.stateless_normal(shape, draw)[part]
-
-
-def age(rgb: tf.Tensor, count: tf.Tensor, share: float, draw: tf.Tensor, part: slice = ALL) -> tf.Tensor:
-    """L (B, S, S, 1) of RGB (B, S, S, 3), for a share of the pictures that of an old photograph.
-
-    Args:
-        rgb: of a part of the batch.
-        count: pictures of the whole batch.
-        share: of the pictures that are degraded, in [0, 1].
-        draw: the seed (2,).
-        part: which pictures of the batch rgb holds.
-    """
-    draws = tf.random.stateless_uniform((count, DRAWS), draw)[part]
-    grain = tf.random.stateless_normal((count, *rgb.shape[1:3], 1), draw + 1)[part]
-    return degraded_lightness(rgb, draws, grain, share)
+    planes = resample(ops.transpose(rgb, (0, 3, 1, 2)), read_at(rows), read_at(columns))
+    return ops.transpose(planes, (0, 2, 3, 1))

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from training.data.augmentation import Augmentation, age, crop_and_flip, draw_params, noise
+from training.data.augmentation import Augmentation, crop_and_flip
 from training.data.datasets import Photographs
+from training.data.draws import age, draw_params, noise
 from zoo import color
 
 

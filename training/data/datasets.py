@@ -272,14 +272,3 @@ def _class_folder(path: Path, folders: Sequence[Path]) -> str:
     """The name of the folder between the data folder and the file."""
     parts = next(path.relative_to(folder).parts for folder in folders if path.is_relative_to(folder))
     return parts[0] if len(parts) > 1 else ""
-
-
-def check_apart(train: Photographs, val: Photographs) -> None:
-    """Raises DataError if a picture is in both sets: validation would flatter the network."""
-    shared = sorted(set(val.hashes).intersection(train.hashes))
-    if shared:
-        first = val.names[val.hashes.index(shared[0])]
-        raise DataError(
-            f"{len(shared)} of {len(val)} validation pictures are also trained on, {first} for one: take "
-            "them out of one of the folders"
-        )

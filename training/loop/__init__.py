@@ -1,1 +1,1 @@
-"""The training loop on TensorFlow: one device, several, or several machines."""
+"""The training loops: on TensorFlow, for one device, several, or several machines; and on JAX, for one accelerator."""

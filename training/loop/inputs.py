@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.data.augmentation import Augmentation
 from training.data.datasets import Photographs, prepare
 from training.systems.recipe import Recipe
 
@@ -20,8 +19,3 @@ def prepare_photographs(recipe: Recipe, folders: Sequence[Path], cache: Path, sp
         enlarge=recipe.enlarge,
         drop_gray=recipe.drop_gray,
     )
-
-
-def augmentation_of(recipe: Recipe) -> Augmentation:
-    """How a recipe changes its training pictures."""
-    return Augmentation(recipe.flip, recipe.crop, recipe.noise, recipe.augmentation == "sevenfold", recipe.degraded)

@@ -1,21 +1,21 @@
-"""Optimizers of recipes: their rules, the schedules of their rates, loss scaling and moving averages of weights."""
+"""Optimizers of recipes: their rules, the schedules of their rates and moving averages of weights."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from training.systems.recipe import Recipe
 
+Rate: TypeAlias = "float | keras.optimizers.schedules.LearningRateSchedule"
 
-def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
-    """The optimizer of a recipe whose epochs have `steps` steps; with loss scaling, if it computes in float16."""
-    optimizer = _rule(recipe, _learning_rate(recipe, steps))
+
+def make_optimizer(recipe: Recipe, rate: Rate) -> keras.Optimizer:
+    """The optimizer of a recipe with a learning rate; with loss scaling, if it computes in float16."""
+    optimizer = _rule(recipe, rate)
     if recipe.ema_momentum:
         # Keras keeps the averages. `use_averages` puts them in place, since SwapEMAWeights does not give the weights
         # back bit for bit, and a resumed run would end in others.
@@ -23,7 +23,7 @@ def make_optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
     return keras.optimizers.LossScaleOptimizer(optimizer) if recipe.precision == "mixed_float16" else optimizer
 
 
-def _rule(recipe: Recipe, rate: float | keras.optimizers.schedules.LearningRateSchedule) -> keras.Optimizer:
+def _rule(recipe: Recipe, rate: Rate) -> keras.Optimizer:
     match recipe.optimizer:
         case "adam":
             return keras.optimizers.Adam(rate, recipe.beta_1, recipe.beta_2)
@@ -41,7 +41,8 @@ def _rule(recipe: Recipe, rate: float | keras.optimizers.schedules.LearningRateS
             return keras.optimizers.SGD(rate)
 
 
-def _learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def learning_rate(recipe: Recipe, steps: int) -> Rate:
+    """The learning rate of a recipe whose epochs have `steps` steps."""
     schedules = keras.optimizers.schedules
     # Counted in steps of the optimizer, which a checkpoint restores, so that a resumed run finds its rate.
     if recipe.schedule == "cosine":
@@ -76,28 +77,7 @@ def unwrap(optimizer: keras.Optimizer) -> keras.Optimizer:
 
 def current_rate(optimizer: keras.Optimizer) -> float:
     """The learning rate of the next step."""
-    return float(tf.convert_to_tensor(unwrap(optimizer).learning_rate))
-
-
-def loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
-    """What gradients have to be multiplied by before the optimizer gets them."""
-    scale = getattr(optimizer, "dynamic_scale", None)
-    return 1.0 if scale is None else tf.convert_to_tensor(scale)
-
-
-def share_overflow(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """A replica's gradients, or with loss scaling NaN on all replicas if those of one are not finite.
-
-    Keras looks at the first replica alone when it decides whether to skip a step.
-    """
-    if not hasattr(optimizer, "dynamic_scale"):
-        return list(gradients)
-    context = tf.distribute.get_replica_context()
-    finite = tf.cast(optimizer.check_finite(gradients), tf.float32)
-    replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
-    # NaN on all replicas, whichever overflowed: all leave the step out, and stay equal.
-    poison = tf.where(context.all_reduce("SUM", finite) < replicas, math.nan, 0.0)
-    return [gradient + tf.cast(poison, gradient.dtype) for gradient in gradients]
+    return float(ops.convert_to_numpy(unwrap(optimizer).learning_rate))
 
 
 @contextmanager

@@ -17,14 +17,16 @@ import numpy as np
 import tensorflow as tf
 
 from training import recipes
+from training.data.apart import check_apart
 from training.data.augmentation import Augmentation
 from training.data.batches import Reader, WorkerInfo, batches
-from training.data.datasets import Photographs, check_apart, check_folders
+from training.data.datasets import Photographs, check_folders
 from training.loop import warm_start
+from training.loop.augmentation import augmentation_of
 from training.loop.callbacks import BestModel, EpochLog, Panels, Progress, Times
 from training.loop.checkpoints import State
 from training.loop.data_service import DataService
-from training.loop.inputs import augmentation_of, prepare_photographs
+from training.loop.inputs import prepare_photographs
 from training.loop.optimizers import current_rate, use_averages
 from training.loop.sigterm import Stop, Stopped, stopping
 from training.loop.strategies import all_agree, distribute, make_strategy, total, worker_info
@@ -115,6 +117,7 @@ def _prepare(
     # Checks that cost nothing come before minutes of decoding.
     per_replica = _pictures_per_replica(recipe, strategy)
     run_folder.check_recipe(out, recipe)
+    run_folder.check_loop(out, "step-*.npz", "python -m training.loop.jax")
     if recipe.init:
         warm_start.check_source(recipe)
     check_folders([*data, *([val] if val else [])])

@@ -1,20 +1,18 @@
 """One step of training on all replicas, for every system."""
 
 import dataclasses
-import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from training.loop.optimizers import loss_scale, make_optimizer, scale_rates, share_overflow
-from training.loop.warm_start import match_layers
+from training.loop.networks import build
+from training.loop.optimizers import learning_rate
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
-from zoo.errors import ArgumentError
 
 Inputs = tuple[tf.Tensor, dict[str, tf.Tensor]]  # lightness and truth: see training.data.batches.batches
 Step = Callable[[Inputs], dict[str, tf.Tensor]]
@@ -74,21 +72,8 @@ def make_trainer(recipe: Recipe, statistics: Statistics, steps: int, strategy: t
         steps: of an epoch, for the schedule of the learning rate.
         strategy: of the replicas.
     """
-    with strategy.scope(), _dtype_policy(recipe.precision, recipe.float32_layers):
-        system = recipe.system(statistics)
-        # Before the variables are listed: a frozen layer's are not trainable.
-        for layer in match_layers(system.network, "frozen", recipe.frozen):
-            layer.trainable = False
-        variables = {name: _trainable(models) for name, models in system.trained.items()}
-        if not all(variables.values()):
-            raise ArgumentError(f"frozen is {recipe.frozen}: nothing is left to train")
-        optimizers = {name: make_optimizer(recipe, steps) for name in system.trained}
-        # Built here, since a traced step must not create variables.
-        for name, optimizer in optimizers.items():
-            optimizer.build(variables[name])
-        for pattern, factor in system.lr_factors.items():
-            layers = match_layers(system.network, "lr_factors", (pattern,))
-            scale_rates(next(iter(optimizers.values())), _trainable(layers), factor)
+    with strategy.scope():
+        system, variables, optimizers = build(recipe, statistics, learning_rate(recipe, steps))
         parts = recipe.gradient_accumulation_steps
         gathered = {name: _accumulators(vs) for name, vs in variables.items()} if parts > 1 else {}
     updates = _Updates(recipe, strategy.num_replicas_in_sync, optimizers, variables, gathered)
@@ -165,16 +150,16 @@ class _Updates:
     def _gradients(self, name: str, tape: tf.GradientTape, losses: tf.Tensor) -> list[tf.Tensor]:
         # Gradients are summed over replicas and parts, so each one divides by the whole batch. The scale is applied to
         # what comes in at the top of the tape and not to the result, where float16 would have lost the small ones.
-        scale = loss_scale(self.optimizers[name])
+        scale = _loss_scale(self.optimizers[name])
         share = tf.fill(tf.shape(losses), tf.cast(scale / self.recipe.batch, losses.dtype))
         return tape.gradient(losses, self.variables[name], output_gradients=share)
 
     def _apply(self, name: str, gradients: list[tf.Tensor]) -> None:
         recipe, optimizer, variables = self.recipe, self.optimizers[name], self.variables[name]
         # Before clipping, which would make gradients of 0 of those of the replicas beside the one that overflowed.
-        gradients = share_overflow(optimizer, gradients)
+        gradients = _share_overflow(optimizer, gradients)
         # The optimizer divides by the scale, so what is added to gradients or compared with them carries it as well.
-        scale = loss_scale(optimizer)
+        scale = _loss_scale(optimizer)
         if recipe.weight_decay and recipe.optimizer != "adamw":
             decay = scale * recipe.weight_decay / self.replicas  # the replicas' gradients are summed
             gradients = [
@@ -185,6 +170,27 @@ class _Updates:
         if recipe.global_clipnorm:
             gradients = _clip(gradients, scale * recipe.global_clipnorm)
         optimizer.apply(gradients, variables)
+
+
+def _loss_scale(optimizer: keras.Optimizer) -> tf.Tensor | float:
+    """What gradients have to be multiplied by before the optimizer gets them."""
+    scale = getattr(optimizer, "dynamic_scale", None)
+    return 1.0 if scale is None else tf.convert_to_tensor(scale)
+
+
+def _share_overflow(optimizer: keras.Optimizer, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """A replica's gradients, or with loss scaling NaN on all replicas if those of one are not finite.
+
+    Keras looks at the first replica alone when it decides whether to skip a step.
+    """
+    if not hasattr(optimizer, "dynamic_scale"):
+        return list(gradients)
+    context = tf.distribute.get_replica_context()
+    finite = tf.cast(optimizer.check_finite(gradients), tf.float32)
+    replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
+    # NaN on all replicas, whichever overflowed: all leave the step out, and stay equal.
+    poison = tf.where(context.all_reduce("SUM", finite) < replicas, math.nan, 0.0)
+    return [gradient + tf.cast(poison, gradient.dtype) for gradient in gradients]
 
 
 def train_step(
@@ -238,11 +244,6 @@ def sum_losses(losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reduce_sum(values) for name, values in losses.items()}
 
 
-def _trainable(models: Sequence[keras.Layer]) -> list[keras.Variable]:
-    """The trainable variables of models or layers that may have some in common, each once."""
-    return list({id(v): v for model in models for v in model.trainable_variables}.values())
-
-
 def _accumulators(variables: Sequence[keras.Variable]) -> list[tf.Variable]:
     """A sum of gradients for each variable, of which every replica has its own."""
     return [
@@ -265,14 +266,3 @@ def _clip(gradients: Sequence[tf.Tensor], limit: tf.Tensor | float) -> list[tf.T
     total = tf.distribute.get_replica_context().all_reduce("SUM", list(gradients))
     shrink = tf.minimum(1.0, limit / tf.linalg.global_norm(total))
     return [gradient * shrink for gradient in gradients]
-
-
-@contextmanager
-def _dtype_policy(name: str, float32_layers: Sequence[str]) -> Iterator[None]:
-    exceptions = {fnmatch.translate(pattern): keras.DTypePolicy("float32") for pattern in float32_layers}
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(keras.dtype_policies.DTypePolicyMap(name, exceptions) if exceptions else name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)

@@ -10,12 +10,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 import zoo
 from training import recipes
-from training.loop.checkpoints import restore_models
 from training.pretrained.efficientnet_lite0 import IMAGENET, check_network, fill_encoder, find_file
 from training.runs import run_folder
 from training.systems.recipe import Recipe
@@ -103,14 +101,17 @@ def _of_run(folder: Path) -> Initial:
     recipe, statistics = recipes.of_run(folder), run_folder.read_statistics(folder)
     best = folder / "best.keras"
     if not best.is_file():
-        there = tf.train.latest_checkpoint(str(folder / "checkpoints"))
-        instead = f"its newest checkpoint is {there}" if there else "and no checkpoint either"
+        found = sorted((folder / "checkpoints").glob("ckpt-*.index"), key=lambda path: path.stat().st_mtime)
+        instead = f"its newest checkpoint is {found[-1].with_suffix('')}" if found else "and no checkpoint either"
         raise ArgumentError(f"{folder} has no best.keras, since no epoch of it is done: {instead}")
     network = network_of(zoo.load(best))
     return Initial(str(folder), [network], recipe.arguments(statistics), statistics, _lambda_of(recipe))
 
 
 def _of_checkpoint(path: Path) -> Initial:
+    # These are files of TensorFlow, which runs on other backends of Keras do without.
+    from training.loop.checkpoints import restore_models
+
     folder = path.parent.parent
     recipe, statistics = recipes.of_run(folder), run_folder.read_statistics(folder)
     system = recipe.system(statistics)

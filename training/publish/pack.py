@@ -6,7 +6,6 @@ colorzoo pack runs/color_unet_wide_scenes_v1 -o color_unet_wide_scenes_v1.keras 
 import dataclasses
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,14 +21,13 @@ from training.data.folder import PictureFiles
 from training.evaluation.protocol import evaluate, read_pictures
 from training.publish.model_card import model_card
 from training.runs import run_folder
+from training.runs.compact import round_weights, save_compressed
 from training.systems.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
 from zoo.presets.metadata import LOOKS, Preset, sha256
 from zoo.registry import parameters
-
-KEPT_BITS = 10  # of the mantissa, as in float16
 
 
 def pack(
@@ -79,12 +77,8 @@ def pack(
         bias.assign(bias.numpy() + shift[0] - shift[1])
         used = rebalance_lambda
 
-    with TemporaryDirectory() as scratch, atomic.replacing(path) as partial:
-        plain_path = Path(scratch, path.name)
-        zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales, calm=calm).save(plain_path)
-        with zipfile.ZipFile(plain_path) as plain, zipfile.ZipFile(partial, "w", compresslevel=9) as packed:
-            for item in plain.namelist():
-                packed.writestr(item, plain.read(item), zipfile.ZIP_DEFLATED)
+    colorizer = zoo.create_colorizer(network, size, saturation=saturation, tta_scales=tta_scales, calm=calm)
+    save_compressed(colorizer, path)
     return path, {
         "name": name,
         "architecture": recipe.architecture,
@@ -119,7 +113,7 @@ def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
         if isinstance(layer, keras.Model):
             _copy_rounded(source.get_layer(layer.name), layer)
         else:
-            layer.set_weights([_round(w) for w in source.get_layer(layer.name).get_weights()])
+            layer.set_weights([round_weights(w) for w in source.get_layer(layer.name).get_weights()])
 
 
 def _with(recipe: Recipe, field: str, value: float) -> Recipe:
@@ -128,13 +122,6 @@ def _with(recipe: Recipe, field: str, value: float) -> Recipe:
         raise ArgumentError(f"{recipe.architecture} has no {field} to set")
     changes: dict[str, Any] = {field: value}
     return dataclasses.replace(recipe, **changes)
-
-
-def _round(weights: np.ndarray) -> np.ndarray:
-    """Float32 weights to the nearest value with KEPT_BITS of mantissa."""
-    drop = 23 - KEPT_BITS
-    bits = weights.astype(np.float32).view(np.uint32) + np.uint32(1 << (drop - 1))
-    return (bits & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
 
 
 def measure(model: keras.Model, data: Path, size: int) -> dict[str, float]:

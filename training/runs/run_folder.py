@@ -28,19 +28,40 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import keras
 import numpy as np
-import tensorflow as tf
 
 from media import atomic
-from training.data.datasets import Photographs
 from training.recipes.renamed import with_current_names
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics
 from zoo.errors import ArgumentError, TrainingError
 
-VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "numpy", "pillow")
+VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "jax", "numpy", "pillow")
+
+
+class Photographs(Protocol):
+    """What a run notes of a set of photographs, such as `training.data.datasets.Photographs`."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The path of each file."""
+
+    @property
+    def hashes(self) -> Sequence[str]:
+        """The SHA-256 of each file."""
+
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """Path and reason of each file that is not used."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of which photographs these are, and in which order."""
 
 
 @contextmanager
@@ -48,12 +69,18 @@ def writing(folder: Path) -> Iterator[None]:
     """Turns the errors of a full, read-only or lost disk into a TrainingError."""
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:  # TensorFlow writes checkpoints and events itself
-        reason = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    except _write_errors() as error:
+        reason = str(getattr(error, "message", error))
         raise TrainingError(
             f"{folder} cannot be written to: {reason.splitlines()[0]}; what was written before is complete, and the "
             "same command continues from the last checkpoint once there is room"
         ) from error
+
+
+def _write_errors() -> tuple[type[Exception], ...]:
+    """What a failed write raises. TensorFlow, where a run uses it, writes checkpoints and events itself."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (OSError, tensorflow.errors.OpError) if tensorflow else (OSError,)
 
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:
@@ -61,6 +88,12 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
     settings = _settings(recipe)
     del settings["name"]  # it decides nothing, and runs of earlier versions have none
     _check_same(folder / "recipe.json", settings, with_current_names, _settings_to_continue)
+
+
+def check_loop(folder: Path, files: str, command: str) -> None:
+    """Raises TrainingError if a folder has such checkpoints, which only the loop behind another command continues."""
+    if any((folder / "checkpoints").glob(files)):
+        raise TrainingError(f"{folder} is the folder of a run of `{command}`, which continues it: name another --out")
 
 
 def check_photographs(folder: Path, photographs: Photographs, held_out: Photographs | None) -> None:
@@ -220,7 +253,7 @@ def _start() -> dict[str, Any]:
         "command": sys.argv,
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS_OF},
         "commit": _commit(),
-        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "devices": keras.distribution.list_devices(),
     }
 
 

@@ -16,9 +16,11 @@ from PIL import Image
 from tests.mutations import mutated
 from tests.photographs import color_field, write_fields
 from training.data import cache, datasets, records, shards
-from training.data.augmentation import Augmentation, crop_and_flip, draw_params
+from training.data.apart import check_apart
+from training.data.augmentation import Augmentation, crop_and_flip
 from training.data.batches import WorkerInfo, batches
-from training.data.datasets import Photographs, check_apart, prepare
+from training.data.datasets import Photographs, prepare
+from training.data.draws import draw_params
 from training.data.resize import THUMBNAIL, Resize, pad
 from training.data.statistics import frequent_uv_classes
 from zoo import color

@@ -16,7 +16,8 @@ from media import atomic
 from tests.archives import pack_folder
 from tests.photographs import color_field
 from training import recipes
-from training.publish.pack import KEPT_BITS, _all_looks, main, pack
+from training.publish.pack import _all_looks, main, pack
+from training.runs.compact import KEPT_BITS
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import calm_of, frame_size, network_of, saturation_of, view_sides
 from zoo.errors import ArgumentError, ColorzooError, DataError
