@@ -79,7 +79,7 @@ def test_500_clients_get_right_pictures_or_a_refusal_in_bounded_memory(models, t
                 seen: Counter[object] = Counter()
                 for _ in range(3):
                     try:
-                        response = messages.PredictResponse.FromString(await send(data, timeout=SECONDS))
+                        response = messages.PredictResponse.FromString(await send(data, timeout=10 * SECONDS))
                         (png,) = messages.array(response.outputs["png_bytes"])
                         seen[red_of(png)] += 1
                     except grpc.RpcError as error:
