@@ -52,6 +52,9 @@ class Trainer:
         system = self.system
         trained = {id(v) for variables in self._variables.values() for v in variables}
         models = [model for part in system.trained.values() for model in part]
+        if any(isinstance(layer, keras.layers.SpectralNormalization) for m in models for layer in m._flatten_layers()):
+            # It replaces weights while gradients are taken of them, which here would flow through the replacement.
+            raise ArgumentError(f"{recipe.architecture} has spectral normalization: train it with colorzoo train")
         unique = {id(v): v for model in models for v in model.variables}
         self._others = [v for key, v in unique.items() if key not in trained]
         # The rate is an argument of a step: under a time budget the clock says where on the schedule it is.
