@@ -15,7 +15,14 @@ from tests.paths import ROOT
 from tests.zoo.networks import tiny as network
 
 SIDE = 64  # a multiple of all strides of the tiny networks
-WEIGHTED = {"convolution", "convolution, stride 2", "dilated convolution", "transposed convolution", "dense"}
+WEIGHTED = {
+    "convolution",
+    "convolution, stride 2",
+    "dilated convolution",
+    "depthwise convolution",
+    "transposed convolution",
+    "dense",
+}
 
 every_model = pytest.mark.parametrize("name", zoo.list_models())
 
