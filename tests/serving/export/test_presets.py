@@ -18,7 +18,8 @@ from tests.photographs import color_field
 from tests.servers import process
 from zoo.presets.metadata import FOLDER
 
-# One for each kind of output: UV classes, ab classes with and without the means of their bins, histograms, regressed ab, ab of a generator, RGB.
+# One for each kind of output: UV classes, ab classes with and without means of the bins, histograms, regressed ab, ab
+# of a generator, RGB.
 PRESETS = [
     "color_unet_wide_scenes_v2",
     "lite_unet_photos_v1",

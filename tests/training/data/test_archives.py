@@ -11,7 +11,8 @@ from PIL import Image
 from tests.archives import pack_folder, write_archive
 from tests.photographs import color_field, write_fields
 from training.data import records, shards
-from training.data.datasets import Photographs, check_apart, check_folders, prepare
+from training.data.apart import check_apart
+from training.data.datasets import Photographs, check_folders, prepare
 from training.data.folder import PictureFiles
 from zoo.errors import DataError, PhotographError
 
