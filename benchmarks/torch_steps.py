@@ -20,6 +20,7 @@ from training.systems.system import Statistics
 from training.systems.zhang2016 import Zhang2016Recipe
 from zoo import bins
 from zoo.architectures.zhang2016 import BLOCKS, STRIDE, UP_FILTERS
+from zoo.blocks import scale_filters
 from zoo.color import GRAY_LIMIT
 from zoo.errors import ArgumentError
 
@@ -54,13 +55,13 @@ def zhang2016(recipe: Zhang2016Recipe) -> Scorer:
     parts: Parts = []
     before = 1
     for filters, count, stride, dilation in BLOCKS:
-        filters = max(1, round(filters * recipe.width))
+        filters = scale_filters(filters, recipe.width)
         for i in range(1, count + 1):
             step = stride if i == count else 1
             parts += [nn.Conv2d(before, filters, 3, step, dilation, dilation), nn.ReLU(inplace=True)]
             before = filters
         parts.append(norm(filters))
-    filters = max(1, round(UP_FILTERS * recipe.width))
+    filters = scale_filters(UP_FILTERS, recipe.width)
     parts += [nn.ConvTranspose2d(before, filters, 4, 2, 1), nn.ReLU(inplace=True)]
     for _ in range(2):
         parts += [nn.Conv2d(filters, filters, 3, padding=1), nn.ReLU(inplace=True)]

@@ -15,6 +15,11 @@ from zoo.color import Tensor
 SYNCHRONIZED = keras.backend.backend() == "tensorflow"
 
 
+def scale_filters(filters: float, width: float) -> int:
+    """How many filters a layer has at a width: `filters` times it, rounded, and at least 1."""
+    return max(1, round(filters * width))
+
+
 def positions(row: Tensor) -> Tensor:
     """Any row (B, N, C) of unknown length N -> 0, 1, ..., N - 1 as (B, N, 1) float32."""
     return ops.cumsum(ops.cast(ops.ones_like(row[:, :, :1]), "float32"), axis=1) - 1.0

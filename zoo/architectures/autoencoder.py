@@ -24,7 +24,7 @@ from keras import layers
 
 from zoo import color
 from zoo.arguments import check_choice, check_positive, check_whole
-from zoo.blocks import SYNCHRONIZED, resize_like, resize_to
+from zoo.blocks import SYNCHRONIZED, resize_like, resize_to, scale_filters
 from zoo.registry import register
 
 ENCODER = (64, 128, 256)  # filters, each convolution with stride 2
@@ -49,30 +49,26 @@ def _encoder(regularization: str, size: int, width: float) -> keras.Model:
     """Gray (B, size, size, 1) in [0, 1] -> latent vector (B, 256)."""
     gray = x = keras.Input((size, size, 1), name="encoder_input")
     for i, filters in enumerate(ENCODER, 1):
-        x = layers.Conv2D(_scale(filters, width), 3, 2, padding="same", activation="relu", name=f"conv{i}")(x)
+        x = layers.Conv2D(scale_filters(filters, width), 3, 2, padding="same", activation="relu", name=f"conv{i}")(x)
         x = _regularize(x, regularization, f"conv{i}")
     x = layers.Flatten(name="flatten")(x)
-    return keras.Model(gray, layers.Dense(_scale(LATENT, width), name="latent_vector")(x), name="encoder")
+    return keras.Model(gray, layers.Dense(scale_filters(LATENT, width), name="latent_vector")(x), name="encoder")
 
 
 def _decoder(regularization: str, size: int, width: float) -> keras.Model:
     """Latent vector (B, 256) -> RGB (B, size, size, 3) in [0, 1]."""
-    latent = keras.Input((_scale(LATENT, width),), name="decoder_input")
-    shape = (size // STRIDE, size // STRIDE, _scale(ENCODER[-1], width))
+    latent = keras.Input((scale_filters(LATENT, width),), name="decoder_input")
+    shape = (size // STRIDE, size // STRIDE, scale_filters(ENCODER[-1], width))
     x = layers.Dense(shape[0] * shape[1] * shape[2], name="dense")(latent)
     x = layers.Reshape(shape, name="reshape")(x)
     for i, filters in enumerate(DECODER, 1):
         name = f"upconv{i}"
-        x = layers.Conv2DTranspose(_scale(filters, width), 3, 2, padding="same", activation="relu", name=name)(x)
+        x = layers.Conv2DTranspose(scale_filters(filters, width), 3, 2, padding="same", activation="relu", name=name)(x)
         x = _regularize(x, regularization, name)
     rgb = layers.Conv2DTranspose(
         3, 3, padding="same", activation="sigmoid", dtype="float32", name="decoder_output"
     )(x)  # fmt: skip
     return keras.Model(latent, rgb, name="decoder")
-
-
-def _scale(filters: int, width: float) -> int:
-    return max(1, round(filters * width))
 
 
 @register(

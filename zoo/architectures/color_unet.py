@@ -22,7 +22,7 @@ from keras import layers, ops
 
 from zoo.arguments import check_filters, check_positive, is_whole
 from zoo.bins import uniform_uv_centers
-from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride, scale_filters
 from zoo.errors import ArgumentError
 from zoo.registry import register
 
@@ -91,7 +91,7 @@ def color_unet(
     check_positive("temperature", temperature)
     check_positive("width", width)
     check_filters(filters)
-    down = [max(1, round(f * width)) for f in filters]
+    down = [scale_filters(f, width) for f in filters]
 
     lightness = keras.Input((None, None, 1), name="lightness")
     x = pad_to_stride(lightness, 2 ** len(down))

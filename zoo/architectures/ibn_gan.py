@@ -30,7 +30,7 @@ import keras
 from keras import layers
 
 from zoo.arguments import check_choice, check_positive, check_whole
-from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride, scale_filters
 from zoo.color import Tensor
 from zoo.registry import register
 
@@ -64,7 +64,7 @@ def condition(lightness: Tensor) -> Tensor:
 
 
 def _filters(blocks: int, width: float) -> list[int]:
-    return [max(1, round(min(FIRST * 2**i, MOST) * width)) for i in range(blocks)]
+    return [scale_filters(min(FIRST * 2**i, MOST), width) for i in range(blocks)]
 
 
 def _conv(

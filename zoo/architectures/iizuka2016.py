@@ -21,7 +21,7 @@ import keras
 from keras import layers, ops
 
 from zoo.arguments import check_positive, check_whole
-from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, resize_to
+from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, resize_to, scale_filters
 from zoo.registry import register
 
 # filters and stride of 3 x 3 convolutions
@@ -41,13 +41,9 @@ def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 def _convs(x: keras.KerasTensor, stages: tuple[tuple[int, int], ...], name: str, width: float) -> keras.KerasTensor:
     for i, (filters, stride) in enumerate(stages, 1):
-        x = conv(x, _scale(filters, width), f"{name}_conv{i}", stride=stride, activation=None)
+        x = conv(x, scale_filters(filters, width), f"{name}_conv{i}", stride=stride, activation=None)
         x = _norm_relu(x, f"{name}_conv{i}")
     return x
-
-
-def _scale(filters: int, width: float) -> int:
-    return max(1, round(filters * width))
 
 
 def classifier(network: keras.Model, classes: int = 205) -> keras.Model:
@@ -107,12 +103,12 @@ def iizuka2016(width: float = 1.0, *, global_size: int = 224) -> keras.Model:
     x = _convs(low_level(resize_to(lightness, global_size)), GLOBAL, "global", width)
     x = layers.Flatten(name="global_flatten")(x)
     for i, units in enumerate(GLOBAL_UNITS, 1):
-        x = layers.Dense(_scale(units, width), name=f"global_fc{i}")(x)
+        x = layers.Dense(scale_filters(units, width), name=f"global_fc{i}")(x)
         x = _norm_relu(x, f"global_fc{i}")
 
     everywhere = ops.ones_like(mid[..., :1]) * layers.Reshape((1, 1, x.shape[-1]), name="global_vector")(x)
     x = layers.Concatenate(name="global_and_mid")([everywhere, mid])
-    x = _norm_relu(layers.Conv2D(_scale(FUSION, width), 1, name="fusion")(x), "fusion")
+    x = _norm_relu(layers.Conv2D(scale_filters(FUSION, width), 1, name="fusion")(x), "fusion")
 
     for i, (filters, growth) in enumerate(COLOR, 1):
         x = _convs(x, ((filters, 1),), f"color{i}", width)

@@ -29,7 +29,7 @@ from keras import layers, ops
 
 from zoo.arguments import check_choice, check_positive
 from zoo.bins import circular_expectation, gaussian_centers, histogram_median
-from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, positions
+from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, positions, scale_filters
 from zoo.color import Tensor, gray_of_lightness, hcl_to_rgb, rgb_to_lab
 from zoo.errors import ArgumentError, PresetError
 from zoo.registry import register
@@ -142,14 +142,14 @@ def larsson2016(heads: str = "hue_chroma", temperature: float = 1.0, *, width: f
     for stride, filters, names in STAGES:
         if stride > 1:
             x = layers.MaxPooling2D(name=f"pool_{stride}")(x)
-        maps = _stage(x, max(1, round(filters * width)), names)
+        maps = _stage(x, scale_filters(filters, width), names)
         if stride in COARSE:
             coarse[stride] = _concatenate(maps, f"maps_{stride}")
         else:
             fine += [_centers(m, stride, n) if stride < GRID else m for n, m in zip(names, maps, strict=True)]
         x = maps[-1]
 
-    units = max(1, round(UNITS * width))
+    units = scale_filters(UNITS, width)
     small = keras.initializers.RandomNormal(stddev=1e-4)
     x = layers.Dense(units, kernel_initializer=small, name="h_fc1_4")(_concatenate(fine, "maps_4"))
     for stride, maps in coarse.items():

@@ -17,7 +17,7 @@ from keras import layers, ops
 
 from zoo.arguments import check_positive
 from zoo.bins import ab_grid
-from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, scale_filters
 from zoo.color import gray_of_lightness
 from zoo.registry import register
 
@@ -79,8 +79,8 @@ def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
         stride = DEEPEST >> level
         x = layers.UpSampling2D(name=f"up{stride}")(x)
         x = layers.Concatenate(name=f"up{stride}_skip")([x, features[skip]])
-        x = _conv(x, _scaled(filters, width), 3, f"up{stride}_conv")
-    x = _conv(x, _scaled(HEAD_FILTERS, width), 3, "head")
+        x = _conv(x, scale_filters(filters, width), 3, f"up{stride}_conv")
+    x = _conv(x, scale_filters(HEAD_FILTERS, width), 3, "head")
 
     scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
     sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
@@ -92,12 +92,12 @@ def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
 
 def _encoder(x: keras.KerasTensor, width: float) -> list[keras.KerasTensor]:
     """Gray (B, H, W, 1) in about [-1, 1] -> the maps behind each stage, at strides 2, 4, 8, 16, 16, 32 and 32."""
-    x = _conv(x, _scaled(STEM_FILTERS, width), 3, "stem", stride=2)
+    x = _conv(x, scale_filters(STEM_FILTERS, width), 3, "stem", stride=2)
     features = []
     for stage, (kernel, first_stride, expansion, filters, blocks) in enumerate(STAGES, 1):
         for block in range(1, blocks + 1):
             stride = first_stride if block == 1 else 1
-            x = _block(x, kernel, stride, expansion, _scaled(filters, width), f"stage{stage}_{block}")
+            x = _block(x, kernel, stride, expansion, scale_filters(filters, width), f"stage{stage}_{block}")
         features.append(x)
     return features
 
@@ -125,7 +125,3 @@ def _conv(x: keras.KerasTensor, filters: int, kernel: int, name: str, stride: in
 def _norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     # The epsilon of the release. Its momentum, 0.99, is Keras's own.
     return layers.BatchNormalization(epsilon=1e-3, synchronized=SYNCHRONIZED, name=f"{name}_norm")(x)
-
-
-def _scaled(filters: int, width: float) -> int:
-    return max(1, round(filters * width))

@@ -27,7 +27,7 @@ from keras import layers
 
 from zoo import color
 from zoo.arguments import check_filters, check_positive, is_number
-from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride, scale_filters
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
 from zoo.registry import register
@@ -88,7 +88,7 @@ def discriminator(*, width: float = 1.0) -> keras.Model:
     for level, (filters, stride) in enumerate(PATCH, 1):
         if stride == 1:
             x = layers.ZeroPadding2D(name=f"patch{level}_pad")(x)
-        x = _down(x, max(1, round(filters * width)), f"patch{level}", stride=stride)
+        x = _down(x, scale_filters(filters, width), f"patch{level}", stride=stride)
         if level > 1:
             x = _norm(x, f"patch{level}")
         x = _leaky(x, f"patch{level}")
@@ -131,7 +131,7 @@ def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: fl
     check_filters(filters)
     if not is_number(dropout) or not 0 <= dropout < 1:
         raise ArgumentError(f"dropout is {dropout!r}: it must be a number in [0, 1)")
-    down = [max(1, round(f * width)) for f in filters]
+    down = [scale_filters(f, width) for f in filters]
     dropout_cells = min(DROPOUT_CELLS, (len(down) - 1) // 2)
 
     lightness = keras.Input((None, None, 1), name="lightness")

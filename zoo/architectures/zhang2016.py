@@ -22,7 +22,7 @@ from keras import layers, ops
 
 from zoo.arguments import check_positive
 from zoo.bins import ab_grid
-from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride
+from zoo.blocks import SYNCHRONIZED, conv, enlarge_like, pad_to_stride, scale_filters
 from zoo.registry import register
 
 STRIDE = 4  # of the scores; the map inside is half as large
@@ -72,12 +72,12 @@ def zhang2016(temperature: float = 0.38, *, width: float = 1.0) -> keras.Model:
     x = pad_to_stride(lightness, 2 * STRIDE)
     x = layers.Rescaling(1 / 50, offset=-1, name="center")(x)
     for block, (filters, count, stride, dilation) in enumerate(BLOCKS, 1):
-        filters = max(1, round(filters * width))
+        filters = scale_filters(filters, width)
         for i in range(1, count + 1):
             x = conv(x, filters, f"conv{block}_{i}", stride=stride if i == count else 1, dilation=dilation)
         x = layers.BatchNormalization(synchronized=SYNCHRONIZED, name=f"conv{block}_norm")(x)
 
-    filters = max(1, round(UP_FILTERS * width))
+    filters = scale_filters(UP_FILTERS, width)
     x = layers.Conv2DTranspose(filters, 4, 2, padding="same", activation="relu", name="conv8_1")(x)
     for i in (2, 3):
         x = conv(x, filters, f"conv8_{i}")
