@@ -53,23 +53,6 @@ def crop_like(x: keras.KerasTensor, reference: keras.KerasTensor) -> keras.Keras
     return _resample_map(x, ops.expand_dims(rows, 1), ops.expand_dims(columns, 1))
 
 
-def average_cells(maps: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Maps (B, H, W, C) -> their means over squares of pixels, of which a mask says what counts.
-
-    Args:
-        maps: of any H and W; the squares at their right and lower border may be cut off.
-        mask: weights of the pixels, (B, H, W), in [0, 1].
-        side: of the squares, in pixels.
-
-    Returns:
-        Means (B, h, w, C), 0 where nothing counts, and how much of each square counts, (B, h, w).
-    """
-    weights = ops.expand_dims(mask, -1)
-    share = ops.average_pool(weights, side, side, padding="same")
-    means = ops.average_pool(maps * weights, side, side, padding="same") / ops.maximum(share, 1e-6)
-    return means, share[..., 0]
-
-
 def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
     """The matrix that resamples a line: linear interpolation where it gets longer, averaging where it gets shorter.
 

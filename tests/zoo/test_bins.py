@@ -160,6 +160,14 @@ def test_soft_encoding_takes_neighbors_and_sigma(centers):
     np.testing.assert_allclose(second / nearest, np.exp(-((64 + 1) - (4 + 1)) / (2 * 10**2)), rtol=1e-5)
 
 
+def test_soft_encoding_by_all_centers():
+    centers = bins.ab_grid()
+    ab = np.random.default_rng(0).uniform(-70, 70, (50, 2)).astype(np.float32)
+    squared = ((ab[:, None].astype(np.float64) - centers) ** 2).sum(-1)
+    expected = np.exp(-squared / 50) / np.exp(-squared / 50).sum(-1, keepdims=True)
+    np.testing.assert_allclose(numpy_of(bins.soft_encode(ab, centers, neighbors=None)), expected, atol=1e-4)
+
+
 def test_far_colors_are_encoded_too(centers):
     encoded = numpy_of(bins.soft_encode(np.float32([[300, 300], [-500, 0]]), centers))
     assert np.isfinite(encoded).all()

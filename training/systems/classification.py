@@ -1,4 +1,4 @@
-"""Classes of color with rebalanced weights: what color_unet and zhang2016 share."""
+"""Classes of color with rebalanced weights: what color_unet, lite_unet and zhang2016 share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import numpy as np
 
 from training.systems.constraints import AtLeast, AtMost, Positive
 from training.systems.recipe import Recipe
-from training.systems.system import Tensors
+from training.systems.system import Photographs, Statistics, Tensors
+from zoo.bins import ab_grid
 from zoo.color import Tensor
 from zoo.errors import ArgumentError
 
@@ -23,6 +24,13 @@ class ClassificationRecipe(Recipe):
     # A .npy file of as many shares as classes, in their order, as `colorzoo prior` writes it; "": that of the
     # training photographs.
     prior: str = ""
+
+    def grid_statistics(self, photographs: Photographs, *, neighbors: int | None, sigma: float) -> Statistics:
+        """The bins of `zoo.bins.ab_grid`, and the prior of the recipe, or that of softly encoded photographs."""
+        centers = ab_grid()
+        if self.prior:
+            return {"centers": centers, "prior": read_prior(self.prior, len(centers))}
+        return {"centers": centers, "prior": photographs.ab_prior(centers, neighbors=neighbors, sigma=sigma)}
 
 
 def forward_scores(network: keras.Model) -> Callable[[Tensor, Tensors, bool], dict[str, Tensor]]:

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from keras import ops
+
 import zoo
-from training.systems.classification import ClassificationRecipe, cut, forward_scores, read_prior
+from training.systems.classification import ClassificationRecipe, cut, forward_scores
 from training.systems.constraints import Above, AtLeast, AtMost, Positive
 from training.systems.losses import absolute_error, pixel_weights, soft_cross_entropy
 from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised_system
 from zoo import bins
 from zoo.architectures.lite_unet import ENCODER, STRIDE
-from zoo.blocks import average_cells
+from zoo.color import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +28,7 @@ class LiteUNetRecipe(ClassificationRecipe):
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The centers of the bins, and their prior."""
-        centers = bins.ab_grid()
-        if self.prior:
-            return {"centers": centers, "prior": read_prior(self.prior, len(centers))}
-        return {"centers": centers, "prior": photographs.ab_prior(centers, neighbors=None, sigma=self.sigma)}
+        return self.grid_statistics(photographs, neighbors=None, sigma=self.sigma)
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""
@@ -43,7 +42,7 @@ class LiteUNetRecipe(ClassificationRecipe):
 
         def targets(truth: Tensors) -> Tensors:
             """The mean color of each cell of pixels, softly encoded, and how much of the cell is picture."""
-            ab, share = average_cells(truth["ab"], truth["mask"], STRIDE)
+            ab, share = _average_cells(truth["ab"], truth["mask"], STRIDE)
             encoded = bins.soft_encode(ab, centers, neighbors=None, sigma=self.sigma)
             weights = share if self.rebalance_lambda == 1 else share * pixel_weights(encoded, class_weights)
             return {"cells": ab, "share": share, "encoded": encoded, "weights": weights}
@@ -58,3 +57,20 @@ class LiteUNetRecipe(ClassificationRecipe):
 
         lr_factors = dict.fromkeys(ENCODER, self.encoder_lr_factor) if self.encoder_lr_factor < 1 else {}
         return supervised_system(network, forward_scores(network), losses, targets=targets, lr_factors=lr_factors)
+
+
+def _average_cells(maps: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Maps (B, H, W, C) -> their means over squares of pixels, of which a mask says what counts.
+
+    Args:
+        maps: of any H and W; the squares at their right and lower border may be cut off.
+        mask: weights of the pixels, (B, H, W), in [0, 1].
+        side: of the squares, in pixels.
+
+    Returns:
+        Means (B, h, w, C), 0 where nothing counts, and how much of each square counts, (B, h, w).
+    """
+    weights = ops.expand_dims(mask, -1)
+    share = ops.average_pool(weights, side, side, padding="same")
+    means = ops.average_pool(maps * weights, side, side, padding="same") / ops.maximum(share, 1e-6)
+    return means, share[..., 0]

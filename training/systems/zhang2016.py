@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import zoo
-from training.systems.classification import ClassificationRecipe, cut, forward_scores, read_prior
+from training.systems.classification import ClassificationRecipe, cut, forward_scores
 from training.systems.constraints import Positive, PositiveInt
 from training.systems.losses import not_gray, pixel_weights, soft_cross_entropy
 from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised_system
@@ -23,11 +23,7 @@ class Zhang2016Recipe(ClassificationRecipe):
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The centers of the bins, and their prior."""
-        centers = bins.ab_grid()
-        if self.prior:
-            return {"centers": centers, "prior": read_prior(self.prior, len(centers))}
-        prior = photographs.ab_prior(centers, neighbors=self.neighbors, sigma=self.sigma)
-        return {"centers": centers, "prior": prior}
+        return self.grid_statistics(photographs, neighbors=self.neighbors, sigma=self.sigma)
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""

@@ -426,6 +426,20 @@ def test_zhang_prior_and_gray_pictures(prepared: Photographs, built: Callable[[s
     assert (losses[2:] > 0).all()
 
 
+def test_lite_unet_learns_the_mean_color_of_each_cell(prepared: Photographs) -> None:
+    recipe = tiny("lite_unet_photos_v1")
+    system = recipe.system(recipe.statistics(prepared))
+    _, truth = batch_for(system, prepared)
+    mask = np.ones(truth["mask"].shape, np.float32)
+    mask[:, 30:] = 0  # the last row of cells is half picture
+    found = system.targets(truth | {"mask": tf.constant(mask)})
+    cells = truth["ab"].numpy().reshape(-1, 8, 4, 8, 4, 2)
+    np.testing.assert_allclose(found["cells"][:, :7], cells.mean((2, 4))[:, :7], atol=1e-3)
+    np.testing.assert_allclose(found["cells"][:, 7], cells[:, 7, :2].mean((1, 3)), atol=1e-3)
+    np.testing.assert_allclose(found["share"], np.repeat([[1.0] * 7 + [0.5]], len(mask), 0)[:, :, None].repeat(8, 2))
+    np.testing.assert_allclose(tf.reduce_sum(found["encoded"], -1), 1.0, atol=1e-5)
+
+
 def test_larsson_reads_picture_and_truth_at_the_same_places(prepared: Photographs) -> None:
     recipe = tiny("larsson2016_scenes_v1", window="1")
     system = recipe.system(recipe.statistics(prepared))
