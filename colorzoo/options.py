@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.errors import ArgumentError
+
 
 class Format(StrEnum):
     """File formats of colorized photographs."""
@@ -84,13 +86,12 @@ def folder(value: Path | None) -> Path | None:
 
 def overrides(settings: Sequence[str] | None, init: str | None) -> dict[str, str]:
     """Values by field, from the FIELD=VALUE texts of --set and from --init."""
-    fields = {} if init is None else {"init": init}
-    for setting in settings or []:
-        field, equals, value = setting.partition("=")
-        if not (field.strip() and equals):
-            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
-        fields[field.strip()] = value
-    return fields
+    from training.systems.constraints import split_settings
+
+    try:
+        return split_settings(settings or [], init)
+    except ArgumentError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
 
 
 def parse_looks(texts: Sequence[str] | None) -> dict[str, dict[str, float]]:

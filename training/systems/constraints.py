@@ -9,7 +9,7 @@ A type is bool, int, float, str, a Literal of texts, or a tuple of one of these.
 import ast
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_type_hints
 
@@ -203,6 +203,21 @@ def _is_of(value: Any, kind: type) -> bool:
     if kind is float:
         return isinstance(value, int | float) and math.isfinite(value)
     return isinstance(value, kind)
+
+
+def split_settings(settings: Sequence[str], init: str | None = None) -> dict[str, str]:
+    """Texts by field, from the FIELD=VALUE texts of a command line and from what it begins with.
+
+    Raises:
+        ArgumentError: a text that is not FIELD=VALUE.
+    """
+    fields = {} if init is None else {"init": init}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not (field.strip() and equals):
+            raise ArgumentError(f"{setting!r} is not FIELD=VALUE")
+        fields[field.strip()] = value
+    return fields
 
 
 def parse_fields(settings: Any, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zoo.errors import ColorzooError
+from training.systems.constraints import split_settings
+from zoo.errors import ArgumentError, ColorzooError
 
 BACKEND = "KERAS_BACKEND"
 
@@ -52,12 +53,10 @@ def train(
     """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise typer.BadParameter("it must be above 0", param_hint="--minutes")
-    fields = {} if init is None else {"init": init}
-    for setting in settings or []:
-        field, equals, value = setting.partition("=")
-        if not (field.strip() and equals):
-            raise typer.BadParameter(f"{setting!r} is not FIELD=VALUE", param_hint="--set")
-        fields[field.strip()] = value
+    try:
+        fields = split_settings(settings or [], init)
+    except ArgumentError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
     # Keras reads it when it is imported, which is below.
     if os.environ.setdefault(BACKEND, "jax") != "jax":
         raise typer.BadParameter(f"{BACKEND} is {os.environ[BACKEND]}: this loop needs jax", param_hint="environment")
