@@ -18,17 +18,18 @@ import numpy as np
 from PIL import Image
 
 from media.reader import read_rgb
-from training.data import records, statistics
+from training.data import records
 from training.data.cache import load_frames
 from training.data.folder import check_source, image_files
 from training.data.readers import TFDS, holds_archives
 from training.data.resize import THUMBNAIL, Resize, Window
 from training.data.shards import write
+from training.data.statistics import WithStatistics
 from zoo.errors import ArgumentError, DataError, PhotographError
 
 
 @dataclass(frozen=True)
-class Photographs:
+class Photographs(WithStatistics):
     """A prepared set of N color photographs.
 
     frames: (M, S, S, 3) uint8 sRGB, each picture in the upper left, its border repeated over the rest. Of photographs
@@ -78,18 +79,6 @@ class Photographs:
             return np.array([index.get(name, -1) for name in self.shards.classes], np.int32)[self.shards.rows["class"]]
         names = self.class_names or [""] * len(self)
         return np.array([index.get(name, -1) for name in names], np.int32)
-
-    def frequent_uv_classes(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
-        return statistics.frequent_uv_classes(self, n)
-
-    def uv_prior(self, classes: np.ndarray) -> np.ndarray:
-        """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
-        return statistics.uv_prior(self, classes)
-
-    def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
-        """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
-        return statistics.ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
 
     def read(self, chosen: np.ndarray, seeds: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
         """Pictures (B, side, side, 3) uint8 and their heights and widths (B, 2); windows drawn from the seeds.

@@ -18,17 +18,16 @@ import numpy as np
 from PIL import Image
 
 from media.reader import read_rgb
-from training.data import statistics
 from training.data.readers import UNREADABLE, Item, open_source
 from training.data.resize import THUMBNAIL, Resize, Window, center_crop
-from training.data.statistics import CHECKED_TOGETHER, colorless
+from training.data.statistics import CHECKED_TOGETHER, WithStatistics, colorless
 from zoo.errors import ArgumentError, DataError, PhotographError
 
 LONGEST = 1.5  # of a strip, as a multiple of its shorter side; what is longer loses both ends
 
 
 @dataclass(frozen=True)
-class MemoryPhotographs:
+class MemoryPhotographs(WithStatistics):
     """N color photographs. They are frames or, where windows are to be cut out of them, strips.
 
     pixels: (N, H, W, 3) uint8 sRGB. A frame is a square with the picture in the upper left. A strip is the whole
@@ -68,18 +67,6 @@ class MemoryPhotographs:
         """The index of each picture's class in `classes`, (N,) int32, -1 where it is none of them."""
         index = {name: i for i, name in enumerate(classes)}
         return np.array([index.get(name, -1) for name in self.class_names], np.int32)
-
-    def frequent_uv_classes(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
-        return statistics.frequent_uv_classes(self, n)
-
-    def uv_prior(self, classes: np.ndarray) -> np.ndarray:
-        """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
-        return statistics.uv_prior(self, classes)
-
-    def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
-        """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
-        return statistics.ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
 
 
 class Strips(NamedTuple):

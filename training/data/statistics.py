@@ -26,6 +26,28 @@ class Frames(Protocol):
         """(N, 2), height and width of the picture in its frame."""
 
 
+class WithStatistics:
+    """What a system may ask of pictures in frames; see `training.systems.system.Photographs`.
+
+    frames, sizes: see `Frames`.
+    """
+
+    frames: np.ndarray
+    sizes: np.ndarray
+
+    def frequent_uv_classes(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The n most frequent UV cells -> class of each cell (100,), mean ab of each class (n, 2), prior (n,)."""
+        return frequent_uv_classes(self, n)
+
+    def uv_prior(self, classes: np.ndarray) -> np.ndarray:
+        """Class of each UV cell (100,) -> the prior (n,) float32 of the classes."""
+        return uv_prior(self, classes)
+
+    def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
+        """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
+        return ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
+
+
 def colorless(frames: np.ndarray) -> list[str]:
     """Frames (B, S, S, 3) uint8 -> for each "gray", "toned" or, for a color photograph, ""."""
     sampled = frames[:, ::4, ::4].reshape(len(frames), -1, 3).astype(np.float32) / 255

@@ -34,6 +34,7 @@ import keras
 import numpy as np
 
 from media import atomic
+from training.data import apart
 from training.recipes.renamed import with_current_names
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics
@@ -42,18 +43,8 @@ from zoo.errors import ArgumentError, TrainingError
 VERSIONS_OF = ("colorzoo", "keras", "tensorflow", "jax", "numpy", "pillow")
 
 
-class Photographs(Protocol):
+class Photographs(apart.Photographs, Protocol):
     """What a run notes of a set of photographs, such as `training.data.datasets.Photographs`."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The path of each file."""
-
-    @property
-    def hashes(self) -> Sequence[str]:
-        """The SHA-256 of each file."""
 
     @property
     def left_out(self) -> list[tuple[str, str]]:
