@@ -21,13 +21,14 @@ from training.data.folder import PictureFiles
 from training.evaluation.protocol import evaluate, read_pictures
 from training.publish.model_card import model_card
 from training.runs import run_folder
-from training.runs.compact import round_weights, save_compressed
+from training.runs.compact import round_model, save_compressed
 from training.systems.recipe import Recipe
 from zoo.bins import rebalancing_weights
 from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
 from zoo.presets.metadata import LOOKS, Preset, sha256
 from zoo.registry import parameters
+from zoo.weights import copy_weights
 
 
 def pack(
@@ -68,7 +69,8 @@ def pack(
     arguments = recipe.arguments(statistics)
     network = zoo.create_model(recipe.architecture, **arguments)
     trained = network_of(zoo.load(run_folder.best(run)))
-    _copy_rounded(trained, network)
+    copy_weights(trained, network)
+    round_model(network)
     used = getattr(recipe, "rebalance_lambda", 1.0)
     if rebalance_lambda is not None and rebalance_lambda != used:
         _with(recipe, "rebalance_lambda", rebalance_lambda)
@@ -105,15 +107,6 @@ def _all_looks(
     natural = {"temperature": temperature, "saturation": saturation, "calm": calm}
     found: dict[str, Mapping[str, float]] = {**others, "natural": natural}
     return {name: dict(found[name]) for name in LOOKS if name in found}
-
-
-def _copy_rounded(source: keras.Model, target: keras.Model) -> None:
-    """Layer by layer: a file brings back all weights of a model, but not their order."""
-    for layer in target.layers:
-        if isinstance(layer, keras.Model):
-            _copy_rounded(source.get_layer(layer.name), layer)
-        else:
-            layer.set_weights([round_weights(w) for w in source.get_layer(layer.name).get_weights()])
 
 
 def _with(recipe: Recipe, field: str, value: float) -> Recipe:

@@ -19,6 +19,11 @@ def round_weights(weights: np.ndarray) -> np.ndarray:
     return (bits & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
 
 
+def round_model(model: keras.Model) -> None:
+    """Rounds all weights of a model as `round_weights` does."""
+    model.set_weights([round_weights(weights) for weights in model.get_weights()])
+
+
 def save_compressed(model: keras.Model, path: Path) -> None:
     """Writes a `.keras` file whose archive is compressed: to about half, if the weights are rounded."""
     with TemporaryDirectory() as scratch, atomic.replacing(path) as partial:
@@ -32,5 +37,5 @@ def save_compressed(model: keras.Model, path: Path) -> None:
 def compact(path: Path) -> None:
     """Rounds the weights of a `.keras` file, and compresses it."""
     model = keras.models.load_model(path, compile=False)
-    model.set_weights([round_weights(weights) for weights in model.get_weights()])
+    round_model(model)
     save_compressed(model, path)
