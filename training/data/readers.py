@@ -25,7 +25,14 @@ TFDS = "tfds:"
 WANTED = (*SUFFIXES, *ARCHIVES)
 LARGEST = 1 << 30  # bytes of one file; what is larger is not a photograph, and is not taken into memory
 # What is raised where a file or a member of an archive cannot be read.
-UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    RuntimeError,  # zipfile's, for members with a password, and as NotImplementedError for those it cannot decompress
+)
 
 
 @dataclass(frozen=True)

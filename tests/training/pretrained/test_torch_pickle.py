@@ -39,6 +39,7 @@ def read(content: bytes, tmp_path: Path) -> dict[str, np.ndarray]:
 
 
 def refused(content: bytes, tmp_path: Path) -> str:
+    """The one line with which a file is refused; an assertion fails if it is read, or refused in another way."""
     with pytest.raises(PresetError) as raised:
         read(content, tmp_path)
     message = str(raised.value)
@@ -182,7 +183,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_pickles_are_refused(what: str, tmp_path: Path) -> None:
-    refused(LegacyFile(HOSTILE[what], ELEMENTS).content(), tmp_path)
+    assert refused(LegacyFile(HOSTILE[what], ELEMENTS).content(), tmp_path)
 
 
 DESCRIPTIONS = {
@@ -213,7 +214,7 @@ DESCRIPTIONS = {
 
 @pytest.mark.parametrize("what", DESCRIPTIONS)
 def test_tensors_that_cannot_be_are_refused(what: str, tmp_path: Path) -> None:
-    refused(LegacyFile(state_dict({"w": DESCRIPTIONS[what]}), ELEMENTS).content(), tmp_path)
+    assert refused(LegacyFile(state_dict({"w": DESCRIPTIONS[what]}), ELEMENTS).content(), tmp_path)
 
 
 def test_depth_circles_and_high_numbers_do_no_harm(tmp_path: Path) -> None:
@@ -222,8 +223,8 @@ def test_depth_circles_and_high_numbers_do_no_harm(tmp_path: Path) -> None:
     circle = b"]q\x00h\x00a"
     far = NONE + b"r\xff\xff\xff\x7f"  # a list of remembered values would need 16 GB
     for state in (deep, doubled, circle, far):
-        refused(LegacyFile(state, ELEMENTS).content(), tmp_path)
-        refused(LegacyFile(ORDERED_DICT + state + NONE + b"s", ELEMENTS).content(), tmp_path)
+        assert refused(LegacyFile(state, ELEMENTS).content(), tmp_path)
+        assert refused(LegacyFile(ORDERED_DICT + state + NONE + b"s", ELEMENTS).content(), tmp_path)
 
 
 def test_pickles_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
