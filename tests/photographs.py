@@ -1,5 +1,6 @@
-"""Small pictures to train on: smooth random fields of color."""
+"""Small pictures: smooth random fields of color to train on, and a gray ramp to colorize."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,4 +28,15 @@ def write_fields(folder: Path, count: int, *, seed: int = 0, size: tuple[int, in
         path = folder / ("coast", "forest")[i % 2] / f"{i:03}.{('jpg', 'png')[i % 2]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         easy_field(1000 * seed + i, *size).save(path, quality=95)
+    return folder
+
+
+GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+
+
+def write_gray(folder: Path, names: Sequence[str]) -> Path:
+    """A new folder with a gray ramp under each of the names, whose suffixes say the formats."""
+    folder.mkdir()
+    for name in names:
+        Image.fromarray(GRAY).save(folder / name)
     return folder

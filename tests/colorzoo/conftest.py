@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 import zoo
 from colorzoo import quiet
 from colorzoo.app import app
-from tests.colorzoo.stubs import GRAY, Row, TiledColorizer
+from tests.colorzoo.stubs import Row, TiledColorizer
+from tests.photographs import write_gray
 from zoo.errors import UnknownNameError
 from zoo.presets import loading
 
@@ -49,8 +49,4 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    folder = tmp_path / "old"
-    folder.mkdir()
-    for name in ("a.jpg", "b.png", "c.tif"):
-        Image.fromarray(GRAY).save(folder / name)
-    return folder
+    return write_gray(tmp_path / "old", ("a.jpg", "b.png", "c.tif"))

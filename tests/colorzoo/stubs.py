@@ -10,8 +10,6 @@ import pytest
 
 from serving.local.pipeline import Prepared
 
-GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
-
 
 def rows_of(table: str) -> list[str]:
     return [line.rstrip() for line in table.splitlines()[1:]]

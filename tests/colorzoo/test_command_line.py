@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from colorzoo import options, quiet
 from colorzoo.app import app
-from tests.colorzoo.stubs import GRAY
 from tests.paths import ROOT
+from tests.photographs import GRAY
 from training.data import frames
 
 COMMANDS = (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.colorzoo.stubs import GRAY, replace_main, rows_of
-from tests.photographs import write_fields
+from tests.colorzoo.stubs import replace_main, rows_of
+from tests.photographs import GRAY, write_fields
 from training.data import frames
 from training.data.film_reports import FilmReport
 

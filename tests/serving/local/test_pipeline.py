@@ -14,8 +14,7 @@ from media.writer import write
 from serving.local import pipeline
 from serving.local.pipeline import Prepared, colorize_files
 from serving.local.tasks import FileResult, FileTask, find
-
-GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
+from tests.photographs import GRAY
 
 
 class Stub:

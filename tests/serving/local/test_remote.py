@@ -23,9 +23,9 @@ from serving.local import pipeline
 from serving.local.remote import colorize_remotely
 from serving.local.tasks import FileResult, find
 from tests.certificates import issued
+from tests.photographs import GRAY, write_gray
 from tests.stand_in import MODEL, colorized, encoded, standing_in, tinted
 
-GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 COLOR = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
 DEEP = np.random.default_rng(0).permutation(np.arange(0, 65536, 8, dtype=np.uint16)).reshape(64, 128)
 
@@ -37,11 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    folder = tmp_path / "old"
-    folder.mkdir()
-    for name in ("a.png", "b.tif", "c.bmp"):
-        Image.fromarray(GRAY).save(folder / name)
-    return folder
+    return write_gray(tmp_path / "old", ("a.png", "b.tif", "c.bmp"))
 
 
 def through(server: Any, paths: list[Path], output: Path, **options: Any) -> list[FileResult]:

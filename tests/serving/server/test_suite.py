@@ -30,11 +30,11 @@ from tests import servers, tiny_saved_model
 from tests.blocking import BlockingClient
 from tests.mutations import mutated
 from tests.paths import ROOT
+from tests.photographs import GRAY
 
 MODEL = "tiny"
 RNG = np.random.default_rng(0)
 COLOR = RNG.integers(0, 256, (33, 47, 3), np.uint8)
-GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
 STRINGS = TensorKind("string", (None,))
 PICTURES = TensorKind("uint8", (None, None, None, 3))
