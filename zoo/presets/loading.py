@@ -10,8 +10,7 @@ import keras
 from zoo.arguments import check_positive
 from zoo.colorizer import Parts, colorizer_of, network_of, parts_of
 from zoo.errors import ArgumentError, PresetError
-from zoo.presets.metadata import LOOKS, find_file, find_metadata, list_presets
-from zoo.presets.metadata import preset as metadata
+from zoo.presets.metadata import LOOKS, find_file, find_metadata, list_presets, preset
 
 
 def load(
@@ -64,7 +63,7 @@ def _find_look(name: str | Path, look: str) -> dict[str, float]:
         raise ArgumentError(f"look is {look!r}: it must be one of {', '.join(LOOKS)}")
     row = find_metadata(name)
     if row is None or look not in row.looks:
-        having = [preset for preset in list_presets() if look in metadata(preset).looks]
+        having = [each for each in list_presets() if look in preset(each).looks]
         raise ArgumentError(f"{name} has no look {look!r}: presets that have it are {', '.join(having) or 'none'}")
     return row.looks[look]
 
