@@ -15,11 +15,13 @@ from typing import Any
 from unittest import mock
 
 import grpc
+import pytest
 
 from serving.client import messages
 from serving.server import server
 from serving.server.server import Server, Settings
 from tests.paths import ROOT
+from tests.tiny_saved_model import red_of
 
 SECONDS = 60.0  # more than anything takes, however busy the machine is
 
@@ -165,3 +167,36 @@ class Gate:
             self.began.set()
             assert self.release.wait(SECONDS)
         return self.function(*arguments)
+
+
+def reds(response: Any) -> list[int]:
+    return [red_of(png) for png in messages.array(response.outputs["png_bytes"])]
+
+
+def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value.code(), caught.value.details()
+
+
+class held:
+    """Runs begin and do not end before the second event is set."""
+
+    def __init__(self, running: InThread) -> None:
+        self.batcher = running.server._batcher
+        self.began, self.release = threading.Event(), threading.Event()
+
+    def __enter__(self) -> tuple[threading.Event, threading.Event]:
+        original = self.batcher._run
+
+        def run(batch: Any) -> None:
+            self.began.set()
+            assert self.release.wait(SECONDS)
+            original(batch)
+
+        self.batcher._run = run
+        return self.began, self.release
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
+        del self.batcher._run

@@ -1,16 +1,11 @@
-"""The embedded server as clients see it: answers, statuses, limits, new versions under load, and its end."""
+"""The embedded server as clients see it: answers, statuses and limits."""
 
-import gc
 import random
-import shutil
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -33,42 +28,10 @@ from tensorflow_serving.apis import (
 from serving.client import messages
 from serving.server import grpc_service
 from serving.server.batching import Limits
-from serving.server.server import ServerStartError
-from tests import tiny_saved_model
-from tests.servers import SECONDS, Gate, InThread, request, serve, stub, wait_until
+from tests.servers import SECONDS, Gate, held, reds, refusal, request, serve, stub, wait_until
 from tests.tiny_saved_model import RED, picture, red_of
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture(scope="module")
-def server(models: Path) -> Iterator[InThread]:
-    """For tests that leave it as it was."""
-    with serve(models) as running:
-        yield running
-
-
-@pytest.fixture
-def predict(server: InThread) -> Iterator[Any]:
-    with stub(server.address) as method:
-        yield method
-
-
-@pytest.fixture
-def own(tiny: Path, tmp_path: Path) -> Path:
-    """A folder of models to change."""
-    shutil.copytree(tiny.parent.parent, tmp_path / "models")
-    return tmp_path / "models"
-
-
-def reds(response: Any) -> list[int]:
-    return [red_of(png) for png in messages.array(response.outputs["png_bytes"])]
-
-
-def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value.code(), caught.value.details()
 
 
 def test_pictures_come_back_in_their_order(predict):
@@ -312,82 +275,6 @@ def test_a_deadline_that_passes_in_the_queue_leaves_the_request_unrun(models, mo
             assert reds(first.result()) == [1 + RED]
 
 
-class held:
-    """Runs begin and do not end before the second event is set."""
-
-    def __init__(self, running: InThread) -> None:
-        self.batcher = running.server._batcher
-        self.began, self.release = threading.Event(), threading.Event()
-
-    def __enter__(self) -> tuple[threading.Event, threading.Event]:
-        original = self.batcher._run
-
-        def run(batch: Any) -> None:
-            self.began.set()
-            assert self.release.wait(SECONDS)
-            original(batch)
-
-        self.batcher._run = run
-        return self.began, self.release
-
-    def __exit__(self, *_: object) -> None:
-        self.release.set()
-        del self.batcher._run
-
-
-class Kept:
-    """Stands in for a function and keeps what `choose` takes of its result and arguments."""
-
-    def __init__(self, function: Callable[..., Any], choose: Callable[[Any, Any], Any]) -> None:
-        self.function, self.choose = function, choose
-        self.found: list[Any] = []
-
-    def __call__(self, *arguments: Any) -> Any:
-        result = self.function(*arguments)
-        self.found.append(self.choose(result, arguments))
-        return result
-
-    def alone(self) -> bool:
-        """Whether nothing else holds what was kept: two references are the list's and that of the call."""
-        return all(sys.getrefcount(self.found[n]) == 2 for n in range(len(self.found)))
-
-
-def test_the_message_of_a_waiting_request_is_not_kept(server, predict, monkeypatch):
-    kept = Kept(grpc_service.parse, lambda message, _: message)
-    monkeypatch.setattr(grpc_service, "parse", kept)
-    with held(server) as (began, release):
-        future = predict.future(request("tiny", image_bytes=[picture(1)]), timeout=SECONDS)
-        assert began.wait(SECONDS)
-        wait_until(kept.alone)
-        release.set()
-        assert reds(future.result()) == [1 + RED]
-
-
-@pytest.mark.parametrize(
-    ("stage", "choose", "images"),
-    [
-        ("parse", lambda _, arguments: arguments[1], [b"garbage"]),
-        ("parse", lambda message, _: message, [b"garbage"]),
-        ("to_arrays", lambda arrays, _: arrays["image_bytes"], [b"garbage"]),
-        ("to_arrays", lambda arrays, _: arrays["image_bytes"], []),
-    ],
-    ids=["bytes", "message", "arrays", "arrays that do not fit"],
-)
-def test_of_a_refused_request_nothing_waits_for_the_garbage_collector(
-    stage, choose, images, server, predict, monkeypatch
-):
-    kept = Kept(getattr(grpc_service, stage), choose)
-    monkeypatch.setattr(grpc_service, stage, kept)
-    gc.disable()
-    try:
-        assert (
-            refusal(lambda: predict(request("tiny", image_bytes=images), timeout=SECONDS))[0] is Code.INVALID_ARGUMENT
-        )
-        wait_until(kept.alone)
-    finally:
-        gc.enable()
-
-
 def test_an_empty_request_fails_alone_and_in_company(server, predict):
     def refuse() -> None:
         code, details = refusal(lambda: predict(request("tiny", image_bytes=[]), timeout=SECONDS))
@@ -417,62 +304,6 @@ def test_others_are_answered_while_a_large_message_is_converted(stage, server, p
     assert messages.array(large.result().outputs["colorized"])[0, 0, 0].tolist() == [RED, 0, 0]
 
 
-def test_a_new_version_under_load_costs_no_request(own):
-    new = tiny_saved_model.write(own.parent / "beside" / "2", 90, "serving_default")
-    with (
-        serve(own, poll_seconds=0.05, rest_port=None) as running,
-        stub(running.address) as predict,
-        ThreadPoolExecutor(4) as clients,
-    ):
-        stop = threading.Event()
-        answers: Counter[int] = Counter()
-
-        def client() -> None:
-            while not stop.is_set():
-                response = predict(request("tiny", image_bytes=[picture(10)]), timeout=SECONDS)
-                # The answer is of the version that it says.
-                assert reds(response) == [10 + {1: RED, 2: 90}[response.model_spec.version.value]]
-                answers[response.model_spec.version.value] += 1
-
-        working = [clients.submit(client) for _ in range(4)]
-        wait_until(lambda: answers[1] > 20)
-        new.rename(own / "tiny" / "2")
-        with stub(running.address, "GetModelStatus", messages.MODEL_SERVICE) as status:
-            asked = messages.GetModelStatusRequest(model_spec=messages.ModelSpec(name="tiny"))
-
-            def states() -> list[tuple[int, int]]:
-                found = status(asked, timeout=SECONDS).model_version_status
-                return [(each.version, each.state) for each in found]
-
-            wait_until(lambda: states() == [(2, 30), (1, 50)])
-        wait_until(lambda: answers[2] > 20)
-        stop.set()
-        for future in working:
-            future.result(SECONDS)
-
-
-def test_a_version_that_cannot_be_loaded_is_told_of_and_the_old_one_serves(own):
-    with serve(own, poll_seconds=0.05, rest_port=None) as running, stub(running.address) as predict:
-        broken = own / "tiny" / "2"
-        shutil.copytree(own / "tiny" / "1", own.parent / "2")
-        shutil.rmtree(own.parent / "2" / "variables")
-        (own.parent / "2").rename(broken)
-        with stub(running.address, "GetModelStatus", messages.MODEL_SERVICE) as status:
-            asked = messages.GetModelStatusRequest(model_spec=messages.ModelSpec(name="tiny"))
-            asked.model_spec.version.value = 2
-
-            def failed() -> Any:
-                with suppress(grpc.RpcError):
-                    (found,) = status(asked, timeout=SECONDS).model_version_status
-                    return found if found.state == 50 else None
-
-            wait_until(failed)
-            assert failed().status.error_code == Code.NOT_FOUND.value[0]
-            assert "variables" in failed().status.error_message
-        response = predict(request("tiny", image_bytes=[picture(1)]), timeout=SECONDS)
-        assert response.model_spec.version.value == 1
-
-
 @pytest.mark.parametrize("mebibytes", [5, 63])
 def test_large_messages_arrive_both_ways(mebibytes, predict):
     height = (mebibytes << 20) // (1024 * 3)
@@ -488,54 +319,6 @@ def test_messages_above_the_limit_are_refused(models):
         code, _ = refusal(lambda: predict(request("tiny", "rgb", image=image), timeout=SECONDS))
         assert code is Code.RESOURCE_EXHAUSTED
         assert reds(predict(request("tiny", image_bytes=[picture(1)]), timeout=SECONDS)) == [1 + RED]
-
-
-def test_stopping_answers_what_was_accepted_and_takes_nothing_more(models):
-    limits = Limits(threads=1, batch=1)
-    with serve(models, limits=limits) as running, grpc.insecure_channel(running.address) as other:
-        watch = health_pb2_grpc.HealthStub(other).Watch(health_pb2.HealthCheckRequest(service=""))
-        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-        with stub(running.address) as predict, held(running) as (began, release):
-            accepted = [predict.future(request("tiny", image_bytes=[picture(n)]), timeout=SECONDS) for n in range(5)]
-            assert began.wait(SECONDS)
-            wait_until(lambda: running.server._batcher.length == 4)
-            stopping = threading.Thread(target=running.stop)
-            stopping.start()
-            assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-            wait_until(lambda: refused(predict) is Code.UNAVAILABLE)
-            release.set()
-            assert [reds(future.result(SECONDS)) for future in accepted] == [[n + RED] for n in range(5)]
-        # Who watches the health for ever does not hold it up.
-        stopping.join(SECONDS)
-        assert not stopping.is_alive()
-        assert running.stop()
-
-
-def refused(predict: Any) -> grpc.StatusCode | None:
-    future = predict.future(request("tiny", image_bytes=[picture(1)]), timeout=0.2)
-    with suppress(grpc.RpcError):
-        return future.code()
-    return None
-
-
-def test_requests_that_take_longer_than_the_grace_period_are_cut_off(models):
-    limits = Limits(threads=1)
-    with serve(models, limits=limits, grace=0.2, rest_port=None) as running, stub(running.address) as predict:
-        with held(running) as (began, _):
-            future = predict.future(request("tiny", image_bytes=[picture(1)]), timeout=SECONDS)
-            assert began.wait(SECONDS)
-            before = time.monotonic()
-            assert not running.stop()
-            assert time.monotonic() - before < 10
-        assert refusal(future.result)[0] in (Code.UNAVAILABLE, Code.CANCELLED)
-
-
-def test_a_port_in_use_is_one_line(server, models):
-    with pytest.raises(
-        ServerStartError, match=f"127.0.0.1:{server.server.port}: cannot be listened on: .* another port"
-    ):
-        with serve(models, port=server.server.port, rest_port=None):
-            pass
 
 
 def test_metrics_count_requests_by_status(models):
