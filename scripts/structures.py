@@ -178,6 +178,9 @@ def draw(network: keras.Model, side: int, output: str, path: Path) -> None:
     column, lane = columns(bars), lanes(bars)
     step = min(STEP, (WIDTH - LEFT - RIGHT) / (max(column.values()) + 1))
     width = LEFT + RIGHT + step * (max(column.values()) + 1)
+    digits = max(len(str(bar.channels)) for bar in bars)
+    upright = LETTER * (digits + 0.5) > step  # numbers of channels that would run into each other
+    below = 6 + LETTER * digits if upright else 11  # from the base to the names
 
     lowest = min(bar.side for bar in bars)
     height = {bar: DOUBLING * (log2(bar.side / lowest) + 1) for bar in bars}
@@ -185,7 +188,7 @@ def draw(network: keras.Model, side: int, output: str, path: Path) -> None:
     for i in range(max(lane.values()) + 1):
         members = [bar for bar in bars if lane[bar] == i]
         floor[i] = ceiling[i - 1] + 4
-        base[i] = floor[i] + 14 + LETTER * max(len(bar.name) for bar in members)
+        base[i] = floor[i] + below + 3 + LETTER * max(len(bar.name) for bar in members)
         ceiling[i] = base[i] + max(height[bar] for bar in members) + 2.5 * GAP
     top = max(ceiling.values())
 
@@ -240,8 +243,8 @@ def draw(network: keras.Model, side: int, output: str, path: Path) -> None:
     for bar in bars:
         corner = (middle(bar) - half(bar), base[lane[bar]])
         axes.add_patch(Rectangle(corner, 2 * half(bar), height[bar], facecolor=COLORS[bar.kind], zorder=2))
-        axes.text(middle(bar), corner[1] - 2, str(bar.channels), ha="center", va="top")
-        axes.text(middle(bar), corner[1] - 11, bar.name, rotation=90, ha="center", va="top", color="#444444")
+        axes.text(middle(bar), corner[1] - 2, str(bar.channels), rotation=90 if upright else 0, ha="center", va="top")
+        axes.text(middle(bar), corner[1] - below, bar.name, rotation=90, ha="center", va="top", color="#444444")
     axes.text(middle(bars[-1]) + half(bars[-1]) + 4, base[0], output, rotation=90, ha="left", va="bottom")
 
     title = f"{network.name}, {side} x {side} pixels, {parameters(network):,} parameters"
