@@ -20,10 +20,8 @@ from zoo.pipeline import from_frame, recompose, to_frame, to_levels
 
 SMALLEST_FRAME = 16
 VIEW = "view_"  # prefix of the names of the layers that hold the views
-MEANS, CALM = (
-    "means",
-    "calm",
-)  # layers: of a network, the means over its bins; of a colorizer, what scales the agreement
+MEANS = "means"  # layer of a network: the means over its bins
+CALM = "calm"  # layer of a colorizer: what scales the agreement
 NO_CHROMA = 1e-3  # chroma in Lab units below which there is nothing to agree on
 LEAST_AGREEMENT = 1e-3
 
