@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tests.only_keras import ON_JAX, Arrays
 from tests.paths import ROOT
 
-Arrays = dict[str, np.ndarray]
 Jobs = Mapping[str, tuple[dict[str, str], Arrays]]
 Command = tuple[list[str], int | None, bool]
 
@@ -74,9 +74,7 @@ def _compute(jobs: Jobs, folder: Path, what: str) -> dict[str, Arrays]:
 
 
 def _call(what: str, folder: Path) -> str:
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    # Compiling takes nearly all of the time, and these networks are tiny.
-    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = os.environ | ON_JAX
     # A resumed run compiles what the one before it has compiled.
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])

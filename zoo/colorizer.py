@@ -137,7 +137,7 @@ def _frame_colors(parts: Parts, network: Callable[[Tensor], Any], frame: Tensor)
     for side in parts.view_sides:
         view = frame if side == parts.size else resize_to(frame, side)
         view = layers.Identity(dtype="float32", name=f"{VIEW}{side}")(view)
-        for colors in (see(view), see(view[:, :, ::-1])[:, :, ::-1]):
+        for colors in (see(view), ops.flip(see(ops.flip(view, axis=2)), axis=2)):  # torch has no negative steps
             found.append(colors if side == parts.size else resize_to(colors, parts.size))
     mean = layers.Average(dtype="float32", name="views")(found) if found else see(frame)
     if parts.calm:

@@ -28,7 +28,7 @@ from zoo.colorizer import network_of
 from zoo.errors import ArgumentError
 from zoo.presets.metadata import LOOKS, Preset, sha256
 from zoo.registry import parameters
-from zoo.weights import copy_weights
+from zoo.weights import copy_weights, leaves
 
 
 def pack(
@@ -71,6 +71,7 @@ def pack(
     trained = network_of(zoo.load(run_folder.best(run)))
     copy_weights(trained, network)
     round_model(network)
+    _unsynchronize(network)
     used = getattr(recipe, "rebalance_lambda", 1.0)
     if rebalance_lambda is not None and rebalance_lambda != used:
         _with(recipe, "rebalance_lambda", rebalance_lambda)
@@ -96,6 +97,13 @@ def pack(
         "keras_version": keras.__version__,
         "sha256": sha256(path),
     }
+
+
+def _unsynchronize(network: keras.Model) -> None:
+    """Let a network be loaded on every backend of Keras: only TensorFlow's has replicas that training could need."""
+    for _, layer in leaves(network):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = False
 
 
 def _all_looks(

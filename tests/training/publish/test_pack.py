@@ -14,6 +14,7 @@ from keras import ops
 import zoo
 from media import atomic
 from tests.archives import pack_folder
+from tests.only_keras import ON_JAX, in_fresh_process
 from tests.photographs import color_field
 from training import recipes
 from training.publish.pack import _all_looks, main, pack
@@ -76,6 +77,16 @@ def test_the_file_has_the_settings(run: Path, packed_run: tuple[Path, dict[str, 
     assert row["looks"] == {"natural": {"temperature": 0.8, "saturation": 1.25, "calm": 0.7}, "vivid": VIVID}
     assert row["arguments"]["bins"] == CENTERS.tolist()
     assert path.stat().st_size < (run / "best.keras").stat().st_size
+
+
+def test_it_gives_the_same_picture_on_jax(packed_run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    # Batch normalization that is synchronized, as it is in training, is refused outside of TensorFlow.
+    photograph = {"photograph": np.asarray(color_field(3, 40, 56))[None]}
+    found = in_fresh_process({"packed": (packed_run[0], photograph)}, tmp_path, ON_JAX)["packed"]
+    assert not isinstance(found, str), found
+    here = ops.convert_to_numpy(keras.models.load_model(packed_run[0])(photograph["photograph"]))
+    np.testing.assert_allclose(found["photograph"].astype(int), here, rtol=0, atol=1)
+    assert np.ptp(here.astype(int), axis=-1).max() > 10  # colors, not gray
 
 
 def test_looks_need_a_temperature(tmp_path: Path) -> None:
