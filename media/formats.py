@@ -6,7 +6,6 @@ all follow from the table.
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -16,35 +15,14 @@ from PIL import (
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
-    TiffImagePlugin,
-    TiffTags,
     WebPImagePlugin,
 )
-from PIL.Image import core  # type: ignore[attr-defined]
 
 from media import encoders
 from media.encoders import Encoder
+from media.tiff import TiffFile
 
 DEFAULT = "PNG"  # for sources whose format is not written: it is lossless and keeps everything
-
-
-class _Tiff(TiffImagePlugin.TiffImageFile):
-    """A TIFF without Pillow's size limit, which warns at half of ours, and not yet turned upright."""
-
-    def load_prepare(self) -> None:
-        if self._im is None:
-            self.im = core.new(self.mode, self._tile_size)
-        super().load_prepare()
-
-    def load_end(self) -> None:
-        # Pillow would rotate the picture here, and fail if its EXIF is damaged; the reader rotates all formats in
-        # the same way. EXIF is read now, since Pillow closes the file after this.
-        self._size = self._tile_size
-        with suppress(Exception):
-            exif = self.getexif()
-            for tag in TiffTags.TAGS_V2_GROUPS:
-                if tag in exif:
-                    exif.get_ifd(tag)
 
 
 @dataclass(frozen=True)
@@ -98,7 +76,7 @@ FORMATS: dict[str, Format] = {
             alpha=True, deep=True, exif=True,
         ),
         Format(
-            "TIFF", (".tif", ".tiff"), _magic(rb"II\*\0|MM\0\*"), _Tiff, encoders.tiff,
+            "TIFF", (".tif", ".tiff"), _magic(rb"II[*+]\0|MM\0[*+]"), TiffFile, encoders.tiff,
             alpha=True, deep=True, exif=True,
         ),
         Format(

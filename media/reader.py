@@ -3,7 +3,8 @@
 All kinds of files are normalized here, and only here: everything that is read, from a path or from bytes, is upright,
 in gray or sRGB, with 8 or 16 bits, together with its transparency, its resolution and its EXIF.
 
-Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decodes that.
+Pillow opens and decodes. It has no color with 16 bits per channel: OpenCV decodes that of PNG, and `media.tiff` what
+TIFF has of it and of all else.
 """
 
 import io
@@ -16,11 +17,12 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
 
 from media import tags
 from media.formats import DEFAULT, FORMATS, recognize
 from media.photograph import Photograph, eight_bits
+from media.tiff import TiffFile, UnusableTiffError
 from media.xmp import join_extension
 from zoo.errors import PhotographError
 
@@ -111,7 +113,7 @@ class PhotographFile:
         try:
             _ignore_pillow_warnings()
             yield
-        except _UnusableError as error:
+        except (_UnusableError, UnusableTiffError) as error:
             raise self._error(str(error)) from error
         except MemoryError:
             raise self._error(f"{self.width} x {self.height} pixels do not fit into memory") from None
@@ -133,6 +135,8 @@ class PhotographFile:
         _ignore_pillow_warnings()
         try:
             return format.open(self._file)
+        except UnusableTiffError as error:
+            raise self._error(str(error)) from error
         except Image.DecompressionBombError as error:
             raise self._error(f"has too many pixels ({_first_line(error)})") from error
         except Exception as error:  # as in read
@@ -157,23 +161,26 @@ class _UnusableError(Exception):
 
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
     _refuse_sequences(image)
-    deep = _is_deep(image)
-    image.load()
+    if isinstance(image, TiffFile) and image.layout is not None:
+        pixels, alpha = _tiff_samples(image)
+    elif _is_deep_png(image):
+        image.load()  # the text behind the samples
+        pixels, alpha = _deep_samples(file)
+    else:
+        image.load()
+        pixels, alpha = _samples(image)
     orientation = _orientation(image)
     dpi = _dpi(image)
-    pixels, alpha = _deep_samples(file) if deep else _samples(image)
     pixels = _to_srgb(pixels, image)
     if alpha is not None and pixels.dtype == np.uint8:
         alpha = eight_bits(alpha)
-    # OpenCV has turned a TIFF, and no other format.
-    turned = 1 if deep and image.format == "TIFF" else orientation
-    upright = _upright(pixels, turned)
+    upright = _upright(pixels, orientation)
     if dpi is not None and orientation >= 5:
         dpi = (dpi[1], dpi[0])
     format = "JPEG" if image.format == "MPO" else str(image.format)
     return Photograph(
         pixels=upright,
-        alpha=None if alpha is None else _upright(alpha, turned),
+        alpha=None if alpha is None else _upright(alpha, orientation),
         exif=_carried_exif(image, upright.shape[1], upright.shape[0]),
         dpi=dpi,
         format=format if FORMATS[format].encode else DEFAULT,
@@ -182,7 +189,8 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
 
 
 def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
-    if image.mode == "RGB" and not _is_deep(image) and "transparency" not in image.info and _profile(image) is None:
+    decodes = not _is_deep_png(image) and not (isinstance(image, TiffFile) and image.layout is not None)
+    if image.mode == "RGB" and decodes and "transparency" not in image.info and _profile(image) is None:
         _refuse_sequences(image)
         image.load()
         if _orientation(image) == 1:
@@ -190,17 +198,19 @@ def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
     return _decode(image, file).to_rgb()
 
 
-def _is_deep(image: ImageFile.ImageFile) -> bool:
+def _is_deep_png(image: ImageFile.ImageFile) -> bool:
     """Whether it has several channels of 16 bits; to be called first, since a loaded image has no tiles."""
-    return image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+    return image.format == "PNG" and image.mode != "I;16" and any(";16" in str(tile[3]) for tile in image.tile)
 
 
 def _refuse_sequences(image: ImageFile.ImageFile) -> None:
+    if isinstance(image, TiffFile):
+        if len(image.pages) > 1:
+            raise _UnusableError(f"has {len(image.pages)} pages; split it into one file per page")
+        return
     frames = int(getattr(image, "n_frames", 1))
     if frames == 1 or image.format == "MPO":
         return
-    if image.format == "TIFF":
-        raise _UnusableError(f"has {frames} pages; split it into one file per page")
     raise _UnusableError(f"is animated, with {frames} frames; only still pictures are read")
 
 
@@ -213,8 +223,6 @@ def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
             raise _UnusableError("holds samples of 32 bits; save it with 16 bits")
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(tags.PHOTOMETRIC) == 0:
-            deep = 65535 - deep  # 0 is white, which Pillow heeds with 8 bits only
         transparent = image.info.get("transparency")
         alpha = np.where(deep == transparent, 0, 65535).astype(np.uint16) if isinstance(transparent, int) else None
         return deep.astype(np.uint16), alpha
@@ -240,8 +248,18 @@ def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     return values, None
 
 
+def _tiff_samples(image: TiffFile) -> tuple[np.ndarray, np.ndarray | None]:
+    """`_samples` of a TIFF that Pillow does not decode."""
+    pixels, alpha = image.decode()
+    if image.mode != "CMYK":
+        return pixels, alpha
+    inks = Image.fromarray(eight_bits(pixels), "CMYK")
+    inks.info["icc_profile"] = image.info.get("icc_profile")
+    return _samples(inks)[0], None if alpha is None else eight_bits(alpha)
+
+
 def _deep_samples(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
-    """`_samples` of a file with several channels of 16 bits; a TIFF is already upright."""
+    """`_samples` of a PNG with several channels of 16 bits."""
     file.seek(0)
     values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
