@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import IO
 
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
+    Jpeg2KImagePlugin,
     WebPImagePlugin,
 )
 
-from media import encoders
+from media import encoders, jpeg
 from media.encoders import Encoder
+from media.png import PngFile
 from media.tiff import TiffFile
 
 DEFAULT = "PNG"  # for sources whose format is not written: it is lossless and keeps everything
@@ -60,6 +61,12 @@ class Format:
         return self.encode is not None and self.exif
 
 
+def _open_bitmap(file: IO[bytes]) -> BmpImagePlugin.BmpImageFile:
+    has_header = file.read(2) == b"BM"
+    file.seek(0)
+    return BmpImagePlugin.BmpImageFile(file) if has_header else BmpImagePlugin.DibImageFile(file)
+
+
 def _magic(pattern: bytes) -> re.Pattern[bytes]:
     return re.compile(pattern, re.DOTALL)
 
@@ -68,11 +75,11 @@ FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
         Format(
-            "JPEG", (".jpg", ".jpeg", ".jpe"), _magic(rb"\xff\xd8\xff"), JpegImagePlugin.jpeg_factory, encoders.jpeg,
-            max_side=65_500, exif=True,
+            "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg"), _magic(rb"\xff\xd8\xff"), jpeg.open_jpeg,
+            encoders.jpeg, max_side=65_500, exif=True,
         ),
         Format(
-            "PNG", (".png",), _magic(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile, encoders.png,
+            "PNG", (".png",), _magic(rb"\x89PNG\r\n\x1a\n"), PngFile, encoders.png,
             alpha=True, deep=True, exif=True,
         ),
         Format(
@@ -83,7 +90,15 @@ FORMATS: dict[str, Format] = {
             "WEBP", (".webp",), _magic(rb"RIFF....WEBP"), WebPImagePlugin.WebPImageFile, encoders.webp,
             max_side=16_383, alpha=True, exif=True,
         ),
-        Format("BMP", (".bmp",), _magic(rb"BM"), BmpImagePlugin.BmpImageFile, encoders.bmp),
+        # The second is what a .dib has, without the header of a file: size of the next one, of the picture, one plane.
+        Format("BMP", (".bmp", ".dib"), _magic(rb"BM|[\x28\x6c\x7c]\0\0\0.{8}\x01\0"), _open_bitmap, encoders.bmp),
+        Format(
+            "JPEG2000", (".jp2", ".j2k", ".jpx", ".jpf"), _magic(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"),
+            Jpeg2KImagePlugin.Jpeg2KImageFile, None, training=False,
+        ),
+        Format(
+            "AVIF", (".avif",), _magic(rb"....ftypavi[fs]"), AvifImagePlugin.AvifImageFile, None, training=False,
+        ),
         # 256 colors are too few to learn from.
         Format("GIF", (".gif",), _magic(rb"GIF8"), GifImagePlugin.GifImageFile, None, training=False),
     )

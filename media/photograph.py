@@ -6,6 +6,10 @@ import numpy as np
 from PIL import Image
 
 
+class UnusableError(Exception):
+    """A file is whole, but is not a photograph that can be used."""
+
+
 @dataclass(frozen=True)
 class Photograph:
     """One upright photograph and what is carried with it.

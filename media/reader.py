@@ -19,10 +19,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
 
-from media import tags
+from media import profiles, tags
 from media.formats import DEFAULT, FORMATS, recognize
-from media.photograph import Photograph, eight_bits
-from media.tiff import TiffFile, UnusableTiffError
+from media.jpeg import completed
+from media.photograph import Photograph, UnusableError, eight_bits
+from media.png import PngFile
+from media.tiff import TiffFile
 from media.xmp import join_extension
 from zoo.errors import PhotographError
 
@@ -38,10 +40,11 @@ Source = str | os.PathLike[str] | bytes
 def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read one photograph, of any format in `media.formats`, as upright gray or sRGB.
 
-    The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK) becomes
-    sRGB; color with 16 bits per channel and a profile other than sRGB comes out with 8. CMYK without a
+    The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK), or gAMA and cHRM
+    of a PNG, become sRGB; color with 16 bits per channel and a profile other than sRGB comes out with 8. CMYK without a
     profile, palettes and bilevel pictures are expanded. Of a multi-picture JPEG (MPO) the first is read.
-    EXIF or a profile that is damaged is ignored.
+    EXIF, text or a profile that is damaged is ignored, and so is a missing end behind the last row of a JPEG.
+    TIFF is described in `media.tiff`.
 
     Args:
         source: A path or the bytes of a file.
@@ -113,7 +116,7 @@ class PhotographFile:
         try:
             _ignore_pillow_warnings()
             yield
-        except (_UnusableError, UnusableTiffError) as error:
+        except UnusableError as error:
             raise self._error(str(error)) from error
         except MemoryError:
             raise self._error(f"{self.width} x {self.height} pixels do not fit into memory") from None
@@ -135,7 +138,7 @@ class PhotographFile:
         _ignore_pillow_warnings()
         try:
             return format.open(self._file)
-        except UnusableTiffError as error:
+        except UnusableError as error:
             raise self._error(str(error)) from error
         except Image.DecompressionBombError as error:
             raise self._error(f"has too many pixels ({_first_line(error)})") from error
@@ -155,29 +158,26 @@ def _ignore_pillow_warnings() -> None:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-class _UnusableError(Exception):
-    """A file can be decoded, but is not a photograph that can be used."""
-
-
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
     _refuse_sequences(image)
     if isinstance(image, TiffFile) and image.layout is not None:
         pixels, alpha = _tiff_samples(image)
-    elif _is_deep_png(image):
-        image.load()  # the text behind the samples
-        pixels, alpha = _deep_samples(file)
+    elif isinstance(image, PngFile) and image.deep:
+        source = image.source
+        image = _loaded(image, file)  # the text behind the samples
+        pixels, alpha = _deep_samples(source)
     else:
-        image.load()
+        image = _loaded(image, file)
         pixels, alpha = _samples(image)
     orientation = _orientation(image)
     dpi = _dpi(image)
-    pixels = _to_srgb(pixels, image)
+    pixels = profiles.to_srgb(pixels, image)
     if alpha is not None and pixels.dtype == np.uint8:
         alpha = eight_bits(alpha)
     upright = _upright(pixels, orientation)
     if dpi is not None and orientation >= 5:
         dpi = (dpi[1], dpi[0])
-    format = "JPEG" if image.format == "MPO" else str(image.format)
+    format = {"MPO": "JPEG", "DIB": "BMP"}.get(str(image.format), str(image.format))
     return Photograph(
         pixels=upright,
         alpha=None if alpha is None else _upright(alpha, orientation),
@@ -189,46 +189,57 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
 
 
 def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
-    decodes = not _is_deep_png(image) and not (isinstance(image, TiffFile) and image.layout is not None)
-    if image.mode == "RGB" and decodes and "transparency" not in image.info and _profile(image) is None:
+    if image.mode == "RGB" and _suits_pillow(image) and "transparency" not in image.info and profiles.is_srgb(image):
         _refuse_sequences(image)
-        image.load()
+        image = _loaded(image, file)
         if _orientation(image) == 1:
             return image.convert("RGB")  # a copy, which holds no file
     return _decode(image, file).to_rgb()
 
 
-def _is_deep_png(image: ImageFile.ImageFile) -> bool:
-    """Whether it has several channels of 16 bits; to be called first, since a loaded image has no tiles."""
-    return image.format == "PNG" and image.mode != "I;16" and any(";16" in str(tile[3]) for tile in image.tile)
+def _suits_pillow(image: ImageFile.ImageFile) -> bool:
+    if isinstance(image, TiffFile):
+        return image.layout is None
+    return not (isinstance(image, PngFile) and image.deep)
+
+
+def _loaded(image: ImageFile.ImageFile, file: IO[bytes]) -> ImageFile.ImageFile:
+    """The image, decoded; of a JPEG without its end another one, if no row is missing."""
+    try:
+        image.load()
+    except OSError:
+        if image.format != "JPEG" or (whole := completed(file)) is None:
+            raise
+        return whole
+    return image
 
 
 def _refuse_sequences(image: ImageFile.ImageFile) -> None:
     if isinstance(image, TiffFile):
         if len(image.pages) > 1:
-            raise _UnusableError(f"has {len(image.pages)} pages; split it into one file per page")
+            raise UnusableError(f"has {len(image.pages)} pages; split it into one file per page")
         return
     frames = int(getattr(image, "n_frames", 1))
     if frames == 1 or image.format == "MPO":
         return
-    raise _UnusableError(f"is animated, with {frames} frames; only still pictures are read")
+    raise UnusableError(f"is animated, with {frames} frames; only still pictures are read")
 
 
 def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     """Gray (H, W) or RGB (H, W, 3) as stored, CMYK and Lab converted, and the alpha."""
     mode = image.mode
     if mode == "F":
-        raise _UnusableError("holds floating-point samples, which have no fixed white; save it with 16 bits")
+        raise UnusableError("holds floating-point samples, which have no fixed white; save it with 16 bits")
     if mode.startswith("I"):
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
-            raise _UnusableError("holds samples of 32 bits; save it with 16 bits")
+            raise UnusableError("holds samples of 32 bits; save it with 16 bits")
         transparent = image.info.get("transparency")
         alpha = np.where(deep == transparent, 0, 65535).astype(np.uint16) if isinstance(transparent, int) else None
         return deep.astype(np.uint16), alpha
     if mode == "CMYK":
-        profile = _profile(image)
-        image = (profile and _through_profile(image, profile)) or image.convert("RGB")
+        profile = profiles.profile_of(image)
+        image = (profile and profiles.through_profile(image, profile)) or image.convert("RGB")
     elif mode == "LAB":
         to_rgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
         image = ImageCms.applyTransform(image, to_rgb) or image
@@ -263,55 +274,11 @@ def _deep_samples(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
     file.seek(0)
     values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
-        raise _UnusableError("its 16-bit samples cannot be decoded; save it with 8 bits")
+        raise UnusableError("its 16-bit samples cannot be decoded; save it with 8 bits")
     if values.ndim == 2:
         return values, None
     alpha = values[..., 3] if values.shape[2] == 4 else None
     return values[..., 2::-1], alpha
-
-
-def _to_srgb(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Apply the embedded profile to gray (H, W) or RGB (H, W, 3); one that does not fit is ignored."""
-    profile = _profile(image)
-    if profile is None or image.mode in ("CMYK", "LAB"):
-        return pixels
-    if pixels.ndim == 3:
-        converted = _through_profile(Image.fromarray(eight_bits(pixels)), profile)
-        return pixels if converted is None else np.asarray(converted)
-    # A gray profile is one curve, so that 256 points of it serve 16 bits too.
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    converted = _through_profile(ramp, profile) or _through_profile(ramp.convert("RGB"), profile)
-    if converted is None:
-        return pixels
-    curve = np.asarray(converted)[0, :, 1]
-    if pixels.dtype == np.uint8:
-        return np.asarray(curve[pixels])
-    levels = np.interp(np.arange(65536), np.arange(256) * 257, curve.astype(np.float64) * 257)
-    return np.asarray(np.rint(levels).astype(np.uint16)[pixels])
-
-
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The embedded profile, if it can be parsed and is not sRGB itself."""
-    data = image.info.get("icc_profile")
-    if not data:
-        return None
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-        return None if "sRGB" in str(profile.profile.profile_description) else profile
-    except Exception:  # viewers, too, show a picture with a damaged profile as if it had none
-        return None
-
-
-def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
-    """`image` (mode L, RGB or CMYK) in sRGB, or None if the profile is for another kind of picture."""
-    spaces = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-    try:
-        if str(profile.profile.xcolor_space).strip() != spaces[image.mode]:
-            return None
-        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
-        return ImageCms.applyTransform(image, transform)
-    except (ImageCms.PyCMSError, OSError, ValueError):  # as in _profile
-        return None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import TiffImagePlugin, TiffTags
 
 from media import tags
+from media.photograph import UnusableError
 from media.tiff_samples import NO_COMPRESSION, UnlimitedTiff, picture
 
 _GRAY, _RGB, _CMYK = "gray", "RGB", "CMYK"
@@ -25,10 +26,6 @@ _OTHER_COLORS = {4: "a mask", 9: "ICC Lab", 10: "ITU Lab", 32803: "a camera's ra
 _PACKBITS = 32773
 _LOSSLESS = {NO_COMPRESSION, 5, 8, 32946, _PACKBITS, 34925, 50000}  # LZW, Deflate (two numbers), LZMA, Zstandard
 _MAX_SAMPLES = 16  # per pixel; more are no photograph but, for instance, a satellite's bands
-
-
-class UnusableTiffError(Exception):
-    """The file is whole, but its samples cannot be turned into a photograph."""
 
 
 def _is_full_range(directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
@@ -48,7 +45,7 @@ class TiffFile(UnlimitedTiff):
     def _open(self) -> None:
         assert self.fp is not None  # it was opened just now
         if self.fp.read(4) == b"MM\0+":
-            raise UnusableTiffError("is a BigTIFF with big-endian numbers; save it with little-endian ones")
+            raise UnusableError("is a BigTIFF with big-endian numbers; save it with little-endian ones")
         self.fp.seek(0)
         super()._open()
         count = self.n_frames
@@ -61,7 +58,7 @@ class TiffFile(UnlimitedTiff):
         Samples of 1 to 8 bits fill the range of uint8, those of 9 to 16 bits that of uint16. 0 is black, or no ink.
 
         Raises:
-            UnusableTiffError: the samples are not such, or are compressed in a way that is not supported.
+            UnusableError: the samples are not such, or are compressed in a way that is not supported.
             EOFError: the file ends before the last row.
             ValueError: its tags contradict each other.
         """
@@ -230,32 +227,32 @@ class Layout:
         """See that `picture` gives the right samples.
 
         Raises:
-            UnusableTiffError: it would not.
+            UnusableError: it would not.
         """
         if self.sample_format == 3:
-            raise UnusableTiffError("holds floating-point samples, which have no fixed white; save it with 16 bits")
+            raise UnusableError("holds floating-point samples, which have no fixed white; save it with 16 bits")
         if self.sample_format not in (1, 4):
             kind = {2: "signed", 0: "different kinds of"}.get(self.sample_format, "complex")
-            raise UnusableTiffError(f"holds {kind} samples, which have no fixed black and white; save it with 16 bits")
+            raise UnusableError(f"holds {kind} samples, which have no fixed black and white; save it with 16 bits")
         if self.photometric == 6:
-            raise UnusableTiffError("stores YCbCr in a way that is not supported; save it as RGB")
+            raise UnusableError("stores YCbCr in a way that is not supported; save it as RGB")
         if self.colors not in _CHANNELS or (self.colors == _CMYK and self.ink_set != 1):
             what = self.colors if self.colors not in _CHANNELS else "inks other than CMYK"
             what = {3: "a palette", 8: "Lab"}.get(self.photometric, what)
-            raise UnusableTiffError(f"stores {what} with {self._depth()}, which is not supported; save it as RGB")
+            raise UnusableError(f"stores {what} with {self._depth()}, which is not supported; save it as RGB")
         if len(set(self.bits)) != 1 or not 1 <= self.bits[0] <= 16:
-            raise UnusableTiffError(f"holds samples of {self._depth()}; save it with 16 bits")
+            raise UnusableError(f"holds samples of {self._depth()}; save it with 16 bits")
         if len(self.bits) > _MAX_SAMPLES:
-            raise UnusableTiffError(f"holds more than {_MAX_SAMPLES} samples per pixel; save it as RGB")
+            raise UnusableError(f"holds more than {_MAX_SAMPLES} samples per pixel; save it as RGB")
         if len(self.bits) != _CHANNELS[self.colors] + len(self.extra):
-            raise UnusableTiffError(f"is {self.colors} with {len(self.bits)} samples per pixel, which do not fit")
+            raise UnusableError(f"is {self.colors} with {len(self.bits)} samples per pixel, which do not fit")
         if self.compression not in _LOSSLESS:
-            raise UnusableTiffError(
+            raise UnusableError(
                 f"holds samples of {self._depth()} in compression {self.compression}, which is not supported; "
                 "save it with LZW or Deflate"
             )
         if self.predictor != 1 and (self.predictor != 2 or self.bits[0] not in (8, 16)):
-            raise UnusableTiffError(f"uses predictor {self.predictor} with {self._depth()}; save it without")
+            raise UnusableError(f"uses predictor {self.predictor} with {self._depth()}; save it without")
 
     def _depth(self) -> str:
         depths = sorted(set(self.bits))

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from media import encoders
-from media.formats import FORMATS
+from media.formats import FORMATS, SUFFIXES
 from media.photograph import Photograph, gray_of
 from media.reader import PhotographFile, read, read_rgb
 from media.writer import write
@@ -180,6 +180,28 @@ def test_a_profile_that_does_not_fit_is_ignored(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16), (10, 200, 30)).save(tmp_path / "b.png", icc_profile=b"not a profile" * 20)
     for name in ("a.png", "b.png"):
         assert (read(tmp_path / name).pixels == (10, 200, 30)).all()
+
+
+def linear_profile() -> bytes:
+    """sRGB with straight curves, and still "sRGB" in its name, as editors have one."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    curves = data.count(b"para\0\0\0\0")
+    assert curves >= 1
+    straight = b"curv" + bytes(8)
+    parts = data.split(b"para\0\0\0\0")
+    return parts[0] + b"".join(straight + part[4:] for part in parts[1:])
+
+
+def test_a_profile_counts_by_its_curves_and_not_by_its_name() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), (55, 55, 55)).save(buffer, "PNG", icc_profile=linear_profile())
+    assert np.abs(read(buffer.getvalue()).pixels.astype(int) - 128).max() <= 1
+    assert np.abs(np.asarray(read_rgb(buffer.getvalue())).astype(int) - 128).max() <= 1
+    renamed = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    renamed = renamed.replace("sRGB".encode("utf-16-be"), "Scan".encode("utf-16-be"))
+    buffer = io.BytesIO()
+    Image.fromarray(COLOR).save(buffer, "PNG", icc_profile=renamed)
+    np.testing.assert_array_equal(read(buffer.getvalue()).pixels, COLOR)
 
 
 def test_deep_color_with_a_profile_comes_out_with_8_bits(tmp_path: Path) -> None:
@@ -402,3 +424,23 @@ def test_gray_of_is_cie_lightness() -> None:
     gray = gray_of(colors)
     assert gray.dtype == np.uint8 and np.ptp(gray, axis=2).max() == 0
     assert np.abs(gray - expected).max() <= 1 and (gray != expected).mean() < 0.01
+
+
+def test_other_suffixes_and_formats(tmp_path: Path) -> None:
+    picture = Image.fromarray(GRAY).convert("RGB")
+    for name, written, format in (
+        ("a.jfif", "JPEG", "JPEG"),
+        ("a.pjpeg", "JPEG", "JPEG"),
+        ("a.dib", "DIB", "BMP"),
+        ("b.dib", "BMP", "BMP"),
+        ("a.jp2", "JPEG2000", "PNG"),
+        ("a.avif", "AVIF", "PNG"),
+    ):
+        picture.save(tmp_path / name, written)
+        assert Path(name).suffix in SUFFIXES
+        after = read(tmp_path / name)
+        assert after.format == format, name
+        assert np.abs(after.pixels.reshape(HEIGHT, WIDTH, -1).astype(int) - GRAY[..., None]).max() < 12, name
+    deep = GRAY.astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "b.jp2")
+    np.testing.assert_array_equal(read(tmp_path / "b.jp2").pixels, deep)

@@ -163,7 +163,7 @@ def test_left_out(photos: Path, tmp_path: Path) -> None:
     index = write([str(photos)], tmp_path / "out")
     reasons = left_out(tmp_path / "out")
     assert reasons.pop("cut.jpg").startswith("cannot be read: ")
-    assert reasons.pop("text.png") == "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF"
+    assert reasons.pop("text.png") == "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF"
     assert reasons == {"gray.png": "gray", "sepia.png": "toned", "zz.bmp": "copy"}
     assert index["left_out"]["reasons"] == {"gray": 1, "toned": 1, "cannot be read": 2, "copy": 1}
     assert index["splits"]["train"]["count"] == 12
@@ -612,7 +612,7 @@ def test_what_an_archive_holds_and_is_no_picture(tmp_path: Path) -> None:
     write([str(path)], tmp_path / "out")
     assert left_out(tmp_path / "out") == {
         "inner.zip": "cannot be read: it is a zip within an archive: unpack it",
-        "bad.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP or GIF",
+        "bad.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF",
     }  # fmt: skip
     damaged = bytearray(inner.read_bytes())
     damaged[60] ^= 255
