@@ -56,18 +56,27 @@ def colorize(
         typer.Option(min=1, help="Number of threads for decoding, and for encoding; by default the number of cores."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of photographs in one batch.")] = 16,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Largest photograph that is read, width x height; by default 180 million, which bounds the memory. "
+            "A scan of 20000 x 10000 needs 200000000.",
+        ),
+    ] = None,
 ) -> None:
     """Colorize photographs into a folder.
 
-    Reads JPEG, PNG, TIFF, WebP, BMP and still GIF. Full resolution, 16 bits per channel, transparency, EXIF, XMP and
-    DPI are kept. Results that already exist are skipped, so that an interrupted run can be repeated. Photographs that
-    cannot be read are listed with the reason at the end, and the exit code is then 1.
+    Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and still GIF. Full resolution, 16 bits per channel, transparency,
+    EXIF, XMP and DPI are kept. Results that already exist are skipped, so that an interrupted run can be repeated.
+    Photographs that cannot be read are listed with the reason at the end, and the exit code is then 1.
 
     Results say that they were colorized, in XMP and in the text field of their format; see --no-mark.
     """
     entries = _find(paths, output, format, compare)
     quiet.import_tensorflow()
     import zoo
+    from media.reader import MAX_PIXELS
     from serving.local.pipeline import colorize_files
     from serving.local.tiled import TiledColorizer
     from zoo.presets.loading import load_parts
@@ -84,6 +93,7 @@ def colorize(
             quality=quality,
             overwrite=overwrite,
             mark=_mark(_identity(preset)) if mark else None,
+            max_pixels=max_pixels or MAX_PIXELS,
             progress=advance,
         )
     screen.report(results, output)

@@ -77,7 +77,12 @@ class TiffFile(UnlimitedTiff):
         if self.layout.suits_pillow():
             self.tag_v2[tags.PHOTOMETRIC] = self.layout.photometric  # may be missing, and is 0 to Pillow then
             self.layout = None
-            super()._setup()
+            try:
+                super()._setup()
+            except SyntaxError as error:
+                raise UnusableError(
+                    f"stores samples in a way that is not supported ({error}); save it as RGB"
+                ) from error
             return
         layout = self.layout
         self._mode = {_RGB: "RGB", _CMYK: "CMYK"}.get(layout.colors, "L")
@@ -215,7 +220,7 @@ class Layout:
         if self.sample_format not in (1, 4) or len(set(self.bits)) != 1 or self.subsampled:
             return False
         if self.compression not in _LOSSLESS:
-            return self.bits[0] == (8 if self.compression in (6, 7, 34712, 50001) else 1)
+            return self.bits[0] == (8 if self.compression in (6, 7, 50001) else 1)
         if self.fill_order != 1 or self.predictor not in (1, 2):
             return False
         if self.photometric == 3:

@@ -19,7 +19,7 @@ import numpy as np
 
 from media.photograph import Photograph
 from media.provenance import Mark
-from media.reader import PhotographFile
+from media.reader import MAX_PIXELS, PhotographFile
 from serving.local.pixel_budget import PixelBudget
 from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
 
@@ -37,6 +37,7 @@ def colorize_files(
     quality: int = 95,
     overwrite: bool = False,
     mark: Mark | None = None,
+    max_pixels: int = MAX_PIXELS,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, which is made as needed.
@@ -51,12 +52,13 @@ def colorize_files(
         jobs: Threads for decoding, and as many for encoding; by default the number of cores.
         quality: 1 to 100, of JPEG and WebP.
         mark: What results and sheets say about how they were made; nothing by default.
+        max_pixels: Largest width x height of a photograph; larger ones are not decoded.
         progress: Called in this thread with each result, as it comes.
 
     Returns:
         One result per task, in their order.
     """
-    run = _Run(Path(output), colorizer, quality, overwrite, mark)
+    run = _Run(Path(output), colorizer, quality, overwrite, mark, max_pixels)
     jobs = jobs or os.cpu_count() or 1
     results: dict[int, FileResult] = {}
     readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
@@ -142,12 +144,15 @@ def _predict(colorizer: Colorizer, frames: list[np.ndarray]) -> "Sequence[np.nda
 class _Run:
     """The two ends of the pipeline, as the worker threads see them."""
 
-    def __init__(self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool, mark: Mark | None) -> None:
+    def __init__(
+        self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool, mark: Mark | None, max_pixels: int
+    ) -> None:
         self.output = output
         self.colorizer = colorizer
         self.quality = quality
         self.overwrite = overwrite
         self.mark = mark
+        self.max_pixels = max_pixels
         self.budget = PixelBudget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
 
@@ -156,7 +161,7 @@ class _Run:
         try:
             result = early_result(task, self.output, self.overwrite)
             if result is None:
-                with PhotographFile(task.source) as file:
+                with PhotographFile(task.source, max_pixels=self.max_pixels) as file:
                     cost = self.budget.take(file.width * file.height)
                     photograph = file.read()
                 prepared = self.colorizer.prepare(photograph.pixels)

@@ -69,6 +69,11 @@ def test_results_name_the_file_of_a_preset(
         assert str(tmp_path).encode() not in image.info["xmp"]
 
 
+def test_colorize_takes_a_limit_of_pixels(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    done = run("colorize", old, "-o", old.parent / "new", "--max-pixels", 100)
+    assert done.exit_code == 1 and done.stderr.count("the limit is 100 pixels") == 3
+
+
 def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
     (old / "empty[b].jpg").touch()
     (old / "text.jpg").write_text("not a photograph")

@@ -174,6 +174,26 @@ def test_compressions_of_other_writers(compression: str, predictor: int) -> None
     np.testing.assert_array_equal(read(data).pixels, color)
 
 
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "packbits", "tiff_lzw", "raw"])
+def test_bilevel(compression: str) -> None:
+    image = Image.fromarray(RNG.integers(0, 2, (HEIGHT, WIDTH)).astype(np.uint8) * 255).convert("1")
+    for photometric in (MINISWHITE, MINISBLACK):
+        buffer = io.BytesIO()
+        image.save(buffer, "TIFF", compression=compression, tiffinfo={262: photometric})
+        np.testing.assert_array_equal(read(buffer.getvalue()).pixels, np.asarray(image.convert("L")))
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "tiff_zstd", "lzma"])
+def test_compressions_that_pillow_or_libtiff_alone_knows(compression: str) -> None:
+    level = np.linspace(40, 200, 64 * 48).reshape(48, 64).astype(np.uint8)
+    for mode in ("L", "RGB"):
+        image = Image.fromarray(level).convert(mode)
+        buffer = io.BytesIO()
+        image.save(buffer, "TIFF", compression=compression)
+        found = read(buffer.getvalue()).pixels.reshape(48, 64, -1)
+        assert np.abs(found.astype(int) - level[..., None]).max() <= (0 if compression in ("tiff_zstd", "lzma") else 6)
+
+
 def tagged(photometric: int | None, bits: int, channels: int, **tags: int | tuple[int, ...]) -> bytes:
     entries = {int(name[1:]): value for name, value in tags.items()}
     if photometric is not None:

@@ -97,6 +97,14 @@ def test_existing_results_are_skipped_unless_overwritten(tmp_path: Path) -> None
     assert (tmp_path / "new" / "a.jpg").read_bytes() != b"mine"
 
 
+def test_photographs_above_the_limit_are_named(tmp_path: Path) -> None:
+    tasks = find([save(tmp_path / "a.jpg")], output=tmp_path / "new")
+    (refused,) = colorize_files(tasks, tmp_path / "new", Stub(), max_pixels=GRAY.size - 1)
+    assert refused.status == "failed" and f"the limit is {GRAY.size - 1} pixels" in str(refused.reason)
+    (done,) = colorize_files(tasks, tmp_path / "new", Stub(), max_pixels=GRAY.size)
+    assert done.status == "done"
+
+
 def test_sheets(tmp_path: Path) -> None:
     gray = save(tmp_path / "gray.jpg")
     Image.fromarray(np.dstack([GRAY, GRAY // 2, GRAY // 3])).save(tmp_path / "color.png")
