@@ -1,6 +1,7 @@
 """`colorzoo colorize` and `colorzoo remote`: photographs in, photographs out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from colorzoo.options import (
     Overwrite,
     Photographs,
     Quality,
+    Report,
     ResultFormat,
     Results,
     Temperature,
@@ -24,7 +26,7 @@ from colorzoo.options import (
 
 if TYPE_CHECKING:
     from media import provenance
-    from serving.local.tasks import FileTask
+    from serving.local.tasks import FileResult, Search
 
 commands = typer.Typer()
 
@@ -51,6 +53,7 @@ def colorize(
     quality: Quality = 95,
     mark: Mark = True,
     overwrite: Overwrite = False,
+    report: Report = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Number of threads for decoding, and for encoding; by default the number of cores."),
@@ -68,35 +71,47 @@ def colorize(
     """Colorize photographs into a folder.
 
     Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and still GIF. Full resolution, 16 bits per channel, transparency,
-    EXIF, XMP and DPI are kept. Results that already exist are skipped, so that an interrupted run can be repeated.
-    Photographs that cannot be read are listed with the reason at the end, and the exit code is then 1.
+    EXIF, XMP and DPI are kept. Photographs that cannot be read are listed with the reason at the end, and the exit code
+    is then 1.
+
+    Photographs that have their result are skipped, so that an interrupted run can be repeated. A hidden file among the
+    results, .colorzoo-results.jsonl, records which was made from what; keep it with them. So photographs of the same
+    name get results of their own in any number of runs, and one that was moved is recognized by its content.
+
+    Links to folders are followed once. Files of other kinds are counted by suffix at the end.
 
     Results say that they were colorized, in XMP and in the text field of their format; see --no-mark.
     """
-    entries = _find(paths, output, format, compare)
-    quiet.import_tensorflow()
     import zoo
+
+    found = _find(paths, output, format, compare, overwrite, report)
     from media.reader import MAX_PIXELS
     from serving.local.pipeline import colorize_files
-    from serving.local.tiled import TiledColorizer
-    from zoo.presets.loading import load_parts
+    from serving.local.tasks import is_settled
 
     preset = zoo.DEFAULT_PRESET if preset is None else preset
-    parts = load_parts(preset, size=size, temperature=temperature, look=look and look.value)
-    with screen.colorizing(len(entries)) as advance:
+    colorizer = stamp = None
+    if not all(is_settled(task, overwrite) for task in found.tasks):  # loading a network takes seconds
+        quiet.import_tensorflow()
+        from serving.local.tiled import TiledColorizer
+        from zoo.presets.loading import load_parts
+
+        colorizer = TiledColorizer(load_parts(preset, size=size, temperature=temperature, look=look and look.value))
+        stamp = _mark(_identity(preset)) if mark else None
+    with _advancing(len(found.tasks), report) as advance:
         results = colorize_files(
-            entries,
+            found.tasks,
             output,
-            TiledColorizer(parts),
+            colorizer,
             batch=batch,
             jobs=jobs,
             quality=quality,
             overwrite=overwrite,
-            mark=_mark(_identity(preset)) if mark else None,
+            mark=stamp,
             max_pixels=max_pixels or MAX_PIXELS,
             progress=advance,
         )
-    screen.report(results, output)
+    screen.report(results, output, found.passed_over)
 
 
 @commands.command(epilog="Example:  colorzoo remote old/*.jpg --server localhost:8500 -o new/")
@@ -124,6 +139,7 @@ def remote(
     quality: Quality = 95,
     mark: Mark = True,
     overwrite: Overwrite = False,
+    report: Report = None,
     ca: Annotated[
         Path | None, typer.Option(help="TLS: PEM file with the certificates of the authorities that you trust.")
     ] = None,
@@ -134,14 +150,14 @@ def remote(
 ) -> None:
     """Colorize photographs into a folder with a server: TF Serving, or `colorzoo serve`.
 
-    Photographs are found, read, named, skipped and written as by `colorzoo colorize`, and are sent losslessly. If the
-    server fails, finished results are kept, and the same command continues with the rest.
+    Photographs are found, read, named, skipped, written and reported as by `colorzoo colorize`, and are sent
+    losslessly. If the server fails, finished results are kept, and the same command continues with the rest.
     """
     from serving.client import TLS, ColorizeClient
     from serving.local.remote import MAX_MESSAGE, colorize_remotely
     from zoo import DEFAULT_PRESET
 
-    entries = _find(paths, output, format, compare)
+    found = _find(paths, output, format, compare, overwrite, report)
     model = model or DEFAULT_PRESET
     which = f" {label}" if label is not None else "" if version is None else f" version {version}"
     with (
@@ -155,10 +171,10 @@ def remote(
             credentials=TLS(ca, key, certificate) if ca or key or certificate else None,
             max_message=MAX_MESSAGE,
         ) as client,
-        screen.colorizing(len(entries)) as advance,
+        _advancing(len(found.tasks), report) as advance,
     ):
         results = colorize_remotely(
-            entries,
+            found.tasks,
             output,
             client,
             concurrency=concurrency,
@@ -167,7 +183,7 @@ def remote(
             mark=_mark(f"{model}{which} on a server") if mark else None,
             progress=advance,
         )
-    screen.report(results, output)
+    screen.report(results, output, found.passed_over)
 
 
 def _identity(preset: str) -> str:
@@ -187,13 +203,45 @@ def _mark(model: str) -> "provenance.Mark":
     return Mark(__version__, model)
 
 
-def _find(paths: Sequence[str], output: Path, format: Format | None, compare: bool) -> list["FileTask"]:
+def _find(
+    paths: Sequence[str], output: Path, format: Format | None, compare: bool, overwrite: bool, report: Path | None
+) -> "Search":
     """The photographs that `paths` stands for; exits if there are none."""
-    from serving.local.tasks import find
+    from serving.local.index import INDEX
+    from serving.local.report import check_report
+    from serving.local.tasks import search
 
-    entries = find(paths, output=output, format=format and format.value, compare=compare)
-    if all(entry.error for entry in entries):
-        reason = "; ".join(f"{entry.source}: {entry.error}" for entry in entries)
-        typer.echo(f"colorzoo: no photograph found{': ' + reason if reason else ''}", err=True)
+    if report is not None:
+        check_report(report)
+    found = search(paths, output=output, format=format and format.value, compare=compare, overwrite=overwrite)
+    if found.damaged:
+        typer.echo(
+            f"colorzoo: {output / INDEX}: damaged lines are ignored ({found.damaged}); results that only they tell of "
+            "are left as they are",
+            err=True,
+        )
+    if all(task.error for task in found.tasks):
+        reasons = [f"{task.source}: {task.error}" for task in found.tasks]
+        if found.passed_over:
+            reasons.append(screen.name_passed_over(found.passed_over))
+        typer.echo(f"colorzoo: no photograph found{': ' + '; '.join(reasons) if reasons else ''}", err=True)
         raise typer.Exit(2)
-    return entries
+    return found
+
+
+@contextmanager
+def _advancing(count: int, report: Path | None) -> "Iterator[Callable[[FileResult], None]]":
+    """Show the progress of colorizing, and write the report. What is yielded is called with each result."""
+    from serving.local.report import RunReport
+
+    with screen.colorizing(count) as advance:
+        if report is None:
+            yield advance
+            return
+        with RunReport(report) as rows:
+
+            def advance_and_report(result: "FileResult") -> None:
+                rows.add(result)
+                advance(result)
+
+            yield advance_and_report

@@ -137,6 +137,13 @@ Mark = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file with a row for each photograph, written as the run goes: source, result, seconds of work, "
+        "warnings, and the reason if it was not colorized. A report of an earlier run is continued.",
+    ),
+]
 PresetName = Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")]
 Temperature = Annotated[
     float | None,

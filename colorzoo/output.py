@@ -1,6 +1,8 @@
 """What commands print: progress, tables and the summary of many files. Rich is imported only when it prints."""
 
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,10 @@ import typer
 
 if TYPE_CHECKING:
     from serving.local.tasks import FileResult
+
+_REDRAW = 0.1  # seconds; results that are there already come in much faster
+_ROWS = 1000  # of a table of files: more than anybody reads, and not a million of them in memory
+_KINDS = 10  # suffixes that are named
 
 
 class Update(Protocol):
@@ -49,28 +55,49 @@ def progress(label: str, total: int | None = None, *, unit: str = "images", deci
 def colorizing(count: int) -> Iterator[Callable[["FileResult"], None]]:
     """Show the progress of colorizing `count` photographs. What is yielded is called with each result."""
     with progress("Colorizing", count, decimals=1) as update:
-        done = 0
+        done, shown = 0, 0.0
 
         def advance(_: "FileResult") -> None:
-            nonlocal done
+            nonlocal done, shown
             done += 1
-            update(done, count)
+            if done == count or time.monotonic() - shown > _REDRAW:
+                shown = time.monotonic()
+                update(done, count)
 
         yield advance
 
 
-def report(results: Sequence["FileResult"], output: Path) -> None:
+def report(results: Sequence["FileResult"], output: Path, passed_over: Counter[str]) -> None:
     """Print the files that failed to stderr and a summary to stdout; exit with code 1 if any failed."""
-    failed = [result for result in results if result.status == "failed"]
-    if failed:
-        table(("failed", "reason"), [(str(result.source), result.reason) for result in failed], stderr=True)
+    warned = [(str(result.source), "; ".join(result.warnings)) for result in results if result.warnings]
+    failed = [(str(result.source), result.reason) for result in results if result.status == "failed"]
+    _files(("colorized", "warning"), warned)
+    _files(("failed", "reason"), failed)
     counts = {status: sum(result.status == status for result in results) for status in ("done", "skipped")}
     typer.echo(
         f"{counts['done']} colorized, {counts['skipped']} skipped, {len(failed)} failed -> "
         f"{str(output).rstrip(os.sep)}{os.sep}"
     )
+    if passed_over:
+        typer.echo(name_passed_over(passed_over))
     if failed:
         raise typer.Exit(1)
+
+
+def name_passed_over(suffixes: Counter[str]) -> str:
+    """What was left out of folders, in one line: the most frequent suffixes, and how many other files."""
+    kinds = sorted(suffixes.items(), key=lambda kind: (-kind[1], kind[0]))
+    texts = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in kinds[:_KINDS]]
+    if kinds[_KINDS:]:
+        texts.append(f"{sum(count for _, count in kinds[_KINDS:]):,} with other suffixes")
+    return f"passed over: {', '.join(texts)}"
+
+
+def _files(columns: tuple[str, str], rows: Sequence[tuple[str, str]]) -> None:
+    if rows:
+        table(columns, rows[:_ROWS], stderr=True)
+    if rows[_ROWS:]:
+        typer.echo(f"and {len(rows) - _ROWS:,} more; --report lists all", err=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> None:

@@ -34,6 +34,11 @@ def write_fields(folder: Path, count: int, *, seed: int = 0, size: tuple[int, in
 GRAY = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
 
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted, without the hidden index of results."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def write_gray(folder: Path, names: Sequence[str]) -> Path:
     """A new folder with a gray ramp under each of the names, whose suffixes say the formats."""
     folder.mkdir()

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Protocol
 
 import numpy as np
@@ -20,17 +22,30 @@ import numpy as np
 from media.photograph import Photograph
 from media.provenance import Mark
 from media.reader import MAX_PIXELS, PhotographFile
+from serving.local.index import Entry, Journal, stamp_of
 from serving.local.pixel_budget import PixelBudget
-from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
+from serving.local.tasks import (
+    Destination,
+    FileResult,
+    FileTask,
+    describe,
+    failure,
+    is_settled,
+    refuse_existing,
+    settle,
+    write_result,
+)
 
 PIXELS_IN_FLIGHT = 100_000_000
 """Maximum number of pixels of all photographs that are in memory at a time."""
+
+_WAITING = 512  # tasks that are handed to the workers at a time, besides one for each of them
 
 
 def colorize_files(
     tasks: Sequence[FileTask],
     output: str | os.PathLike[str],
-    colorizer: "Colorizer",
+    colorizer: "Colorizer | None",
     *,
     batch: int = 16,
     jobs: int | None = None,
@@ -42,12 +57,14 @@ def colorize_files(
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, which is made as needed.
 
-    Results that exist are skipped unless `overwrite`. Whatever goes wrong with one file, running out of
+    Results that exist and were made from the very photograph are skipped unless `overwrite`; the index of the folder
+    takes note of what each is made from. Whatever goes wrong with one file, running out of
     memory included, is its result; only KeyboardInterrupt ends the run: what is finished stays, and nothing
     partial is left.
 
     Args:
-        colorizer: What prepares, predicts and paints, such as a `serving.local.tiled.TiledColorizer`.
+        colorizer: What prepares, predicts and paints, such as a `serving.local.tiled.TiledColorizer`. None will do if
+            all tasks are settled.
         batch: Maximum number of frames in one call of the network; fewer if no more are ready.
         jobs: Threads for decoding, and as many for encoding; by default the number of cores.
         quality: 1 to 100, of JPEG and WebP.
@@ -58,15 +75,44 @@ def colorize_files(
     Returns:
         One result per task, in their order.
     """
-    run = _Run(Path(output), colorizer, quality, overwrite, mark, max_pixels)
+    output = Path(output)
     jobs = jobs or os.cpu_count() or 1
     results: dict[int, FileResult] = {}
+
+    def finish(index: int, result: FileResult) -> None:
+        results[index] = result
+        if progress is not None:
+            progress(result)
+
+    with Journal(output) as journal:
+        destination = Destination(output, journal, quality, overwrite, mark)
+        for index, task in enumerate(tasks):
+            if is_settled(task, overwrite):
+                finish(index, settle(task, destination))
+        if colorizer is not None:
+            rest = [task for task in enumerate(tasks) if task[0] not in results]
+            _colorize(rest, _Run(destination, colorizer, max_pixels), batch, jobs, finish)
+    return [results[index] for index in range(len(tasks))]
+
+
+def _colorize(
+    tasks: Sequence[tuple[int, FileTask]],
+    run: "_Run",
+    batch: int,
+    jobs: int,
+    finish: Callable[[int, FileResult], None],
+) -> None:
+    """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
+    waiting, ahead = iter(tasks), 0
     readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
     writers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
     try:
-        for index, task in enumerate(tasks):
-            readers.submit(run.read, index, task)
-        while len(results) < len(tasks):
+        while True:
+            for index, task in islice(waiting, _WAITING + jobs - ahead):
+                readers.submit(run.read, index, task)
+                ahead += 1
+            if not ahead:
+                break
             ready: list[_Ready] = []
             for event in _next_events(run.events):
                 if isinstance(event, _Ready):
@@ -74,18 +120,18 @@ def colorize_files(
                     if len(ready) == batch:
                         break
                 else:
-                    index, result = event
-                    results[index] = result
-                    if progress is not None:
-                        progress(result)
-            for item, ab in zip(ready, _predict(colorizer, [item.prepared.frame for item in ready]), strict=True):
-                writers.submit(run.write, item, ab)
+                    ahead -= 1
+                    finish(*event)
+            start = perf_counter()
+            colors = _predict(run.colorizer, [item.prepared.frame for item in ready])
+            share = (perf_counter() - start) / max(1, len(ready))
+            for item, ab in zip(ready, colors, strict=True):
+                writers.submit(run.write, replace(item, seconds=item.seconds + share), ab)
             del ready
     finally:
         run.budget.close()
         readers.shutdown(cancel_futures=True)
         writers.shutdown(cancel_futures=True)
-    return [results[index] for index in range(len(tasks))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,46 +190,46 @@ def _predict(colorizer: Colorizer, frames: list[np.ndarray]) -> "Sequence[np.nda
 class _Run:
     """The two ends of the pipeline, as the worker threads see them."""
 
-    def __init__(
-        self, output: Path, colorizer: Colorizer, quality: int, overwrite: bool, mark: Mark | None, max_pixels: int
-    ) -> None:
-        self.output = output
+    def __init__(self, destination: Destination, colorizer: Colorizer, max_pixels: int) -> None:
+        self.destination = destination
         self.colorizer = colorizer
-        self.quality = quality
-        self.overwrite = overwrite
-        self.mark = mark
         self.max_pixels = max_pixels
         self.budget = PixelBudget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
 
     def read(self, index: int, task: FileTask) -> None:
         cost = 0
+        start = perf_counter()
         try:
-            result = early_result(task, self.output, self.overwrite)
-            if result is None:
-                with PhotographFile(task.source, max_pixels=self.max_pixels) as file:
-                    cost = self.budget.take(file.width * file.height)
-                    photograph = file.read()
-                prepared = self.colorizer.prepare(photograph.pixels)
-                if task.sheet is None:  # which alone shows them once more
-                    photograph = replace(photograph, pixels=photograph.pixels[:0])
-                self.events.put(_Ready(index, task, photograph, prepared, cost))
-                return
+            refuse_existing(task, self.destination)
+            stamp = stamp_of(task.source)
+            with PhotographFile(task.source, max_pixels=self.max_pixels) as file:
+                before = perf_counter()
+                cost = self.budget.take(file.width * file.height)
+                start += perf_counter() - before
+                photograph = file.read()
+            entry = describe(task, stamp)
+            prepared = self.colorizer.prepare(photograph.pixels)
+            if task.sheet is None:  # which alone shows them once more
+                photograph = replace(photograph, pixels=photograph.pixels[:0])
+            self.events.put(_Ready(index, task, photograph, prepared, entry, cost, perf_counter() - start))
+            return
         except Exception as error:  # of one file; the others go on
-            result = failure(task, self.output, error)
+            result = failure(task, self.destination.output, error)
         self.budget.give_back(cost)
-        self.events.put((index, result))
+        self.events.put((index, replace(result, seconds=perf_counter() - start)))
 
     def write(self, item: "_Ready", ab: np.ndarray | Exception) -> None:
+        start = perf_counter()
         try:
             if isinstance(ab, Exception):
                 raise ab
             pixels = self.colorizer.paint(item.prepared, ab)
-            result = write_result(item.task, self.output, item.photograph, pixels, self.quality, self.mark)
+            result = write_result(item.task, self.destination, item.photograph, pixels, item.entry)
         except Exception as error:  # of one file; the others go on
-            result = failure(item.task, self.output, error)
+            result = failure(item.task, self.destination.output, error)
         self.budget.give_back(item.cost)
-        self.events.put((item.index, result))
+        self.events.put((item.index, replace(result, seconds=item.seconds + perf_counter() - start)))
 
 
 @dataclass(frozen=True)
@@ -194,7 +240,9 @@ class _Ready:
     task: FileTask
     photograph: Photograph
     prepared: Prepared
+    entry: Entry
     cost: int
+    seconds: float
 
 
 _Event = _Ready | tuple[int, FileResult]

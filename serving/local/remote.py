@@ -6,8 +6,11 @@ encode.
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -24,8 +27,19 @@ from serving.client import (
     SignatureError,
 )
 from serving.local import pipeline
+from serving.local.index import Journal, stamp_of
 from serving.local.pixel_budget import PixelBudget
-from serving.local.tasks import FileResult, FileTask, early_result, failure, write_result
+from serving.local.tasks import (
+    Destination,
+    FileResult,
+    FileTask,
+    describe,
+    failure,
+    is_settled,
+    refuse_existing,
+    settle,
+    write_result,
+)
 from zoo.errors import PhotographError
 
 # Errors of the server or the model, not of one photograph.
@@ -49,8 +63,8 @@ def colorize_remotely(
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, as `pipeline.colorize_files` does.
 
-    Whatever goes wrong with one file is its result. Results that exist are skipped unless `overwrite`, so that a run
-    that ended early can be repeated.
+    Whatever goes wrong with one file is its result. Results that exist and were made from the very photograph are
+    skipped unless `overwrite`, so that a run that ended early can be repeated.
 
     Args:
         client: Closed here if the run ends early, so that no call keeps waiting for an answer.
@@ -66,36 +80,68 @@ def colorize_remotely(
         ServerUnavailableError, ModelNotFoundError, SignatureError: no photograph can be colorized, or no further one.
             What is finished stays, and nothing partial is left.
     """
+    output = Path(output)
+    results: dict[int, FileResult] = {}
+
+    def finish(index: int, result: FileResult) -> None:
+        results[index] = result
+        if progress is not None:
+            progress(result)
+
+    with Journal(output) as journal:
+        destination = Destination(output, journal, quality, overwrite, mark)
+        for index, task in enumerate(tasks):
+            if is_settled(task, overwrite):
+                finish(index, settle(task, destination))
+        rest = [task for task in enumerate(tasks) if task[0] not in results]
+        _send(rest, destination, client, concurrency, finish)
+    return [results[index] for index in range(len(tasks))]
+
+
+def _send(
+    tasks: Sequence[tuple[int, FileTask]],
+    destination: Destination,
+    client: ColorizeClient,
+    concurrency: int,
+    finish: Callable[[int, FileResult], None],
+) -> None:
+    """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
     budget = PixelBudget(pipeline.PIXELS_IN_FLIGHT)
 
     def colorize(task: FileTask) -> FileResult:
         cost = 0
+        start = perf_counter()
         try:
-            result = early_result(task, Path(output), overwrite)
-            if result is None:
-                with PhotographFile(task.source) as file:
-                    cost = budget.take(file.width * file.height)
-                    photograph = file.read()
-                pixels = _colorize(photograph.pixels, client)
-                result = write_result(task, Path(output), photograph, pixels, quality, mark)
-            return result
+            refuse_existing(task, destination)
+            stamp = stamp_of(task.source)
+            with PhotographFile(task.source) as file:
+                before = perf_counter()
+                cost = budget.take(file.width * file.height)
+                start += perf_counter() - before
+                photograph = file.read()
+            entry = describe(task, stamp)
+            pixels = _colorize(photograph.pixels, client)
+            result = write_result(task, destination, photograph, pixels, entry)
         except CONCERNS_ALL:
             raise
         except ServingClientError as error:
-            return FileResult(task.source, Path(output) / task.output, "failed", str(error))
+            result = FileResult(task.source, destination.output / task.output, "failed", str(error))
         except Exception as error:  # of one file; the others go on
-            return failure(task, Path(output), error)
+            result = failure(task, destination.output, error)
         finally:
             budget.give_back(cost)
+        return replace(result, seconds=perf_counter() - start)
 
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="remote")
+    waiting, sent = iter(tasks), dict[Future[FileResult], int]()
     try:
-        futures = [pool.submit(colorize, task) for task in tasks]
-        for future in as_completed(futures):
-            result = future.result()
-            if progress is not None:
-                progress(result)
-        return [future.result() for future in futures]
+        while True:
+            for index, task in islice(waiting, 2 * concurrency - len(sent)):
+                sent[pool.submit(colorize, task)] = index
+            if not sent:
+                break
+            for future in wait(sent, return_when=FIRST_COMPLETED).done:
+                finish(sent.pop(future), future.result())
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         budget.close()

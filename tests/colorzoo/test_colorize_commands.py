@@ -1,7 +1,10 @@
 """`colorzoo colorize`: what it prints, where, and with which exit code."""
 
+import csv
 import hashlib
+import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,11 @@ import pytest
 from PIL import Image
 
 import zoo
-from tests.colorzoo.stubs import TiledColorizer
+from colorzoo import output as screen
+from colorzoo.output import name_passed_over
+from serving.local.index import INDEX
+from tests.colorzoo.stubs import TiledColorizer, rows_of
+from tests.photographs import visible, write_gray
 
 
 class Interrupted(TiledColorizer):
@@ -27,7 +34,7 @@ def test_colorize(run: Callable[..., Any], loaded: list[Any], old: Path) -> None
     assert done.stdout == f"3 colorized, 0 skipped, 0 failed -> {old.parent}/new/\n"
     assert done.stderr == ""
     assert loaded == [("stub_v1", 64, 0.5)]
-    assert sorted(path.name for path in (old.parent / "new").iterdir()) == ["a.jpg", "b.png", "c.tif"]
+    assert [path.name for path in visible(old.parent / "new")] == ["a.jpg", "b.png", "c.tif"]
     again = run("colorize", old, "-o", old.parent / "new")
     assert again.stdout.startswith("0 colorized, 3 skipped, 0 failed")
     assert run("colorize", old, "-o", old.parent / "new", "--overwrite").stdout.startswith("3 colorized")
@@ -37,7 +44,7 @@ def test_colorize_with_format_and_sheets(run: Callable[..., Any], loaded: list[A
     new = old.parent / "new"
     done = run("colorize", old / "?.*", "-o", new, "--format", "webp", "--compare", "--quality", 80)
     assert done.exit_code == 0, done.output
-    names = sorted(path.name for path in new.iterdir())
+    names = [path.name for path in visible(new)]
     assert names == [f"{stem}{end}" for stem in "abc" for end in ("-compare.jpg", ".webp")]
 
 
@@ -45,14 +52,14 @@ def test_results_say_that_they_were_colorized(run: Callable[..., Any], loaded: l
     new, plain = old.parent / "new", old.parent / "plain"
     originals = {path.name: path.read_bytes() for path in old.iterdir()}
     assert run("colorize", old, "-o", new, "--compare").exit_code == 0
-    assert len(list(new.iterdir())) == 6
-    for path in new.iterdir():
+    assert len(visible(new)) == 6
+    for path in visible(new):
         with Image.open(path) as image:
             image.load()
             assert image.getexif()[305] == f"Colorized by colorzoo {zoo.__version__} with stub_v1"
             assert b"compositeWithTrainedAlgorithmicMedia" in image.info["xmp"]
     assert run("colorize", old, "-o", plain, "--compare", "--no-mark").exit_code == 0
-    for path in plain.iterdir():
+    for path in visible(plain):
         assert b"olorzoo" not in path.read_bytes()
     assert {path.name: path.read_bytes() for path in old.iterdir()} == originals
 
@@ -122,6 +129,87 @@ def test_no_photographs_and_no_room_for_results(run: Callable[..., Any], loaded:
     assert done.stderr == f"colorzoo: {old}: is the output folder too; choose another one for the results\n"
     assert run("colorize", old).exit_code == 2
     assert loaded == []
+
+
+def test_photographs_of_one_name_in_two_runs(run: Callable[..., Any], loaded: list[Any], tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    for folder in "ab":
+        done = run("colorize", write_gray(tmp_path / folder, ["scan.jpg"]) / "scan.jpg", "-o", new)
+        assert (done.exit_code, done.stdout) == (0, f"1 colorized, 0 skipped, 0 failed -> {new}/\n")
+    assert [path.name for path in visible(new)] == ["scan-2.jpg", "scan.jpg"]
+    both = run("colorize", tmp_path / "b" / "scan.jpg", tmp_path / "a" / "scan.jpg", "-o", new)
+    assert both.stdout == f"0 colorized, 2 skipped, 0 failed -> {new}/\n"
+    assert len(loaded) == 2, "a network was loaded for nothing"
+
+
+def test_what_is_passed_over_is_said(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    for name in ("d.heic", "e.HEIC", "notes.txt", "raw"):
+        (old / name).touch()
+    done = run("colorize", old, "-o", old.parent / "new")
+    assert done.exit_code == 0
+    assert done.stdout.endswith("/new/\npassed over: 2 .heic, 1 without a suffix, 1 .txt\n")
+    assert name_passed_over(Counter({f".{n:02}": 1 for n in range(12)})).endswith(".09, 2 with other suffixes")
+    (old.parent / "other").mkdir()
+    (old.parent / "other" / "a.dng").touch()
+    done = run("colorize", old.parent / "other", "-o", old.parent / "new")
+    assert (done.exit_code, done.stderr) == (2, "colorzoo: no photograph found: passed over: 1 .dng\n")
+
+
+def test_a_pipe_fails_and_the_others_are_done(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    os.mkfifo(old / "p.jpg")
+    done = run("colorize", old, "-o", old.parent / "new")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("3 colorized, 0 skipped, 1 failed")
+    assert rows_of(done.stderr) == [f"{old / 'p.jpg'}  is not a file but a pipe"]
+
+
+def test_report(run: Callable[..., Any], loaded: list[Any], old: Path, tmp_path: Path) -> None:
+    new, report = tmp_path / "new", tmp_path / "report.csv"
+    run("colorize", old / "a.jpg", "-o", new)
+    (old / "a.jpg").rename(old / "moved.jpg")
+    Image.new("L", (20, 20), 90).save(old / "a.jpg")  # another photograph
+    (old / "empty.jpg").touch()
+    done = run("colorize", old, "-o", new, "--report", report)
+    assert (done.exit_code, done.stdout) == (1, f"3 colorized, 1 skipped, 1 failed -> {new}/\n")
+    warning = "its path was that of another photograph before, whose result, a.jpg, is kept"
+    assert rows_of(done.stderr)[0] == f"{old / 'a.jpg'}  {warning}"
+    with report.open(newline="") as file:
+        rows = {row["source"]: row for row in csv.DictReader(file)}
+    assert list(rows[str(old / "a.jpg")]) == ["source", "result", "seconds", "warnings", "reason"]
+    assert {Path(source).name: (row["result"], row["warnings"], row["reason"]) for source, row in rows.items()} == {
+        "a.jpg": (str(new / "a-2.jpg"), warning, ""),
+        "b.png": (str(new / "b.png"), "", ""),
+        "c.tif": (str(new / "c.tif"), "", ""),
+        "empty.jpg": ("", "", "is empty"),
+        "moved.jpg": (str(new / "a.jpg"), "", "skipped: the result is there"),
+    }
+    assert [source for source, row in rows.items() if not row["seconds"]] == [str(old / "moved.jpg")]
+    done = run("colorize", old, "-o", new, "--report", old / "a.jpg")
+    assert (done.exit_code, done.stderr) == (
+        2, f"colorzoo: {old / 'a.jpg'} is not a report of an earlier run: name a new file for the report\n"
+    )  # fmt: skip
+
+
+def test_damaged_index(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    new = old.parent / "new"
+    run("colorize", old, "-o", new)
+    (new / INDEX).write_text("torn")
+    done = run("colorize", old, "-o", new)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        f"colorzoo: {new / INDEX}: damaged lines are ignored (1); results that only they tell"
+    )
+    assert done.stdout == f"0 colorized, 0 skipped, 3 failed -> {new}/\n"
+    assert run("colorize", old, "-o", new, "--overwrite").exit_code == 0
+    assert run("colorize", old, "-o", new).stdout.startswith("0 colorized, 3 skipped")
+
+
+def test_long_tables_are_cut(run: Callable[..., Any], loaded: list[Any], old: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(screen, "_ROWS", 1)
+    for name in ("d.jpg", "e.jpg"):
+        (old / name).touch()
+    done = run("colorize", old, "-o", old.parent / "new")
+    assert rows_of(done.stderr) == [f"{old / 'd.jpg'}  is empty", "and 1 more; --report lists all"]
 
 
 def test_an_interruption_exits_with_130(

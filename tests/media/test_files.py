@@ -1,13 +1,14 @@
 """One search for all files: what it finds, what it leaves out, and what it says of the rest."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from media import films
-from media.files import check_file, check_folder, find, is_wanted, walk
+from media.files import PassedOver, check_file, check_folder, find, is_wanted, walk
 from zoo.errors import ArgumentError
 
 SUFFIXES = (".jpg", ".tar.gz")
@@ -32,6 +33,49 @@ def test_walk(tmp_path: Path) -> None:
     assert names(tmp_path / ".trash") == ["d.jpg"]  # what is named is not hidden
     with pytest.raises(ArgumentError, match="is the output folder too"):
         names(tmp_path, tmp_path)
+
+
+def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    touch(tmp_path, "old/1936/a.jpg", "elsewhere/b.jpg", "elsewhere/deep/c.jpg", "new/d.jpg")
+    for link, target in (
+        ("0-within", "1936"), ("1936/up", ".."), ("1936/self", "self"), ("gone", "nowhere"), ("out", "../elsewhere"),
+        ("out-again", "../elsewhere"), ("out2", "../elsewhere/deep"), ("results", "../new"),
+    ):  # fmt: skip
+        (old / link).symlink_to(target)
+    (tmp_path / "elsewhere" / "back").symlink_to(old)
+    assert names(old, tmp_path / "new") == ["1936/a.jpg", "out/b.jpg", "out/deep/c.jpg"]
+
+
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "old/a.jpg", "old/b.HEIC", "old/deep/c.heic", "old/notes", "old/.hidden.txt", "old/a-compare.jpg")
+    passed_over = PassedOver()
+    files = find([tmp_path / "old", tmp_path / "old" / "notes"], SUFFIXES, passed_over=passed_over)
+    assert [file.path.name for file in files] == ["a.jpg", "notes"]
+    assert passed_over.suffixes == {".heic": 2, "": 1}
+
+
+def test_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    Path("old").mkdir()
+    os.mkfifo("old/pipe.jpg")
+    Path("old/link.jpg").symlink_to("pipe.jpg")
+    Path("old/null.jpg").symlink_to(os.devnull)
+    Path("old/broken.jpg").symlink_to("gone.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("old/socket.jpg")
+        reasons = {
+            "broken.jpg": None,  # the reader says that it cannot be opened
+            "link.jpg": "is not a file but a pipe",
+            "null.jpg": "is not a file but a device",
+            "pipe.jpg": "is not a file but a pipe",
+            "socket.jpg": "is not a file but a socket",
+        }
+        assert {file.path.name: file.error for file in find(["old"], SUFFIXES)} == reasons
+        assert {file.path.name: file.error for file in find(["old/[l-s]*"], SUFFIXES)} == {
+            name: reason for name, reason in reasons.items() if reason
+        }
+        assert names(Path("old")) == ["broken.jpg"]
 
 
 def test_sheets_are_left_out_and_pictures_of_these_names_are_not(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from media.photograph import Photograph
 from media.reader import read
 from media.writer import write
 from serving.local import pipeline
+from serving.local.index import INDEX
 from serving.local.pipeline import Prepared, colorize_files
 from serving.local.tasks import FileResult, FileTask, find
-from tests.photographs import GRAY
+from tests.photographs import GRAY, visible
 
 
 class Stub:
@@ -67,7 +68,7 @@ def test_good_files_are_done_and_bad_ones_are_named(tmp_path: Path) -> None:
     assert "truncated" in failed["20-cut.jpg"]
     assert sum(result.status == "done" for result in run) == 30
     assert sum(stub.batches) == 30 and max(stub.batches) <= 4
-    written = sorted(path.name for path in (tmp_path / "new").iterdir())
+    written = [path.name for path in visible(tmp_path / "new")]
     assert written == [path.name for path in good]
     red, green = read(tmp_path / "new" / "07.jpg").pixels[16, 40, :2]
     assert int(red) > int(green) + 60
@@ -86,15 +87,34 @@ def test_what_belongs_to_a_photograph_is_kept(tmp_path: Path) -> None:
 
 
 def test_existing_results_are_skipped_unless_overwritten(tmp_path: Path) -> None:
-    tasks = find([save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], output=tmp_path / "new")
+    photographs, new = [save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], tmp_path / "new"
+    colorize_files(find(photographs, output=new), new, Stub())
+    (new / "a.jpg").write_bytes(b"retouched")
+    run = colorize_files(find(photographs, output=new), new, None)
+    assert results(run, new) == {"a.jpg": "skipped", "b.jpg": "skipped"}
+    assert (new / "a.jpg").read_bytes() == b"retouched"
+    index = (new / INDEX).read_bytes()
+    run = colorize_files(find(photographs, output=new), new, Stub(), overwrite=True)
+    assert results(run, new) == {"a.jpg": "done", "b.jpg": "done"}
+    assert (new / "a.jpg").read_bytes() != b"retouched"
+    assert (new / INDEX).read_bytes() == index
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a-compare.jpg"])
+def test_files_of_unknown_origin_are_neither_replaced_nor_taken_for_results(tmp_path: Path, name: str) -> None:
+    tasks = find([save(tmp_path / "a.jpg"), save(tmp_path / "b.jpg")], output=tmp_path / "new", compare=True)
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "a.jpg").write_bytes(b"mine")
+    (tmp_path / "new" / name).write_bytes(b"mine")
     run = colorize_files(tasks, tmp_path / "new", Stub())
-    assert results(run, tmp_path / "new") == {"a.jpg": "skipped", "b.jpg": "done"}
-    assert (tmp_path / "new" / "a.jpg").read_bytes() == b"mine"
+    assert results(run, tmp_path / "new") == {"a.jpg": "failed", "b.jpg": "done"}
+    assert run[0].reason == (
+        f"{tmp_path / 'new' / name} is there already, and no record says that it was made from this photograph; "
+        "--overwrite replaces it, another folder keeps both"
+    )
+    assert (tmp_path / "new" / name).read_bytes() == b"mine"
     run = colorize_files(tasks, tmp_path / "new", Stub(), overwrite=True)
     assert results(run, tmp_path / "new") == {"a.jpg": "done", "b.jpg": "done"}
-    assert (tmp_path / "new" / "a.jpg").read_bytes() != b"mine"
+    assert (tmp_path / "new" / name).read_bytes() != b"mine"
 
 
 def test_photographs_above_the_limit_are_named(tmp_path: Path) -> None:
@@ -181,11 +201,11 @@ def test_an_interrupted_run_leaves_only_finished_files(tmp_path: Path) -> None:
     tasks = find([tmp_path / "old"], output=tmp_path / "new")
     with pytest.raises(KeyboardInterrupt):
         colorize_files(tasks, tmp_path / "new", Stub(), batch=2, jobs=2, progress=interrupt)
-    written = sorted((tmp_path / "new").iterdir())
+    written = visible(tmp_path / "new")
     assert {result.output for result in done} <= set(written)
     assert all(read(path).pixels.shape == (32, 48, 3) for path in written)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
-    again = colorize_files(tasks, tmp_path / "new", Stub())
+    again = colorize_files(find([tmp_path / "old"], output=tmp_path / "new"), tmp_path / "new", Stub())
     assert [result.status for result in again].count("skipped") == len(written)
 
 
@@ -196,7 +216,9 @@ def test_nothing_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_each_photograph_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_photograph_is_opened_for_its_pixels_and_for_its_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photographs = [save(tmp_path / "old" / name) for name in ("a.jpg", "b.tif", "c.gif")]
     write(
         Photograph(np.dstack([GRAY] * 3).astype(np.uint16) * 257, None, None, None, "PNG"), tmp_path / "old" / "d.png"
@@ -212,4 +234,7 @@ def test_each_photograph_is_opened_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("builtins.open", counted)
     run = colorize_files(tasks, tmp_path / "new", Stub())
     assert {result.status for result in run} == {"done"}
-    assert sorted(opened) == sorted(map(str, [*photographs, tmp_path / "old" / "d.png"]))
+    assert sorted(opened) == sorted(2 * [str(path) for path in (*photographs, tmp_path / "old" / "d.png")])
+    opened.clear()
+    colorize_files(find([tmp_path / "old"], output=tmp_path / "new"), tmp_path / "new", None)
+    assert opened == [str(tmp_path / "new" / INDEX)]

@@ -23,7 +23,7 @@ from serving.local import pipeline
 from serving.local.remote import colorize_remotely
 from serving.local.tasks import FileResult, find
 from tests.certificates import issued
-from tests.photographs import GRAY, write_gray
+from tests.photographs import GRAY, visible, write_gray
 from tests.stand_in import MODEL, colorized, encoded, standing_in, tinted
 
 COLOR = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
@@ -70,7 +70,7 @@ def test_formats_and_sheets(run: Callable[..., Any], old: Path) -> None:
         options = ("--format", "jpeg", "--quality", 80, "--compare")
         done = run(old / "a.*", "--server", server.address, "--model", MODEL, "-o", new, *options)
     assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in new.iterdir()) == ["a-compare.jpg", "a.jpg"]
+    assert [path.name for path in visible(new)] == ["a-compare.jpg", "a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_bad_file_does_not_end_the_others(run: Callable[..., Any], old: Path) 
     assert done.stdout == f"3 colorized, 0 skipped, 3 failed -> {new}/\n"
     for words in ("is empty", "is not a JPEG", "there is no such file"):
         assert words in done.stderr
-    assert sorted(path.name for path in new.iterdir()) == ["a.png", "b.tif", "c.png"]
+    assert [path.name for path in visible(new)] == ["a.png", "b.tif", "c.png"]
 
 
 def test_a_photograph_that_the_server_refuses(run: Callable[..., Any], old: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_server_that_goes_away(run: Callable[..., Any], tmp_path: Path, monkey
     assert done.stderr.startswith(f"colorzoo: {server.address}: {MODEL}: the server cannot be reached")
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.output
     assert next(reads) <= 10 + 2 * 4, "photographs were read for a server that was gone"
-    finished = sorted(new.iterdir())
+    finished = visible(new)
     assert len(finished) == 10
     for path in finished:
         np.testing.assert_array_equal(
@@ -244,7 +244,7 @@ def test_an_interruption_does_not_wait_for_answers(old: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             colorize_remotely(find([old], output=new), new, client, progress=interrupt)
         assert time.monotonic() - start < 10
-    assert len(list(new.iterdir())) == 1
+    assert len(visible(new)) == 1
 
 
 def test_concurrency(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_read_is_a_task_with_an_error(tmp_path: Path, mo
         Found(photo, Path("a.jpg")),
         Found(tmp_path / "locked", Path("locked"), reason),
     ]  # see tests of media.files
-    monkeypatch.setattr("media.files.find", lambda paths, suffixes, without: found)
+    monkeypatch.setattr("media.files.find", lambda paths, suffixes, without, passed_over: found)
     assert [(task.source.name, task.error) for task in find([tmp_path], output=tmp_path / "new")] == [
         ("a.jpg", None),
         ("locked", reason),
