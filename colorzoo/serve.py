@@ -12,7 +12,7 @@ from colorzoo.options import LogFormat, Precision, finite, folder
 commands = typer.Typer()
 
 
-@commands.command(epilog="Example:  colorzoo export color_unet_wide_scenes_v2 -o models/")
+@commands.command(epilog="Example:  colorzoo export lite_unet_photos_v2 -o models/")
 def export(
     presets: Annotated[list[str], typer.Argument(help="Names from `colorzoo presets`, or .keras files.")],
     output: Annotated[

@@ -2,10 +2,12 @@
 
     PYTHONPATH=. .venv/bin/python scripts/runs.py [NAME ...]
 
-The photographs are those of the demo, which come inside scikit-image and scikit-learn; no run was trained on them.
+NAME may be a sheet of SHEETS as well; without names, all are drawn. The photographs are those of the demo, which come
+inside scikit-image and scikit-learn; no run was trained on them.
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +19,39 @@ from media.photograph import gray_of
 from media.sheets import contact_sheet
 from training.runs.curves import draw, read_log
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "runs"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FOLDER = DOCS / "runs"
+SHEETS = {  # in docs/: the presets, one row each
+    "sample.jpg": [zoo.DEFAULT_PRESET],
+    "lite_unet.jpg": ["color_unet_wide_scenes_v2", "lite_unet_photos_v2"],
+}
 CELL = 144  # side of a picture on a sheet, in pixels
 
 
 def main(names: list[str]) -> None:
-    """Draws the runs of these names, by default all that have a log."""
-    for name in names or sorted(path.stem for path in FOLDER.glob("*.csv")):
+    """Draws the runs and sheets of these names, by default all."""
+    for name in names or [*SHEETS, *sorted(path.stem for path in FOLDER.glob("*.csv"))]:
+        if name in SHEETS:
+            draw_sheet(SHEETS[name], DOCS / name)
+            continue
         curves = draw(read_log(FOLDER / f"{name}.csv"), ("loss", "rmse"), salt=name)
         (FOLDER / f"{name}.svg").write_bytes(curves)
         if name in zoo.list_presets():
-            draw_sheet(name, FOLDER / f"{name}.jpg")
+            draw_sheet([name], FOLDER / f"{name}.jpg")
 
 
-def draw_sheet(preset: str, path: Path) -> None:
-    """Sample photographs in three rows: gray, colorized, original."""
-    model = zoo.load(preset)
-    model.jit_compile = False
+def draw_sheet(presets: list[str], path: Path) -> None:
+    """Sample photographs in rows: gray, as each of the presets colorizes them, original."""
     originals = [pixels for pixels in samples().values() if pixels.ndim == 3]
     grays = [gray_of(pixels) for pixels in originals]
-    colorized = [model.predict_on_batch(gray[None])[0] for gray in grays]
-    sheet = contact_sheet([grays, [np.asarray(pixels) for pixels in colorized], originals], titles=(), cell=CELL)
-    Image.fromarray(sheet).save(path, quality=85, optimize=True)
+    rows = [grays, *([colorize(gray) for gray in grays] for colorize in map(_colorizer, presets)), originals]
+    Image.fromarray(contact_sheet(rows, titles=(), cell=CELL)).save(path, quality=85, optimize=True)
+
+
+def _colorizer(preset: str) -> Callable[[np.ndarray], np.ndarray]:
+    model = zoo.load(preset)
+    model.jit_compile = False
+    return lambda gray: np.asarray(model.predict_on_batch(gray[None])[0])
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ SHIPPED = [
     "ibn_gan_scenes_v1",
     "iizuka2016_scenes_v1",
     "larsson2016_scenes_v1",
-    "lite_unet_photos_v1",
+    "lite_unet_photos_v2",
     "pix2pix_scenes_v1",
     "zhang2016_scenes_v1",
 ]
