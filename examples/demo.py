@@ -48,7 +48,7 @@ def main(photographs: list[str]) -> int:
         + ([pixels] if pixels.ndim == 3 else [])
         for name, pixels in originals.items()
     ]
-    for result in sorted(colorized.iterdir()):
+    for result in sorted(colorized.glob("[!.]*")):  # but for the hidden record of what came from what
         if result.stem not in originals:
             with Image.open(result) as opened:
                 opened.thumbnail((512, 512))
