@@ -28,11 +28,11 @@ from serving.local.tasks import (
     Destination,
     FileResult,
     FileTask,
+    Finish,
+    carry_out,
     describe,
     failure,
-    is_settled,
     refuse_existing,
-    settle,
     write_result,
 )
 
@@ -77,22 +77,14 @@ def colorize_files(
     """
     output = Path(output)
     jobs = jobs or os.cpu_count() or 1
-    results: dict[int, FileResult] = {}
-
-    def finish(index: int, result: FileResult) -> None:
-        results[index] = result
-        if progress is not None:
-            progress(result)
-
     with Journal(output) as journal:
         destination = Destination(output, journal, quality, overwrite, mark)
-        for index, task in enumerate(tasks):
-            if is_settled(task, overwrite):
-                finish(index, settle(task, destination))
-        if colorizer is not None:
-            rest = [task for task in enumerate(tasks) if task[0] not in results]
-            _colorize(rest, _Run(destination, colorizer, max_pixels), batch, jobs, finish)
-    return [results[index] for index in range(len(tasks))]
+
+        def colorize(rest: Sequence[tuple[int, FileTask]], finish: Finish) -> None:
+            if colorizer is not None:
+                _colorize(rest, _Run(destination, colorizer, max_pixels), batch, jobs, finish)
+
+        return carry_out(tasks, destination, colorize, progress)
 
 
 def _colorize(
@@ -100,7 +92,7 @@ def _colorize(
     run: "_Run",
     batch: int,
     jobs: int,
-    finish: Callable[[int, FileResult], None],
+    finish: Finish,
 ) -> None:
     """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
     waiting, ahead = iter(tasks), 0

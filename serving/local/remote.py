@@ -33,11 +33,11 @@ from serving.local.tasks import (
     Destination,
     FileResult,
     FileTask,
+    Finish,
+    carry_out,
     describe,
     failure,
-    is_settled,
     refuse_existing,
-    settle,
     write_result,
 )
 from zoo.errors import PhotographError
@@ -81,21 +81,11 @@ def colorize_remotely(
             What is finished stays, and nothing partial is left.
     """
     output = Path(output)
-    results: dict[int, FileResult] = {}
-
-    def finish(index: int, result: FileResult) -> None:
-        results[index] = result
-        if progress is not None:
-            progress(result)
-
     with Journal(output) as journal:
         destination = Destination(output, journal, quality, overwrite, mark)
-        for index, task in enumerate(tasks):
-            if is_settled(task, overwrite):
-                finish(index, settle(task, destination))
-        rest = [task for task in enumerate(tasks) if task[0] not in results]
-        _send(rest, destination, client, concurrency, finish)
-    return [results[index] for index in range(len(tasks))]
+        return carry_out(
+            tasks, destination, lambda rest, finish: _send(rest, destination, client, concurrency, finish), progress
+        )
 
 
 def _send(
@@ -103,7 +93,7 @@ def _send(
     destination: Destination,
     client: ColorizeClient,
     concurrency: int,
-    finish: Callable[[int, FileResult], None],
+    finish: Finish,
 ) -> None:
     """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
     budget = PixelBudget(pipeline.PIXELS_IN_FLIGHT)

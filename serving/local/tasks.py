@@ -5,7 +5,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,8 @@ from serving.local.index import Entry, Index, Journal, Stamp
 from zoo.errors import ArgumentError, ColorzooError, PhotographError
 
 _SHEET_CELL = 512  # pixels
+
+Finish = Callable[[int, "FileResult"], None]  # takes the number of a task, and its result
 
 
 def find(
@@ -102,6 +104,35 @@ def settle(task: "FileTask", destination: "Destination") -> "FileResult":
     if task.known is not None and not task.recorded:
         destination.journal.add(task.known)
     return FileResult(task.source, path, "skipped")
+
+
+def carry_out(
+    tasks: Sequence["FileTask"],
+    destination: "Destination",
+    work: Callable[[Sequence[tuple[int, "FileTask"]], "Finish"], None],
+    progress: Callable[["FileResult"], object] | None = None,
+) -> list["FileResult"]:
+    """Settle the tasks that need no colors, and have the others done.
+
+    Args:
+        work: Gets the other tasks with their numbers, and what is to be called with the number and the result of each.
+        progress: Called in this thread with each result, as it comes.
+
+    Returns:
+        One result per task, in their order.
+    """
+    results: dict[int, FileResult] = {}
+
+    def finish(number: int, result: FileResult) -> None:
+        results[number] = result
+        if progress is not None:
+            progress(result)
+
+    for number, task in enumerate(tasks):
+        if is_settled(task, destination.overwrite):
+            finish(number, settle(task, destination))
+    work([task for task in enumerate(tasks) if task[0] not in results], finish)
+    return [results[number] for number in range(len(tasks))]
 
 
 def refuse_existing(task: "FileTask", destination: "Destination") -> None:
