@@ -25,7 +25,7 @@ from skimage import data
 import zoo
 from media.reader import read
 from serving.local.pipeline import colorize_files
-from serving.local.tasks import find
+from serving.local.search import find
 from serving.local.tiled import TiledColorizer
 from zoo.presets.loading import load_parts
 

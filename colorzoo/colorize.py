@@ -26,7 +26,8 @@ from colorzoo.options import (
 
 if TYPE_CHECKING:
     from media import provenance
-    from serving.local.tasks import FileResult, Search
+    from serving.local.search import Search
+    from serving.local.tasks import FileResult
 
 commands = typer.Typer()
 
@@ -209,7 +210,7 @@ def _find(
     """The photographs that `paths` stands for; exits if there are none."""
     from serving.local.index import INDEX
     from serving.local.report import check_report
-    from serving.local.tasks import search
+    from serving.local.search import search
 
     if report is not None:
         check_report(report)

@@ -55,7 +55,7 @@ def colorize_files(
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
-    """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, which is made as needed.
+    """Colorize the tasks of `serving.local.search.find` into the folder `output`, which is made as needed.
 
     Results that exist and were made from the very photograph are skipped unless `overwrite`; the index of the folder
     takes note of what each is made from. Whatever goes wrong with one file, running out of

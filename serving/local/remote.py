@@ -61,7 +61,7 @@ def colorize_remotely(
     mark: Mark | None = None,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
-    """Colorize the tasks of `serving.local.tasks.find` into the folder `output`, as `pipeline.colorize_files` does.
+    """Colorize the tasks of `serving.local.search.find` into the folder `output`, as `pipeline.colorize_files` does.
 
     Whatever goes wrong with one file is its result. Results that exist and were made from the very photograph are
     skipped unless `overwrite`, so that a run that ended early can be repeated.

@@ -12,7 +12,8 @@ from media.reader import PhotographFile, read
 from serving.local import index, pipeline, tasks
 from serving.local.index import INDEX
 from serving.local.pipeline import Prepared, colorize_files
-from serving.local.tasks import FileResult, find
+from serving.local.search import find, search
+from serving.local.tasks import FileResult
 from tests.photographs import visible
 from tests.serving.local.test_pipeline import Stub, results
 from zoo.errors import ArgumentError
@@ -205,7 +206,7 @@ def test_damaged_lines_cost_only_themselves(tmp_path: Path, new: Path, damage: s
     lines = (new / INDEX).read_bytes().splitlines()
     broken = damage.encode(errors="surrogateescape")
     (new / INDEX).write_bytes(b"\n".join([broken, *(line for line in lines if b"a.png" in line), broken]))
-    found = tasks.search([a, b], output=new)
+    found = search([a, b], output=new)
     assert found.damaged == (2 if damage else 0)
     assert results(colorize_files(found.tasks, new, Stub()), new) == {"a.png": "skipped", "b.png": "failed"}
     c = scan(tmp_path / "c.png")
@@ -250,7 +251,7 @@ def test_names_that_are_no_text(tmp_path: Path, new: Path) -> None:
     try:
         a = scan(tmp_path / name)
     except OSError:
-        pytest.skip("the file system takes only names in UTF-8")
+        pytest.skip("the file system takes only names in UTF-8")  # APFS of macOS refuses all others
     assert run(new, a) == {name: "done"}
     assert run(new, a) == {name: "skipped"}
 

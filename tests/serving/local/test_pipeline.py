@@ -14,7 +14,8 @@ from media.writer import write
 from serving.local import pipeline
 from serving.local.index import INDEX
 from serving.local.pipeline import Prepared, colorize_files
-from serving.local.tasks import FileResult, FileTask, find
+from serving.local.search import find
+from serving.local.tasks import FileResult, FileTask
 from tests.photographs import GRAY, visible
 
 

@@ -21,7 +21,8 @@ from media.writer import write
 from serving.client import ColorizeClient
 from serving.local import pipeline
 from serving.local.remote import colorize_remotely
-from serving.local.tasks import FileResult, find
+from serving.local.search import find
+from serving.local.tasks import FileResult
 from tests.certificates import issued
 from tests.photographs import GRAY, visible, write_gray
 from tests.stand_in import MODEL, colorized, encoded, standing_in, tinted

@@ -8,7 +8,7 @@ import pytest
 from media.files import Found
 from media.photograph import gray_of
 from serving.local import tasks
-from serving.local.tasks import find
+from serving.local.search import find
 from tests.serving.local.test_pipeline import save
 from zoo.errors import ArgumentError
 
