@@ -1,7 +1,7 @@
 """Photographs to write and to read again."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from media.photograph import Photograph
 
@@ -25,3 +25,10 @@ def photograph(channels: int, dtype: type, alpha: bool, exif: bytes | None = Non
         pixels = pixels - (pixels > 300) * np.uint16(3)  # values that 8 bits cannot hold
     opacity = (255 - GRAY).astype(dtype) * dtype(scale) if alpha else None
     return Photograph(pixels, opacity, exif or exif_block(), (300.0, 150.0), "PNG")
+
+
+def swapped_profile() -> bytes:
+    """sRGB with its red and green primaries exchanged."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    data = bytearray(bytes(data).replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ"))
+    return bytes(data).replace("sRGB".encode("utf-16-be"), "Swap".encode("utf-16-be")).replace(b"sRGB b", b"Swap b")
