@@ -140,6 +140,9 @@ def _to_xyz(chromaticity: tuple[float, ...]) -> np.ndarray:
     return np.asarray(np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD @ to_xyz)
 
 
+# As in `zoo.color`, which computes on tensors: reading pictures needs no framework.
+
+
 def _srgb_to_light(level: np.ndarray) -> np.ndarray:
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
 

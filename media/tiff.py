@@ -225,7 +225,7 @@ class Layout:
             return False
         if self.photometric == 3:
             return self.bits in ((1,), (2,), (4,), (8,))
-        plain = self.bits[0] == 8 and self.fill_order == 1 and not (self.planes or self.extra) and self.ink_set == 1
+        plain = self.bits[0] == 8 and not (self.planes or self.extra) and self.ink_set == 1
         return plain and len(self.bits) == {1: 1, 2: 3, 5: 4, 6: 3, 8: 3}.get(self.photometric)
 
     def refuse(self) -> None:
