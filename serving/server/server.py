@@ -25,6 +25,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from serving.client import messages
+from serving.listening import HttpServer, ServerStartError, bind, join
 from serving.server import logs
 from serving.server.batching import Batcher, Limits
 from serving.server.config import folder_config, local_config
@@ -34,7 +35,7 @@ from serving.server.handlers import Service
 from serving.server.metrics import Metrics
 from serving.server.model_manager import ModelManager
 from serving.server.rest import application
-from zoo.errors import ArgumentError, ColorzooError
+from zoo.errors import ArgumentError
 
 HEALTH_NAMES = ("", "PredictionService", "ModelService", *messages.SERVICES)
 NOTICE = "this is the embedded server; TF Serving is the production server"
@@ -44,10 +45,6 @@ _UNQUEUED = 100  # calls besides those that wait or run: health checks, states, 
 # Seconds: a stopping server refuses further calls until none has come for the first, or until the second has passed.
 _QUIET = 0.2
 _MAX_REFUSAL = 2.0
-
-
-class ServerStartError(ColorzooError):
-    """The server cannot listen on its address."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +133,11 @@ class Server:
         credentials = _credentials(settings)
         self._models = ModelManager(_source(settings), self._metrics)
         # The ports are tried first, since loading the models takes long.
-        _bind(settings.host, settings.port).close()
+        bind(settings.host, settings.port).close()
         with ExitStack() as undone:
             http_socket = None
             if settings.rest_port is not None:
-                http_socket = undone.enter_context(closing(_bind(settings.host, settings.rest_port)))
+                http_socket = undone.enter_context(closing(bind(settings.host, settings.rest_port)))
             await asyncio.to_thread(self._models.start, settings.poll_seconds)
             undone.callback(self._models.close)
             self._batcher = Batcher(settings.limits, self._metrics)
@@ -156,9 +153,9 @@ class Server:
     def address(self) -> str:
         """Where the server listens and what it serves, in words."""
         tls = "" if self.settings.ssl_cert is None else " with TLS"
-        rest = "" if self.rest_port is None else f", REST on {_join(self.settings.host, self.rest_port)}"
+        rest = "" if self.rest_port is None else f", REST on {join(self.settings.host, self.rest_port)}"
         models = ", ".join(f"{name} {numbers}" for name, numbers in self._served().items())
-        return f"{models} by gRPC on {_join(self.settings.host, self.port)}{rest}{tls}"
+        return f"{models} by gRPC on {join(self.settings.host, self.port)}{rest}{tls}"
 
     async def stop(self) -> bool:
         """Accept no more requests, and answer the accepted ones -> whether all were, within the grace period."""
@@ -222,7 +219,7 @@ class Server:
         messages.POOL.AddSerializedFile(health_pb2.DESCRIPTOR.serialized_pb)
         names = (*messages.SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server, pool=messages.POOL)
-        address = _join(settings.host, settings.port)
+        address = join(settings.host, settings.port)
         try:
             if credentials is None:
                 self.port = server.add_insecure_port(address)
@@ -247,7 +244,7 @@ class Server:
             ssl_ca_certs=None if settings.ssl_ca is None else str(settings.ssl_ca),
             ssl_cert_reqs=ssl.CERT_NONE if settings.ssl_ca is None else ssl.CERT_REQUIRED,
         )
-        self._http = _Http(config)
+        self._http = HttpServer(config)
         self._http_task = asyncio.create_task(self._http.serve([bound]))
         while not self._http.started:
             if self._http_task.done():
@@ -273,14 +270,6 @@ class Server:
             self._calls -= 1
             if not self._calls:
                 self._idle.set()
-
-
-class _Http(uvicorn.Server):
-    """Leaves the signals of the process to `main`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _source(settings: Settings) -> Callable[[], messages.Message]:
@@ -311,21 +300,3 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
         files = ", ".join(str(path) for path in (key, certificate, settings.ssl_ca) if path is not None)
         raise ArgumentError(f"{files}: not a key and certificates in PEM that belong together: {error}") from error
     return grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # Otherwise a server that is started again at once would be refused for its own old connections.
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        reason = error.strerror or error
-        raise ServerStartError(f"{_join(host, port)}: cannot be listened on: {reason}; choose another port") from error
-    return found
-
-
-def _join(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

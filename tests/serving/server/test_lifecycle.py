@@ -14,8 +14,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.client import messages
+from serving.listening import ServerStartError
 from serving.server.batching import Limits
-from serving.server.server import ServerStartError
 from tests import tiny_saved_model
 from tests.servers import SECONDS, held, reds, refusal, request, serve, stub, wait_until
 from tests.tiny_saved_model import RED, picture
