@@ -12,8 +12,10 @@ from colorzoo import quiet
 from colorzoo.options import (
     Compare,
     Format,
+    KeepTimes,
     LookName,
     Mark,
+    MaxPixels,
     Overwrite,
     Photographs,
     Quality,
@@ -53,6 +55,7 @@ def colorize(
     format: ResultFormat = None,
     quality: Quality = 95,
     mark: Mark = True,
+    keep_times: KeepTimes = False,
     overwrite: Overwrite = False,
     report: Report = None,
     jobs: Annotated[
@@ -60,20 +63,13 @@ def colorize(
         typer.Option(min=1, help="Number of threads for decoding, and for encoding; by default the number of cores."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Maximum number of photographs in one batch.")] = 16,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Largest photograph that is read, width x height; by default 180 million, which bounds the memory. "
-            "A scan of 20000 x 10000 needs 200000000.",
-        ),
-    ] = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Colorize photographs into a folder.
 
-    Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and still GIF. Full resolution, 16 bits per channel, transparency,
-    EXIF, XMP and DPI are kept. Photographs that cannot be read are listed with the reason at the end, and the exit code
-    is then 1.
+    Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and still GIF. Full resolution, 16 bits per channel, transparency
+    and metadata (EXIF, XMP, IPTC, comments, DPI) are kept. Photographs that cannot be read are listed with the reason
+    at the end, and the exit code is then 1.
 
     Photographs that have their result are skipped, so that an interrupted run can be repeated. A hidden file among the
     results, .colorzoo-results.jsonl, records which was made from what; keep it with them. So photographs of the same
@@ -109,6 +105,7 @@ def colorize(
             quality=quality,
             overwrite=overwrite,
             mark=stamp,
+            keep_times=keep_times,
             max_pixels=max_pixels or MAX_PIXELS,
             progress=advance,
         )
@@ -139,8 +136,10 @@ def remote(
     format: ResultFormat = None,
     quality: Quality = 95,
     mark: Mark = True,
+    keep_times: KeepTimes = False,
     overwrite: Overwrite = False,
     report: Report = None,
+    max_pixels: MaxPixels = None,
     ca: Annotated[
         Path | None, typer.Option(help="TLS: PEM file with the certificates of the authorities that you trust.")
     ] = None,
@@ -154,6 +153,7 @@ def remote(
     Photographs are found, read, named, skipped, written and reported as by `colorzoo colorize`, and are sent
     losslessly. If the server fails, finished results are kept, and the same command continues with the rest.
     """
+    from media.reader import MAX_PIXELS
     from serving.client import TLS, ColorizeClient
     from serving.local.remote import MAX_MESSAGE, colorize_remotely
     from zoo import DEFAULT_PRESET
@@ -182,6 +182,8 @@ def remote(
             quality=quality,
             overwrite=overwrite,
             mark=_mark(f"{model}{which} on a server") if mark else None,
+            keep_times=keep_times,
+            max_pixels=max_pixels or MAX_PIXELS,
             progress=advance,
         )
     screen.report(results, output, found.passed_over)

@@ -137,6 +137,17 @@ Mark = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that already exist.")]
+KeepTimes = Annotated[
+    bool, typer.Option("--keep-times", help="Give results the times of the last access and change of their originals.")
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Largest photograph that is read, width x height; by default 180 million, which bounds the memory. "
+        "A scan of 20000 x 10000 needs 200000000.",
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(

@@ -40,7 +40,9 @@ class Format:
         max_side: Longest side in pixels that it can hold.
         alpha: Whether it holds transparency.
         deep: Whether it holds 16 bits per channel.
-        exif: Whether it holds EXIF.
+        exif: Whether it holds EXIF, XMP, texts and profiles.
+        iptc: Whether it holds IPTC's records.
+        max_block: Largest block of metadata in bytes, other than XMP, which can be divided.
         training: Whether such files are looked for in folders of training photographs.
     """
 
@@ -53,6 +55,8 @@ class Format:
     alpha: bool = False
     deep: bool = False
     exif: bool = False
+    iptc: bool = False
+    max_block: int = 2**31 - 1
     training: bool = True
 
     @property
@@ -76,15 +80,15 @@ FORMATS: dict[str, Format] = {
     for row in (
         Format(
             "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg"), _magic(rb"\xff\xd8\xff"), jpeg.open_jpeg,
-            encoders.jpeg, max_side=65_500, exif=True,
+            encoders.jpeg, max_side=65_500, exif=True, iptc=True, max_block=encoders.MAX_BLOCK,
         ),
         Format(
             "PNG", (".png",), _magic(rb"\x89PNG\r\n\x1a\n"), PngFile, encoders.png,
-            alpha=True, deep=True, exif=True,
+            alpha=True, deep=True, exif=True, iptc=True,
         ),
         Format(
             "TIFF", (".tif", ".tiff"), _magic(rb"II[*+]\0|MM\0[*+]"), TiffFile, encoders.tiff,
-            alpha=True, deep=True, exif=True,
+            alpha=True, deep=True, exif=True, iptc=True,
         ),
         Format(
             "WEBP", (".webp",), _magic(rb"RIFF....WEBP"), WebPImagePlugin.WebPImageFile, encoders.webp,

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+COMMENT = "Comment"
+"""Keyword of a text from a format that has none."""
+
 
 class UnusableError(Exception):
     """A file is whole, but is not a photograph that can be used."""
@@ -21,6 +24,10 @@ class Photograph:
         dpi: Horizontal and vertical pixels per inch, or None.
         format: Name of the format to write it in by default: that of the source, or PNG if that is only read.
         xmp: XMP packets as the source has them, unchecked; in JPEG a second one may be the extension of the first.
+        iptc: IPTC's records about it, or b"".
+        texts: Keyword and text of what is written beside it, such as ("Comment", "scanned at 1200 dpi").
+        profiled: Whether the source had an ICC profile that was followed, so that its copies should have one too.
+        warnings: What was wrong with the source, in a few words each.
     """
 
     pixels: np.ndarray
@@ -29,6 +36,10 @@ class Photograph:
     dpi: tuple[float, float] | None
     format: str
     xmp: tuple[bytes, ...] = ()
+    iptc: bytes = b""
+    texts: tuple[tuple[str, str], ...] = ()
+    profiled: bool = False
+    warnings: tuple[str, ...] = ()
 
     def to_rgb(self) -> Image.Image:
         """The picture with 8 bits, as Pillow's mode RGB; its alpha is dropped."""

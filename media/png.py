@@ -25,11 +25,15 @@ class PngFile(PngImagePlugin.PngImageFile):
     Attributes:
         source: The file, or its content without these chunks.
         deep: Whether it has several channels of 16 bits, of which Pillow keeps 8.
+        texts: Keyword and text of all that is written in it, XMP too.
+        left_out: Names of kinds of chunks of which some are damaged or too large.
     """
 
     def _open(self) -> None:
         assert self.fp is not None  # it was opened just now
         self._profile: bytes | None = None
+        self.texts: list[tuple[str, str]] = []
+        self.left_out: set[str] = set()
         drop = list(self._unusable(self.fp))
         self.fp.seek(0)
         if drop:
@@ -49,7 +53,7 @@ class PngFile(PngImagePlugin.PngImageFile):
             self.info["icc_profile"] = self._profile
 
     def _unusable(self, file: IO[bytes]) -> Iterator[tuple[int, int]]:
-        """Where the chunks begin and end that are to be passed over."""
+        """Where the chunks begin and end that are to be passed over; notes what the others say."""
         size = file.seek(0, io.SEEK_END)
         start, texts = _SIGNATURE, 0
         while start + 8 <= size:
@@ -60,36 +64,45 @@ class PngFile(PngImagePlugin.PngImageFile):
             if not name.isalpha() or name == b"IEND":
                 return
             if name[:1].islower() and name not in _FRAMES:
+                usable = True
                 data, check = file.read(length), file.read(4)
                 if len(check) < 4 or zlib.crc32(name + data) != int.from_bytes(check, "big"):
-                    yield start, min(stop, size)
+                    usable = False
                 elif name in _TEXTS:
-                    text = _MAX_TEXT + 1 if texts > _MAX_TEXTS else _text_length(name, data)
-                    texts += text
-                    if text > _MAX_TEXT:
-                        yield start, stop
+                    text = _text(name, data) if texts <= _MAX_TEXTS else None
+                    usable = text is not None
+                    if text is not None:
+                        texts += len(text[1])
+                        self.texts.append(text)
                 elif name == b"iCCP":
-                    if (profile := _inflated(data.partition(b"\0")[2][1:], _MAX_PROFILE)) is None:
-                        yield start, stop
-                    elif len(profile) > _MAX_TEXT:  # which Pillow takes for an attack
+                    profile = _inflated(data.partition(b"\0")[2][1:], _MAX_PROFILE)
+                    usable = profile is not None
+                    if profile is not None and len(profile) > _MAX_TEXT:  # which Pillow takes for an attack
                         self._profile = profile
                         yield start, stop
                 elif length < _SHORTEST.get(name, 0):
-                    yield start, stop
+                    usable = False
+                if not usable:
+                    self.left_out.add(name.decode())
+                    yield start, min(stop, size)
             start = stop
 
 
-def _text_length(name: bytes, data: bytes) -> int:
-    """Bytes of a text; more than `_MAX_TEXT` if it cannot be read."""
+def _text(name: bytes, data: bytes) -> tuple[str, str] | None:
+    """Keyword and text of a chunk, or None if it cannot be read or is longer than `_MAX_TEXT`."""
     keyword, _, rest = data.partition(b"\0")
+    encoding = "latin-1"
+    text: bytes | None = rest
     if name == b"zTXt":
-        compressed: bytes | None = rest[1:]
-    elif name == b"iTXt" and rest[:1] == b"\1":
-        compressed = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-    else:
-        return len(data)
-    text = _inflated(compressed or b"", _MAX_TEXT)
-    return _MAX_TEXT + 1 if text is None or not keyword else len(text)
+        text = _inflated(rest[1:], _MAX_TEXT)
+    elif name == b"iTXt":
+        encoding = "utf-8"
+        text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+        if rest[:1] == b"\1":
+            text = _inflated(text, _MAX_TEXT)
+    if not keyword or text is None or len(text) > _MAX_TEXT:
+        return None
+    return keyword.decode("latin-1"), text.decode(encoding, errors="replace")
 
 
 def _inflated(data: bytes, limit: int) -> bytes | None:

@@ -1,6 +1,7 @@
 """From the color space of a file to sRGB: ICC profiles, and what PNG says in numbers (gAMA, cHRM)."""
 
 import io
+import struct
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +14,7 @@ _ROWS_AT_ONCE = 2**20  # pixels, each of which takes some 50 bytes for a moment
 _SRGB_GAMMA = 1 / 2.2
 _D65 = (0.3127, 0.3290)
 _SRGB_CHROMATICITY = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, red, green, blue; x and y of each
+_CREATED = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # lcms puts the present time there
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
@@ -31,7 +33,7 @@ def through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Im
     """`image` (mode L, RGB or CMYK) in sRGB, or None if the profile is for another kind of picture."""
     spaces = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
     try:
-        if str(profile.profile.xcolor_space).strip() != spaces[image.mode]:
+        if _space(profile) != spaces[image.mode]:
             return None
         transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
         return ImageCms.applyTransform(image, transform)
@@ -39,32 +41,33 @@ def through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Im
         return None
 
 
-def to_srgb(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Gray (H, W) or RGB (H, W, 3), uint8 or uint16, of an opened file, in sRGB.
+def to_srgb(pixels: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
+    """Gray (H, W) or RGB (H, W, 3), uint8 or uint16, of an opened file, in sRGB; and whether a profile was followed.
 
     By its profile, which is ignored if it does not fit, or else by a PNG's gAMA and cHRM. Color of 16 bits with
     a profile comes out with 8.
     """
-    if image.mode in ("CMYK", "LAB"):
-        return pixels
-    if "icc_profile" not in image.info:
-        return _by_numbers(pixels, image)
+    data = image.info.get("icc_profile")
+    if data is None:
+        return (pixels if image.mode in ("CMYK", "LAB") else _by_numbers(pixels, image)), False
     profile = profile_of(image)
+    if image.mode in ("CMYK", "LAB"):
+        return pixels, image.mode == "LAB" or (profile is not None and _space(profile) == "CMYK")
     if profile is None:
-        return pixels
+        return pixels, isinstance(data, bytes) and bool(data) and _is_srgb(data)
     if pixels.ndim == 3:
         converted = through_profile(Image.fromarray(eight_bits(pixels)), profile)
-        return pixels if converted is None else np.asarray(converted)
+        return (pixels, False) if converted is None else (np.asarray(converted), True)
     # A gray profile is one curve, so that 256 points of it serve 16 bits too.
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     converted = through_profile(ramp, profile) or through_profile(ramp.convert("RGB"), profile)
     if converted is None:
-        return pixels
+        return pixels, False
     curve = np.asarray(converted)[0, :, 1]
     if pixels.dtype == np.uint8:
-        return np.asarray(curve[pixels])
+        return np.asarray(curve[pixels]), True
     levels = np.interp(np.arange(65536), np.arange(256) * 257, curve.astype(np.float64) * 257)
-    return np.asarray(np.rint(levels).astype(np.uint16)[pixels])
+    return np.asarray(np.rint(levels).astype(np.uint16)[pixels]), True
 
 
 def is_srgb(image: Image.Image) -> bool:
@@ -72,6 +75,16 @@ def is_srgb(image: Image.Image) -> bool:
     if "icc_profile" in image.info:
         return profile_of(image) is None
     return _numbers(image) is None
+
+
+def srgb_profile() -> bytes:
+    """The profile of sRGB, the same bytes at all times."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return data[:24] + _CREATED + data[36:]
+
+
+def _space(profile: ImageCms.ImageCmsProfile) -> str:
+    return str(profile.profile.xcolor_space).strip()
 
 
 @lru_cache(maxsize=16)

@@ -1,6 +1,5 @@
 """What a colorized file says about how it was made: a sentence, and properties of XMP."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from media.xmp import IPTC_EXTENSION, Properties
@@ -33,13 +32,12 @@ class Mark:
         """One sentence."""
         return f"Colorized by colorzoo {self.version} with {self.model}"
 
-    def to_xmp(self, carried: Sequence[bytes]) -> bytes:
+    def to_xmp(self, properties: Properties) -> bytes:
         """The XMP packet: IPTC's digital source type, the system and its version, and an entry in the history.
 
         Args:
-            carried: The packets of the source, whose other properties are kept; see `media.xmp.Properties`.
+            properties: Those of the source, of which the others are kept.
         """
-        properties = Properties(carried)
         former = properties.replace(f"{IPTC_EXTENSION}DigitalSourceType", DIGITAL_SOURCE_TYPE)
         properties.replace(f"{IPTC_EXTENSION}AISystemUsed", f"colorzoo: {self.model}")
         properties.replace(f"{IPTC_EXTENSION}AISystemVersionUsed", self.version)

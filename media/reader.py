@@ -17,15 +17,14 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
+from PIL import Image, ImageCms, ImageFile
 
-from media import profiles, tags
+from media import metadata, profiles
 from media.formats import DEFAULT, FORMATS, recognize
 from media.jpeg import completed
 from media.photograph import Photograph, UnusableError, eight_bits
 from media.png import PngFile
 from media.tiff import TiffFile
-from media.xmp import join_extension
 from zoo.errors import PhotographError
 
 MAX_PIXELS = 180_000_000  # of one photograph: a full-frame scan of a large-format negative, and 540 MB in memory
@@ -43,7 +42,8 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
     The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK), or gAMA and cHRM
     of a PNG, become sRGB; color with 16 bits per channel and a profile other than sRGB comes out with 8. CMYK without a
     profile, palettes and bilevel pictures are expanded. Of a multi-picture JPEG (MPO) the first is read.
-    EXIF, text or a profile that is damaged is ignored, and so is a missing end behind the last row of a JPEG.
+    Metadata or a profile that is damaged is ignored with a warning, and so is a missing end behind the last row of a
+    JPEG.
     TIFF is described in `media.tiff`.
 
     Args:
@@ -160,6 +160,7 @@ def _ignore_pillow_warnings() -> None:
 
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
     _refuse_sequences(image)
+    warnings = []
     if isinstance(image, TiffFile) and image.layout is not None:
         pixels, alpha = _tiff_samples(image)
     elif isinstance(image, PngFile) and image.deep:
@@ -167,24 +168,33 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
         image = _loaded(image, file)  # the text behind the samples
         pixels, alpha = _deep_samples(source)
     else:
-        image = _loaded(image, file)
+        whole = _loaded(image, file)
+        if whole is not image:
+            warnings.append("ends too early; all of its rows are there")
+        image = whole
         pixels, alpha = _samples(image)
-    orientation = _orientation(image)
-    dpi = _dpi(image)
-    pixels = profiles.to_srgb(pixels, image)
+    pixels, profiled = profiles.to_srgb(pixels, image)
+    if "icc_profile" in image.info and not profiled:
+        warnings.append("its ICC profile is damaged or of other colors, and is ignored")
     if alpha is not None and pixels.dtype == np.uint8:
         alpha = eight_bits(alpha)
+    orientation, dpi = metadata.orientation(image), metadata.dpi(image)
     upright = _upright(pixels, orientation)
     if dpi is not None and orientation >= 5:
         dpi = (dpi[1], dpi[0])
     format = {"MPO": "JPEG", "DIB": "BMP"}.get(str(image.format), str(image.format))
+    carried = metadata.carried(image, upright.shape[1], upright.shape[0])
     return Photograph(
         pixels=upright,
         alpha=None if alpha is None else _upright(alpha, orientation),
-        exif=_carried_exif(image, upright.shape[1], upright.shape[0]),
+        exif=carried.exif,
         dpi=dpi,
         format=format if FORMATS[format].encode else DEFAULT,
-        xmp=_xmp(image),
+        xmp=carried.xmp,
+        iptc=carried.iptc,
+        texts=carried.texts,
+        profiled=profiled,
+        warnings=(*warnings, *carried.warnings),
     )
 
 
@@ -192,7 +202,7 @@ def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
     if image.mode == "RGB" and _suits_pillow(image) and "transparency" not in image.info and profiles.is_srgb(image):
         _refuse_sequences(image)
         image = _loaded(image, file)
-        if _orientation(image) == 1:
+        if metadata.orientation(image) == 1:
             return image.convert("RGB")  # a copy, which holds no file
     return _decode(image, file).to_rgb()
 
@@ -281,15 +291,6 @@ def _deep_samples(file: IO[bytes]) -> tuple[np.ndarray, np.ndarray | None]:
     return values[..., 2::-1], alpha
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
-    try:
-        value = image.getexif().get(tags.ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block must not cost the photograph
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """(H, W[, 3]) turned as EXIF orientation 1 to 8 asks for."""
     if orientation == 2:
@@ -301,51 +302,6 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     elif orientation == 3:
         pixels = pixels[::-1, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Pixels per inch, from the file's header or else from EXIF."""
-    values: Any = image.info.get("dpi")
-    try:
-        if values is None:
-            exif = image.getexif()
-            inches = 2.54 if exif.get(tags.RESOLUTION_UNIT, 2) == 3 else 1.0
-            values = (float(exif[tags.X_RESOLUTION]) * inches, float(exif[tags.Y_RESOLUTION]) * inches)
-        dpi = (float(values[0]), float(values[1]))
-    except Exception:  # absent, or damaged, which must not cost the photograph
-        return None
-    return dpi if all(0 < value < 1e6 for value in dpi) else None
-
-
-def _carried_exif(image: Image.Image, width: int, height: int) -> bytes | None:
-    """EXIF for an upright sRGB picture, without what describes the storage of this one; None if empty."""
-    try:
-        exif = image.getexif()
-        for tag in tags.STORAGE & set(exif):
-            del exif[tag]
-        if tags.ORIENTATION in exif:
-            exif[tags.ORIENTATION] = 1
-        if not exif:
-            return None
-        details = exif.get_ifd(tags.EXIF_IFD) if tags.EXIF_IFD in exif else {}
-        if tags.COLOR_SPACE in details:
-            details[tags.COLOR_SPACE] = 1
-        if tags.PIXEL_WIDTH in details:
-            details[tags.PIXEL_WIDTH], details[tags.PIXEL_HEIGHT] = width, height
-        block = exif.tobytes()
-        return block if block.startswith(b"Exif\0\0") else b"Exif\0\0" + block
-    except Exception:  # a damaged EXIF block must not cost the photograph
-        return None
-
-
-def _xmp(image: Image.Image) -> tuple[bytes, ...]:
-    packet = image.info.get("xmp")
-    if not isinstance(packet, bytes):  # absent, or a tag of another type in a damaged TIFF
-        return ()
-    extension = b""
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        extension = join_extension(packet, [content for name, content in image.applist if name == "APP1"])
-    return (packet, extension) if extension else (packet,)
 
 
 def os_reason(error: Exception) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -70,14 +69,20 @@ class Properties:
 
     Those that describe the storage of the file that the packets come from are left out. So is a packet that cannot be
     parsed, or is larger than `MAX_PACKET`.
+
+    Attributes:
+        damaged: Whether a packet was left out.
     """
 
     def __init__(self, packets: Sequence[bytes] = ()) -> None:
         self._prefixes: dict[str, str] = {}
         self._descriptions: list[Element] = []
+        self.damaged = False
         for packet in packets:
-            with suppress(ValueError, ElementTree.ParseError):
+            try:
                 self._descriptions += _parse(packet, self._prefixes)
+            except (ValueError, ElementTree.ParseError):
+                self.damaged = True
         about = next((about for each in self._descriptions if (about := each.get(_ABOUT))), "")
         self._own = Element(f"{RDF}Description")
         for description in (*self._descriptions, self._own):

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from media.formats import SUFFIXES
@@ -28,10 +28,15 @@ _CHUNK = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells without reading a file that it has changed: its size in bytes, and its time of change in ns."""
+    """What tells without reading a file that it has changed: its size in bytes, and its time of change in ns.
+
+    Attributes:
+        atime_ns: Time of the last access, where the file itself was asked. It tells nothing.
+    """
 
     size: int
     mtime_ns: int
+    atime_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,7 @@ def stamp_of(source: str | os.PathLike[str]) -> Stamp | None:
         status = os.stat(source)
     except (OSError, ValueError):  # the latter for a name with a null character
         return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_atime_ns)
 
 
 def hash_of(source: str | os.PathLike[str], stamp: Stamp | None) -> bytes:

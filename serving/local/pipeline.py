@@ -52,6 +52,7 @@ def colorize_files(
     quality: int = 95,
     overwrite: bool = False,
     mark: Mark | None = None,
+    keep_times: bool = False,
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
@@ -69,6 +70,7 @@ def colorize_files(
         jobs: Threads for decoding, and as many for encoding; by default the number of cores.
         quality: 1 to 100, of JPEG and WebP.
         mark: What results and sheets say about how they were made; nothing by default.
+        keep_times: Whether results get the times of the last access and the last change of their originals.
         max_pixels: Largest width x height of a photograph; larger ones are not decoded.
         progress: Called in this thread with each result, as it comes.
 
@@ -78,7 +80,7 @@ def colorize_files(
     output = Path(output)
     jobs = jobs or os.cpu_count() or 1
     with Journal(output) as journal:
-        destination = Destination(output, journal, quality, overwrite, mark)
+        destination = Destination(output, journal, quality, overwrite, mark, keep_times)
 
         def colorize(rest: Sequence[tuple[int, FileTask]], finish: Finish) -> None:
             if colorizer is not None:

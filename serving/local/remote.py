@@ -17,7 +17,7 @@ import numpy as np
 
 from media.photograph import eight_bits
 from media.provenance import Mark
-from media.reader import PhotographFile
+from media.reader import MAX_PIXELS, PhotographFile
 from serving.client import (
     ColorizeClient,
     ModelNotFoundError,
@@ -59,6 +59,8 @@ def colorize_remotely(
     quality: int = 95,
     overwrite: bool = False,
     mark: Mark | None = None,
+    keep_times: bool = False,
+    max_pixels: int = MAX_PIXELS,
     progress: Callable[[FileResult], object] | None = None,
 ) -> list[FileResult]:
     """Colorize the tasks of `serving.local.search.find` into the folder `output`, as `pipeline.colorize_files` does.
@@ -71,6 +73,8 @@ def colorize_remotely(
         concurrency: Maximum number of photographs that the server has at a time.
         quality: 1 to 100, of JPEG and WebP.
         mark: What results and sheets say about how they were made; nothing by default.
+        keep_times: Whether results get the times of the last access and the last change of their originals.
+        max_pixels: Largest width x height of a photograph; larger ones are not decoded.
         progress: Called in this thread with each result, as it comes.
 
     Returns:
@@ -82,9 +86,12 @@ def colorize_remotely(
     """
     output = Path(output)
     with Journal(output) as journal:
-        destination = Destination(output, journal, quality, overwrite, mark)
+        destination = Destination(output, journal, quality, overwrite, mark, keep_times)
         return carry_out(
-            tasks, destination, lambda rest, finish: _send(rest, destination, client, concurrency, finish), progress
+            tasks,
+            destination,
+            lambda rest, finish: _send(rest, destination, client, concurrency, max_pixels, finish),
+            progress,
         )
 
 
@@ -93,6 +100,7 @@ def _send(
     destination: Destination,
     client: ColorizeClient,
     concurrency: int,
+    max_pixels: int,
     finish: Finish,
 ) -> None:
     """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
@@ -104,7 +112,7 @@ def _send(
         try:
             refuse_existing(task, destination)
             stamp = stamp_of(task.source)
-            with PhotographFile(task.source) as file:
+            with PhotographFile(task.source, max_pixels=max_pixels) as file:
                 before = perf_counter()
                 cost = budget.take(file.width * file.height)
                 start += perf_counter() - before

@@ -117,14 +117,16 @@ def write_result(
     if not replaced and not recorded:
         destination.journal.add(entry)
     quality, mark = destination.quality, destination.mark
+    times = (entry.stamp.atime_ns, entry.stamp.mtime_ns) if destination.keep_times else None
     if task.sheet is not None:
         sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
         write(sheet, destination.output / task.sheet, quality=quality, mark=mark)
     # Last, since a photograph whose result is there is skipped by the next run.
-    write(replace(photograph, pixels=pixels), path, quality=quality, mark=mark)
+    warnings = write(replace(photograph, pixels=pixels), path, quality=quality, mark=mark, times=times)
     if replaced and not recorded:
         destination.journal.add(entry)
-    return FileResult(task.source, path, "done", warnings=(task.warning,) if task.warning else ())
+    said = (task.warning,) if task.warning else ()
+    return FileResult(task.source, path, "done", warnings=(*said, *photograph.warnings, *warnings))
 
 
 def failure(task: "FileTask", output: Path, error: BaseException) -> "FileResult":
@@ -172,6 +174,7 @@ class Destination:
         quality: 1 to 100, of JPEG and WebP.
         overwrite: Whether files that exist are replaced.
         mark: What results and sheets say about how they were made, if anything.
+        keep_times: Whether results have the times of the last access and the last change of their originals.
     """
 
     output: Path
@@ -179,6 +182,7 @@ class Destination:
     quality: int
     overwrite: bool
     mark: Mark | None
+    keep_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)

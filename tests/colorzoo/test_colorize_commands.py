@@ -81,6 +81,30 @@ def test_colorize_takes_a_limit_of_pixels(run: Callable[..., Any], loaded: list[
     assert done.exit_code == 1 and done.stderr.count("the limit is 100 pixels") == 3
 
 
+def test_colorize_keeps_the_times_of_originals(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    times = 1_000_000_000_123_456_789, 900_000_000_123_456_789
+    for name in ("a.jpg", "b.png"):
+        os.utime(old / name, ns=times)
+    done = run("colorize", old / "a.jpg", "-o", old.parent / "new", "--keep-times")
+    assert done.exit_code == 0, done.output
+    status = (old.parent / "new" / "a.jpg").stat()
+    assert (status.st_atime_ns, status.st_mtime_ns) == times
+    run("colorize", old / "b.png", "-o", old.parent / "new")
+    assert (old.parent / "new" / "b.png").stat().st_mtime_ns > times[1]
+    assert run("colorize", old / "?.[jp]*", "-o", old.parent / "new").stdout.startswith("0 colorized, 2 skipped")
+
+
+def test_colorize_warns_of_a_jpeg_without_its_end(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    (old / "a.jpg").write_bytes((old / "a.jpg").read_bytes()[:-2])
+    report = old.parent / "report.csv"
+    done = run("colorize", old, "-o", old.parent / "new", "--report", report)
+    assert (done.exit_code, done.stdout) == (0, f"3 colorized, 0 skipped, 0 failed -> {old.parent}/new/\n")
+    assert rows_of(done.stderr) == [f"{old / 'a.jpg'}  ends too early; all of its rows are there"]
+    with report.open(newline="") as file:
+        warnings = {Path(row["source"]).name: row["warnings"] for row in csv.DictReader(file)}
+    assert warnings == {"a.jpg": "ends too early; all of its rows are there", "b.png": "", "c.tif": ""}
+
+
 def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
     (old / "empty[b].jpg").touch()
     (old / "text.jpg").write_text("not a photograph")

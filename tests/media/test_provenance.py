@@ -18,7 +18,8 @@ from media.photograph import Photograph
 from media.provenance import DIGITAL_SOURCE_TYPE, Mark
 from media.reader import read
 from media.writer import write
-from media.xmp import MAX_DEPTH, MAX_PACKET
+from media.xmp import MAX_DEPTH, MAX_PACKET, Properties
+from tests.media.containers import jpeg_segments, png_chunks, riff_chunks
 from tests.media.pictures import COLOR, exif_block, photograph
 from tests.mutations import mutated
 
@@ -44,35 +45,6 @@ SOURCE = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>""".encode()
-
-
-def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
-    """Marker and content of the segments before the first scan."""
-    found, place = [], 2
-    while data[place + 1] != 0xDA:
-        assert data[place] == 0xFF
-        (length,) = struct.unpack(">H", data[place + 2 : place + 4])
-        found.append((data[place + 1], data[place + 4 : place + 2 + length]))
-        place += 2 + length
-    return found
-
-
-def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    found, place = [], 8
-    while place < len(data):
-        (length,) = struct.unpack(">I", data[place : place + 4])
-        found.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
-        place += 12 + length
-    return found
-
-
-def riff_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    found, place = [], 12
-    while place < len(data):
-        (length,) = struct.unpack("<I", data[place + 4 : place + 8])
-        found.append((data[place : place + 4], data[place + 8 : place + 8 + length]))
-        place += 8 + length + length % 2
-    return found
 
 
 def found_in(path: Path) -> tuple[list[bytes], list[str]]:
@@ -322,7 +294,7 @@ def test_large_packets_of_small_pieces_are_merged(tmp_path: Path) -> None:
         + f"<rdf:Description {tiff} tiff:Make='Leica'/>",
     ):
         assert len(packet_of(body)) < MAX_PACKET
-        packet = MARK.to_xmp([packet_of(body)])
+        packet = MARK.to_xmp(Properties([packet_of(body)]))
         assert re.search(rb"<tiff:Make>Leica<|tiff:Make=\"Leica\"", packet)
         assert packet.count(b"DigitalSourceType=") == 1
 
@@ -341,13 +313,14 @@ def test_damaged_metadata_never_costs_the_photograph(tmp_path: Path) -> None:
 
 
 def test_prefixes_that_mean_several_namespaces() -> None:
-    packet = MARK.to_xmp(
+    source = Properties(
         [
             packet_of('<rdf:Description xmlns:a="urn:1" a:p="1"/><rdf:Description xmlns:a="urn:2" a:p="2"/>'),
             packet_of('<rdf:Description xmlns:rdf2="urn:3" xmlns="urn:4" rdf2:p="3"><p>4</p></rdf:Description>'),
             packet_of('<rdf:Description xmlns:xmpMM="urn:5" xmlns:ns9="urn:6" xmpMM:p="5" ns9:p="6"/>'),
         ]
     )
+    packet = MARK.to_xmp(source)
     found = {
         (node.namespaceURI, node.nodeValue)
         for element in minidom.parseString(packet).getElementsByTagName("*")
@@ -362,7 +335,7 @@ def test_a_history_of_another_form_is_replaced() -> None:
     mm = 'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"'
     for history in (f"<rdf:Description {mm}><xmpMM:History>a</xmpMM:History></rdf:Description>",
                     f'<rdf:Description {mm} xmpMM:History="a"/>'):  # fmt: skip
-        packet = MARK.to_xmp([packet_of(history)])
+        packet = MARK.to_xmp(Properties([packet_of(history)]))
         assert len(re.findall(rb"<xmpMM:History>", packet)) == 1 and b"History=" not in packet
         assert properties(packet)["stEvt:action"] == ["edited"]
 

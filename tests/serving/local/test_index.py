@@ -164,11 +164,11 @@ def test_a_run_that_is_killed(tmp_path: Path, new: Path, place: str, monkeypatch
     sources = [scan(tmp_path / name / "scan.png", value) for name, value in (("a", 50), ("b", 200))]
     original, left = tasks.write, [{"the index": 1, "the sheet": 2, "the result": 3}[place]]
 
-    def killed(*arguments: object, **options: object) -> None:
+    def killed(*arguments: object, **options: object) -> tuple[str, ...]:
         left[0] -= 1
         if not left[0]:
             raise Killed
-        original(*arguments, **options)  # type: ignore[arg-type]
+        return original(*arguments, **options)  # type: ignore[arg-type]
 
     def colorize() -> dict[str, str]:
         found = find(sources, output=new, compare=True)

@@ -1,6 +1,7 @@
 """`colorzoo remote`: files in, files out, with a server between."""
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -63,6 +64,16 @@ def test_a_folder(run: Callable[..., Any], old: Path) -> None:
         assert server.predicted == 4
         assert run(*command, "--overwrite").stdout.startswith("4 colorized, 0 skipped, 0 failed")
         assert server.predicted == 8
+
+
+def test_times_and_a_limit_of_pixels(run: Callable[..., Any], old: Path) -> None:
+    os.utime(old / "a.png", ns=(10**18, 9 * 10**17))
+    with standing_in() as server:
+        command = (old / "a.png", "--server", server.address, "--model", MODEL, "-o", old.parent / "new")
+        refused = run(*command, "--max-pixels", GRAY.size - 1)
+        assert refused.exit_code == 1 and f"the limit is {GRAY.size - 1} pixels" in refused.stderr
+        assert run(*command, "--max-pixels", GRAY.size, "--keep-times").exit_code == 0
+    assert (old.parent / "new" / "a.png").stat().st_mtime_ns == 9 * 10**17
 
 
 def test_formats_and_sheets(run: Callable[..., Any], old: Path) -> None:

@@ -1,0 +1,269 @@
+"""What is written in a photograph is in its copies, in each format that has a place for it, read by other means."""
+
+import io
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
+
+from media import iptc
+from media.photograph import Photograph
+from media.provenance import Mark
+from media.reader import read
+from media.writer import write
+from tests.media.containers import jpeg_segments, png_chunks, riff_chunks
+from tests.media.pictures import COLOR, photograph, swapped_profile
+from tests.mutations import mutated
+
+MARK = Mark("1.2.3", "color_unet_v1")
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' + (
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:a="urn:a" tiff:Orientation="6" a:box="12"/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
+CAPTION = "A caption, é".encode()
+RECORDS = b"\x1c\x01\x5a\0\3\x1b%G\x1c\x02\x78\0\x0d" + CAPTION + b"\x1c\x02\x19\0\7harbour"  # UTF-8, caption, keyword
+SUFFIXES = (".jpg", ".png", ".tif", ".webp")
+
+
+def catalogued(**options: object) -> bytes:
+    """A JPEG as archives have them: turned by its EXIF, with all kinds of metadata and a profile."""
+    exif = Image.Exif()
+    exif[270], exif[274], exif[315] = "Hafen", 6, "Lange"
+    exif.get_ifd(ExifTags.IFD.Exif).update({36867: "1936:03:06 12:00:00"})
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (52.0, 30.0, 12.5)})
+    content = iptc.as_resource(RECORDS)
+    # Two segments, between other resources, as Photoshop divides what is long.
+    parts = b"8BIM\x03\xed\0\0\0\0\0\x02\1\2" + content[:20], content[20:] + b"8BIM\x04\x25\0\0\0\0\0\x01\1\0"
+    segments = [(0xED, b"Photoshop 3.0\0" + part) for part in parts] + [(0xFE, b"first, \xe9"), (0xFE, b"second")]
+    buffer = io.BytesIO()
+    Image.fromarray(COLOR).save(
+        buffer, "JPEG", exif=exif, xmp=XMP, dpi=(600, 300), icc_profile=swapped_profile(),
+        extra=b"".join(struct.pack(">BBH", 0xFF, name, 2 + len(part)) + part for name, part in segments), **options,
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+def held(path: Path) -> dict[str, object]:
+    """Profile, IPTC's records and texts of a file, as they lie there."""
+    data = path.read_bytes()
+    if path.suffix == ".jpg":
+        segments = jpeg_segments(data)
+        (resources,) = [content for name, content in segments if name == 0xED]
+        assert resources.startswith(b"Photoshop 3.0\x008BIM\x04\x04\0\0")
+        (length,) = struct.unpack(">I", resources[22:26])
+        return {
+            "profile": [content[14:] for name, content in segments if content.startswith(b"ICC_PROFILE\0")],
+            "iptc": resources[26 : 26 + length],
+            "texts": [content.decode() for name, content in segments if name == 0xFE],
+        }
+    if path.suffix == ".png":
+        chunks = png_chunks(data)
+        (profile,) = [zlib.decompress(content.split(b"\0\0", 1)[1]) for name, content in chunks if name == b"iCCP"]
+        (digits,) = [zlib.decompress(content.split(b"\0\0", 1)[1]) for name, content in chunks if name == b"zTXt"]
+        _, _, length, *lines = digits.split(b"\n")
+        resource = bytes.fromhex(b"".join(lines).decode())
+        assert len(resource) == int(length)
+        return {
+            "profile": [profile],
+            "iptc": resource[12 : 12 + len(RECORDS)],
+            "texts": [content.split(b"\0")[1].decode("latin-1") for name, content in chunks if name == b"tEXt"],
+        }
+    if path.suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            fields = file.pages.first.tags
+            return {
+                "profile": [fields[34675].value],
+                "iptc": fields[33723].value,
+                "texts": fields[34665].value["UserComment"].split("\n"),
+            }
+    chunks = riff_chunks(data)
+    exif = Image.Exif()
+    exif.load(next(content for name, content in chunks if name == b"EXIF"))
+    comment = exif.get_ifd(ExifTags.IFD.Exif)[37510]
+    return {
+        "profile": [content for name, content in chunks if name == b"ICCP"],
+        "iptc": None,
+        "texts": comment.removeprefix(b"UNICODE\0")
+        .decode("utf-16-le" if exif.endian == "<" else "utf-16-be")
+        .split("\n"),
+    }
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_photograph_of_an_archive_keeps_all(tmp_path: Path, suffix: str) -> None:
+    before = read(catalogued())
+    assert before.warnings == () and before.pixels.shape == (COLOR.shape[1], COLOR.shape[0], 3)
+    path = tmp_path / f"a{suffix}"
+    warnings = write(before, path, mark=MARK)
+    found = held(path)
+    mark = [MARK.text] * (suffix in (".jpg", ".png"))
+    assert found["texts"] == ["first, é", "second", *mark]
+    assert found["iptc"] == (None if suffix == ".webp" else RECORDS)
+    assert warnings == (("its IPTC is left out: WEBP has no place for it",) if suffix == ".webp" else ())
+    (profile,) = found["profile"]  # type: ignore[misc]
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    after = read(path)
+    assert after.warnings == () and after.profiled and after.dpi == pytest.approx((300, 600), abs=0.1)
+    exif = Image.Exif()
+    exif.load(after.exif or b"")
+    assert (exif[270], exif.get(274, 1), exif[315]) == ("Hafen", 1, "Lange")
+    assert exif.get_ifd(ExifTags.IFD.GPSInfo)[2] == (52, 30, 12.5)
+    assert b'box="12"' in after.xmp[0] and b"Orientation" not in after.xmp[0]
+    # And once more, with the mark in its place only once.
+    write(after, tmp_path / "again.jpg", mark=MARK)
+    texts = [content.decode() for name, content in jpeg_segments((tmp_path / "again.jpg").read_bytes()) if name == 0xFE]
+    assert texts[-1] == MARK.text and texts.count(MARK.text) == 1
+    assert "\n".join(texts[:-1]).startswith("first, é\nsecond") or suffix in (".tif", ".webp")
+
+
+def test_nothing_is_added_that_a_photograph_does_not_have(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        write(Photograph(COLOR, None, None, None, "PNG"), tmp_path / f"a{suffix}")
+        with Image.open(tmp_path / f"a{suffix}") as image:
+            image.load()
+            assert not image.info.keys() & {"icc_profile", "exif", "xmp", "comment", "photoshop"}
+            assert not getattr(image, "text", {})
+    # A profile for color on a gray picture would be wrong.
+    write(replace(photograph(1, np.uint8, False), profiled=True), tmp_path / "gray.png")
+    with Image.open(tmp_path / "gray.png") as image:
+        assert "icc_profile" not in image.info
+
+
+def test_texts_of_a_png(tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Title", "Hafen")
+    texts.add_text("Title", "Hafen, zweite Seite")
+    texts.add_text("Author", "Łódź", zip=True)
+    texts.add_itxt("Comment", "a note")
+    for pixels in (COLOR, COLOR.astype(np.uint16) * 257):
+        if pixels.dtype == np.uint8:
+            Image.fromarray(pixels).save(tmp_path / "a.png", pnginfo=texts)
+        else:
+            write(replace(read(tmp_path / "a.png"), pixels=pixels), tmp_path / "b.png")
+        photograph = read(tmp_path / ("a.png" if pixels.dtype == np.uint8 else "b.png"))
+        assert photograph.pixels.dtype == pixels.dtype
+        assert sorted(photograph.texts) == sorted(
+            [("Title", "Hafen"), ("Title", "Hafen, zweite Seite"), ("Author", "Łódź"), ("Comment", "a note")]
+        )
+    write(photograph, tmp_path / "a.jpg")
+    assert {content.decode() for name, content in jpeg_segments((tmp_path / "a.jpg").read_bytes()) if name == 0xFE} == {
+        "Title: Hafen", "Title: Hafen, zweite Seite", "Author: Łódź", "a note"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bytes", "numbers", "big-endian numbers", "resources"])
+def test_iptc_of_a_tiff(kind: str) -> None:
+    order, resource = ">" if kind.startswith("big") else "<", iptc.as_resource(RECORDS)
+    padded = RECORDS + bytes(-len(RECORDS) % 4)
+    numbers = struct.unpack(f"{order}{len(padded) // 4}I", padded)
+    tag = {
+        "bytes": (33723, 1, len(RECORDS), RECORDS, True),
+        "resources": (34377, 7, len(resource), resource, True),
+    }.get(kind, (33723, 4, len(numbers), numbers, True))
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, COLOR, byteorder=order, photometric="rgb", extratags=[tag], metadata=None)
+    found = read(buffer.getvalue())
+    assert (found.iptc, found.warnings) == (RECORDS, ())
+
+
+def test_a_preview_among_the_records_is_left_out() -> None:
+    preview = b"\x1c\x02\xca\x80\x04\0\1\0\0" + bytes(65536)
+    assert iptc.checked(RECORDS + preview + b"\x1c\x08\x0a\0\1x" + bytes(3)) == RECORDS
+
+
+def with_segment(data: bytes, name: int, content: bytes) -> bytes:
+    return data[:2] + struct.pack(">BBH", 0xFF, name, 2 + len(content)) + content + data[2:]
+
+
+def plain_jpeg(**options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(COLOR).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about what it cannot parse
+def test_damaged_metadata_is_named(tmp_path: Path) -> None:
+    png = io.BytesIO()
+    Image.fromarray(COLOR).save(png, "PNG")
+    cut = b"tEXtTitle\0Hafen"
+    chunk = struct.pack(">I", len(cut) - 4) + cut + bytes(4)
+    exif = Image.Exif()
+    exif[270], exif[315] = "Hafen", "Lange" * 20
+    for data, words in (
+        (plain_jpeg(exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xee" * 60), ["EXIF"]),
+        (plain_jpeg(exif=exif.tobytes()[:60]), ["EXIF", "in part"]),
+        (with_segment(plain_jpeg(), 0xED, iptc.HEADER + iptc.as_resource(RECORDS[:-3])), ["IPTC"]),
+        (plain_jpeg(icc_profile=b"nothing"), ["ICC profile"]),
+        (png.getvalue()[:33] + chunk + png.getvalue()[33:], ["tEXt"]),
+        (plain_jpeg(xmp=b"<x"), []),
+    ):
+        found = read(data)
+        assert found.pixels.shape == COLOR.shape and bool(found.warnings) == bool(words), words
+        assert all(word in found.warnings[0] for word in words), found.warnings
+        said = write(found, tmp_path / "a.jpg", mark=MARK)
+        assert said == (() if words else ("its XMP is damaged and is left out",))
+
+
+def test_what_a_segment_of_jpeg_cannot_hold_is_named(tmp_path: Path) -> None:
+    long = "x" * 70_000
+    exif = Image.Exif()
+    exif[270] = long
+    records = b"\x1c\x02\x78\x7f\xff" + b"x" * 0x7FFF
+    large = replace(
+        photograph(3, np.uint8, False),
+        exif=exif.tobytes(),
+        iptc=3 * records,
+        texts=(("Title", long), ("Title", "short")),
+    )
+    said = write(large, tmp_path / "a.jpg")
+    assert [text.split(" is left out")[0] for text in said] == ["its EXIF", "its IPTC", "its text"]
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.info["comment"] == b"Title: short"
+    assert write(large, tmp_path / "a.png") == () == write(large, tmp_path / "a.tif")
+    for name in ("a.png", "a.tif"):
+        found = read(tmp_path / name)
+        assert found.iptc == 3 * records and len(found.exif or b"") > 70_000
+
+
+def test_a_jpeg_without_its_end_is_read_with_a_warning() -> None:
+    found = read(plain_jpeg()[:-2])
+    assert found.warnings == ("ends too early; all of its rows are there",)
+    assert read(plain_jpeg()).warnings == ()
+
+
+def test_a_comment_is_added_to_one_that_is_there(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.endian = ">"
+    exif.get_ifd(ExifTags.IFD.Exif)[37510] = b"ASCII\0\0\0from the box"
+    source = replace(photograph(3, np.uint8, False), exif=exif.tobytes(), texts=(("Comment", "Łódź"),))
+    for suffix in (".tif", ".webp"):
+        write(source, tmp_path / f"a{suffix}")
+        after = Image.Exif()
+        after.load(read(tmp_path / f"a{suffix}").exif or b"")
+        text = after.get_ifd(ExifTags.IFD.Exif)[37510]
+        assert text[8:].decode("utf-16-le" if after.endian == "<" else "utf-16-be") == "from the box\nŁódź"
+
+
+@pytest.mark.filterwarnings("ignore")  # as above
+def test_mutated_metadata_never_costs_the_photograph(tmp_path: Path) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[33723] = RECORDS
+    whole = catalogued()
+    start = whole.index(b"Photoshop")
+    end = whole.rindex(b"second")
+    for number, middle in enumerate(mutated([whole[start:end]], 80)):
+        if len(middle) != end - start:  # the lengths of segments would no longer be right
+            middle = (middle + bytes(end - start))[: end - start]
+        try:
+            found = read(whole[:start] + middle + whole[end:])
+        except Exception as error:
+            # The damage was to the marker of a segment.
+            assert "\n" not in str(error) and type(error).__name__ == "PhotographError"
+            continue
+        write(found, tmp_path / f"a{SUFFIXES[number % 4]}", mark=MARK)
+        assert read(tmp_path / f"a{SUFFIXES[number % 4]}").pixels.shape == found.pixels.shape
