@@ -40,7 +40,9 @@ ARROWS = {
     "training.loop": {
         "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.pretrained",
     },
-    "training.evaluation": {"zoo", "media", "training.data", "training.recipes", "training.runs"},
+    "training.evaluation": {
+        "zoo", "media", "training.data", "training.recipes", "training.runs", "training.pretrained",
+    },
     "training.publish": {
         "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.loop",
         "training.evaluation",

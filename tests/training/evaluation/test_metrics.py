@@ -37,6 +37,13 @@ def test_mse_rmse_psnr_by_hand() -> None:
     assert metrics.psnr(truth, ab) == pytest.approx(20 * np.log10(255 / 3.5355339))
 
 
+def test_l1_by_hand() -> None:
+    truth = np.zeros((1, 2, 2))
+    ab = np.array([[[3.0, -4.0], [0.0, 5.0]]])
+    assert metrics.l1(truth, ab) == pytest.approx((3 + 4 + 0 + 5) / 4)
+    assert metrics.l1(truth, truth) == 0
+
+
 def test_mse_is_equation_1() -> None:
     truth, ab = ab_pair((6, 7, 2))
     total = 0.0
@@ -71,7 +78,7 @@ def test_equal_pictures() -> None:
 
 def test_a_batch_is_its_pictures_one_by_one() -> None:
     truth, ab = ab_pair((3, 8, 9, 2))
-    for function in (metrics.mse, metrics.rmse, metrics.psnr, metrics.ssim):
+    for function in (metrics.mse, metrics.rmse, metrics.l1, metrics.psnr, metrics.ssim):
         together = function(truth, ab)
         assert together.shape == (3,)
         np.testing.assert_allclose(together, [function(*pair) for pair in zip(truth, ab, strict=True)])
@@ -103,6 +110,11 @@ def test_colorfulness_is_signed() -> None:
     picture = np.zeros((1, 2, 3), np.uint8)
     picture[0, 0, 0] = picture[0, 1, 1] = 255
     assert metrics.colorfulness(picture) == pytest.approx(255 + 0.3 * 127.5)
+
+
+def test_colorfulness_of_16_bits_is_on_the_same_scale() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    assert metrics.colorfulness(picture.astype(np.uint16) * 257) == pytest.approx(metrics.colorfulness(picture))
 
 
 def test_colorfulness_of_gray_is_zero_and_of_a_batch_its_pictures() -> None:
