@@ -1,13 +1,15 @@
 # make setup: .venv with everything for development    make setup PYTHON=python3.12: with this Python
 # make test: the tests                                 make test-slow: these and the long ones
+# make test-backends: presets on JAX and PyTorch, in an environment of its own (TORCH=torch==... for another PyTorch)
 # make check: format, lint, types                      make demo PHOTOS="a.jpg b.jpg": colorize photographs
 # make lock: requirements.lock anew                    make protos: regenerate the messages of serving/client
 
 READY := .venv/.installed
 PYTHON ?=
 PHOTOS ?=
+TORCH ?= torch
 
-.PHONY: setup test test-slow check demo lock protos
+.PHONY: setup test test-slow test-backends check demo lock protos
 setup: $(READY)
 
 # Holds only after the whole installation, so that an interrupted one is done again.
@@ -19,6 +21,10 @@ test: $(READY)
 
 test-slow: $(READY)
 	.venv/bin/python -m pytest --slow
+
+test-backends: $(READY)
+	@TORCH='$(TORCH)' sh scripts/backends.sh
+	BACKENDS_PYTHON=build/backends/bin/python .venv/bin/python -m pytest --slow -n 0 tests/zoo/test_portable.py
 
 check: $(READY)
 	.venv/bin/python -m ruff format --check .

@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from tests.only_keras import ON_JAX, Arrays
 from tests.paths import ROOT
+
+Arrays = dict[str, np.ndarray]
+# Compiling takes nearly all of the time.
+ON_JAX = {
+    "KERAS_BACKEND": "jax",
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+}
 
 Jobs = Mapping[str, tuple[dict[str, str], Arrays]]
 Command = tuple[list[str], int | None, bool]
 
 
-class _NoTensorFlow(importlib.abc.MetaPathFinder):
+class NoTensorFlow(importlib.abc.MetaPathFinder):
     """Refuses what a machine without TensorFlow has not got."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
@@ -192,5 +199,5 @@ def _build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, _NoTensorFlow())
+    sys.meta_path.insert(0, NoTensorFlow())
     {"losses": _losses, "steps": _steps, "run": _run, "build": _build}[sys.argv[1]](Path(sys.argv[2]))

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,21 +13,10 @@ import numpy as np
 Arrays = dict[str, np.ndarray]
 
 
-# Compiling takes nearly all of the time.
-ON_JAX = {
-    "KERAS_BACKEND": "jax",
-    "JAX_PLATFORMS": "cpu",
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-}
-
-
-def in_fresh_process(
-    jobs: Mapping[str, tuple[Path, Arrays]], folder: Path, environment: Mapping[str, str] | None = None
-) -> dict[str, Arrays | str]:
+def in_fresh_process(jobs: Mapping[str, tuple[Path, Arrays]], folder: Path) -> dict[str, Arrays | str]:
     """Job -> (.keras file, named inputs) becomes job -> outputs of the same names, or the error's text.
 
-    One process does all jobs, because importing TensorFlow takes longer than most of them. The environment is added to
-    that of this process: on another backend than TensorFlow's, models are compiled as a whole.
+    One process does all jobs, because importing TensorFlow takes longer than most of them.
     """
     plan = []
     for name, (model, inputs) in jobs.items():
@@ -37,8 +25,7 @@ def in_fresh_process(
         plan.append({"name": name, "model": str(model), "inputs": str(given), "outputs": str(made)})
     (folder / "plan.json").write_text(json.dumps(plan))
     command = [sys.executable, __file__, str(folder / "plan.json")]
-    environment = {**os.environ, **(environment or {})}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     errors = json.loads(done.stdout.splitlines()[-1])
     results: dict[str, Arrays | str] = dict(errors)
@@ -57,9 +44,8 @@ def main(plan: Path) -> None:
 
     def run(job: Mapping[str, Any]) -> None:
         model = keras.models.load_model(job["model"])
-        call = model if keras.backend.backend() == "tensorflow" else model.predict_on_batch
         with np.load(job["inputs"]) as inputs:
-            outputs = {key: keras.ops.convert_to_numpy(call(inputs[key])) for key in inputs.files}
+            outputs = {key: keras.ops.convert_to_numpy(model(inputs[key])) for key in inputs.files}
         np.savez(job["outputs"], **outputs)
 
     errors = {}

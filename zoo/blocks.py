@@ -65,7 +65,7 @@ def sampling_matrix(wanted: Tensor, available: Tensor, step: Tensor) -> Tensor:
         Weights (..., M, N), each row of which sums to 1. Positions beyond either end read the end.
     """
     place = ops.multiply(wanted + 0.5, step) - 0.5  # not every backend multiplies its tensors by symbolic ones
-    place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True))
+    place = ops.minimum(ops.maximum(place, 0.0), ops.max(available, axis=-1, keepdims=True, initial=0.0))
     weights = ops.relu(1.0 - ops.absolute(place - available) / ops.maximum(step, 1.0))
     return weights / ops.sum(weights, axis=-1, keepdims=True)
 

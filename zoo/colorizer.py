@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from zoo import color
@@ -72,7 +73,8 @@ def create_colorizer(
 ) -> keras.Model:
     """Image (B, H, W, 3), RGB in 0..255, uint8 or float -> image (B, H, W, 3) uint8, of the same H and W >= 1.
 
-    Gray or color comes in: only the lightness of the image is used, and kept.
+    Gray or color comes in: only the lightness of the image is used, and kept. Values beyond 0..255, infinite ones too,
+    are clipped, and those that are not a number are black. An empty batch gives an empty answer.
 
     Args:
         network: lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units.
@@ -97,17 +99,30 @@ def colorizer_of(parts: Parts) -> keras.Model:
     """The colorizer of these parts; see `create_colorizer`."""
     network, size = _seen_by(parts), parts.size
     image = keras.Input((None, None, 3), name="image")
-    lightness = color.lightness(ops.clip(image, 0.0, 255.0) * (1 / 255))
+    # A value that is not a number would spread from its pixel over the frame.
+    levels = ops.clip(ops.where(ops.isnan(image), 0.0, image), 0.0, 255.0)
+    lightness = color.lightness(levels * (1 / 255))
 
     rows, columns = positions(image[:, :, 0, :]), positions(image[:, 0, :, :])
-    longest = ops.maximum(ops.max(rows, axis=1, keepdims=True), ops.max(columns, axis=1, keepdims=True)) + 1.0
+    lasts = (ops.max(places, axis=1, keepdims=True, initial=0.0) for places in (rows, columns))
+    longest = ops.maximum(*lasts) + 1.0
     frame = resample(lightness[..., 0], to_frame(rows, size, longest), to_frame(columns, size, longest))
-    frame = layers.Identity(dtype="float32", name="frame")(ops.expand_dims(frame, -1))
-    planes = ops.transpose(_frame_colors(parts, network, frame), (0, 3, 1, 2))
+    frame = layers.Identity(dtype="float32", name="frame")(_at_least_one(ops.expand_dims(frame, -1), size))
+    # Of the batch's own size again: against an empty one, a single frame broadcasts to none.
+    colors = _frame_colors(parts, network, frame) * ops.ones_like(image[:, :1, :1, :1])
+    planes = ops.transpose(colors, (0, 3, 1, 2))
     larger = (ops.expand_dims(from_frame(places, size, longest), 1) for places in (rows, columns))
     ab = ops.transpose(resample(planes, *larger), (0, 2, 3, 1))
     colorized = to_levels(recompose(lightness, ab), 255.0, "uint8")
     return keras.Model(image, colorized, name=f"{network.name}_colorizer")
+
+
+def _at_least_one(frames: Tensor, size: int) -> Tensor:
+    """Frames (B, size, size, 1) -> the same, or a black one if B is 0: networks fail on an empty batch."""
+    there = ops.concatenate([np.zeros((2, 1, 1, 1), np.float32), frames[:1, :1, :1]], axis=0)
+    # Of two this is the last one, and of three none: a stop counts from the front, and a start below 0 from the back.
+    lacking = there[-1:2, :]
+    return ops.concatenate([frames, ops.tile(lacking, (1, size, size, 1))], axis=0)
 
 
 def _seen_by(parts: Parts) -> keras.Model:

@@ -69,6 +69,20 @@ def test_floats_beyond_the_range_are_clipped(vivid):
     np.testing.assert_array_equal(numpy_of(vivid(image)), numpy_of(vivid(np.clip(image, 0, 255))))
 
 
+def test_what_is_not_a_number_is_black_and_stays_where_it_is(vivid):
+    image = photograph((33, 47)).astype(np.float32)
+    image[0, 5, 7] = np.nan, np.inf, -np.inf
+    expected = numpy_of(vivid(np.nan_to_num(image, nan=0, posinf=255, neginf=0)))
+    np.testing.assert_array_equal(numpy_of(vivid(image)), expected)
+    assert np.ptp(expected) > 100
+
+
+def test_an_empty_batch_gives_an_empty_answer(vivid):
+    found = vivid(np.zeros((0, 33, 47, 3), np.uint8))
+    assert found.shape == (0, 33, 47, 3)
+    assert numpy_of(found).dtype == np.uint8
+
+
 @every_size
 def test_lightness_is_kept(vivid, size):
     image = photograph(size)

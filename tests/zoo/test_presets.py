@@ -57,7 +57,7 @@ def test_all_shipped_presets_are_listed_and_the_default_is_one_of_them():
 
 def test_the_folder_holds_nothing_else():
     files = {path.name for path in metadata.FOLDER.iterdir() if path.is_file()}
-    assert files == {"__init__.py", "loading.py", "metadata.py"} | {
+    assert files == {"__init__.py", "loading.py", "metadata.py", "portable.py"} | {
         f"{name}.{kind}" for name in ROWS for kind in ("json", "keras")
     }
 

@@ -11,6 +11,7 @@ from zoo.arguments import check_positive
 from zoo.colorizer import Parts, colorizer_of, network_of, parts_of
 from zoo.errors import ArgumentError, PresetError
 from zoo.presets.metadata import LOOKS, find_file, find_metadata, list_presets, preset
+from zoo.presets.portable import loadable
 
 
 def load(
@@ -75,7 +76,8 @@ def _read(path: Path) -> keras.Model:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise PresetError(f"{path} is not a .keras file: {error}") from error
     try:
-        model = keras.models.load_model(path, compile=False)
+        with loadable(path) as file:
+            model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever the broken part of the file leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise PresetError(f"{path}, written by Keras {version}, does not load here: {reason}") from error
