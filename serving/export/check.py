@@ -159,12 +159,12 @@ class _Reference:
 
     def _png(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         (answer,) = outputs["png_bytes"]
-        return np.asarray(read_rgb(answer), np.int32) - self._colorize(_decode(inputs["image_bytes"]))
+        return np.asarray(read_rgb(answer), np.int32) - self._colorize(_pixels(*inputs["image_bytes"]))
 
     def _jpeg(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        colorized = self._colorize(_decode(inputs["image_bytes"]))[0]
+        colorized = self._colorize(_pixels(*inputs["image_bytes"]))[0]
         expected = tf.io.encode_jpeg(colorized, quality=JPEG_QUALITY, chroma_downsampling=False).numpy()
-        return _decode(outputs["jpeg_bytes"]).astype(np.int32) - _decode([expected])
+        return _pixels(*outputs["jpeg_bytes"]).astype(np.int32) - _pixels(expected)
 
     def _lightness(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
         lightness = inputs["lightness"]
@@ -176,7 +176,7 @@ class _Reference:
         return (outputs["ab"] - np.transpose(np.asarray(expected), (0, 2, 3, 1))) * (255 / 100)
 
     def _confidence(self, inputs: Tensors, outputs: Tensors) -> np.ndarray:
-        image = _decode(inputs["image_bytes"])
+        image = _pixels(*inputs["image_bytes"])
         size = frame_size(self._original)
         lightness = np.asarray(color.lightness(image.astype(np.float32) / 255))
         frames = np.asarray(resample(lightness[..., 0], *_matrices(pipeline.to_frame, size, image)))[..., None]
@@ -204,14 +204,9 @@ class _Reference:
         return self._pictures[key]
 
 
-def _decode(data: Any) -> np.ndarray:
-    """One JPEG -> (1, H, W, 3) uint8, by the decoder of the SavedModel and not by `media.reader`.
-
-    JPEG leaves the rounding to the decoder, and that of Pillow differs by up to 4 steps, which would hide differences
-    of one. PNG is exact.
-    """
-    (encoded,) = data
-    return np.asarray(tf.io.decode_image(encoded, channels=3))[None]
+def _pixels(encoded: bytes) -> np.ndarray:
+    """The bytes of a picture -> (1, H, W, 3) uint8."""
+    return np.asarray(read_rgb(encoded))[None]
 
 
 def _matrices(matrix: Callable[..., Any], size: int, images: np.ndarray) -> list[Any]:

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 import zoo
 from colorzoo.app import app
+from media.reader import read_rgb
 from serving.client.rpc import ANSWER_FORMATS
 from serving.export import check as checking
 from serving.export import saved_model as exporting
@@ -245,6 +246,13 @@ def test_jpeg(unet: dict[str, Any]) -> None:
     assert [sampling[1:3] for sampling in opened.layer] == [(1, 1)] * 3  # chroma is not subsampled
     png = decoded(unet["serving_default"](tf.constant([data]))["png_bytes"].numpy()[0])
     assert np.abs(np.asarray(opened).astype(np.int32) - png).mean() < 2
+
+
+def test_a_jpeg_is_colorized_like_the_pixels_that_the_reader_gives(unet: dict[str, Any]) -> None:
+    data = encoded(picture(41, 60), "JPEG", quality=98, subsampling="4:2:0")
+    pixels = np.asarray(read_rgb(data))
+    found, expected = unet["serving_default"](tf.constant([data, encoded(pixels)]))["png_bytes"].numpy()
+    assert found == expected
 
 
 def test_confidence(loaded: Loaded) -> None:
