@@ -17,6 +17,7 @@ from colorzoo.options import (
     Mark,
     MaxPixels,
     Overwrite,
+    Page,
     Photographs,
     Quality,
     Report,
@@ -53,6 +54,7 @@ def colorize(
     temperature: Temperature = None,
     compare: Compare = False,
     format: ResultFormat = None,
+    page: Page = None,
     quality: Quality = 95,
     mark: Mark = True,
     keep_times: KeepTimes = False,
@@ -67,9 +69,12 @@ def colorize(
 ) -> None:
     """Colorize photographs into a folder.
 
-    Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and still GIF. Full resolution, 16 bits per channel, transparency
+    Reads JPEG, PNG, TIFF, WebP, BMP, JPEG 2000, AVIF and GIF. Full resolution, 16 bits per channel, transparency
     and metadata (EXIF, XMP, IPTC, comments, DPI) are kept. Photographs that cannot be read are listed with the reason
     at the end, and the exit code is then 1.
+
+    Each page of a TIFF becomes a page of the result, and each frame of an animated PNG, WebP, GIF or AVIF a frame that
+    is shown as long; GIF and AVIF become an animated PNG. Other formats hold one of them: see --page.
 
     Photographs that have their result are skipped, so that an interrupted run can be repeated. A hidden file among the
     results, .colorzoo-results.jsonl, records which was made from what; keep it with them. So photographs of the same
@@ -81,7 +86,7 @@ def colorize(
     """
     import zoo
 
-    found = _find(paths, output, format, compare, overwrite, report)
+    found = _find(paths, output, format, page, compare, overwrite, report)
     from media.reader import MAX_PIXELS
     from serving.local.pipeline import colorize_files
     from serving.local.tasks import is_settled
@@ -134,6 +139,7 @@ def remote(
     ] = 4,
     compare: Compare = False,
     format: ResultFormat = None,
+    page: Page = None,
     quality: Quality = 95,
     mark: Mark = True,
     keep_times: KeepTimes = False,
@@ -158,7 +164,7 @@ def remote(
     from serving.local.remote import MAX_MESSAGE, colorize_remotely
     from zoo import DEFAULT_PRESET
 
-    found = _find(paths, output, format, compare, overwrite, report)
+    found = _find(paths, output, format, page, compare, overwrite, report)
     model = model or DEFAULT_PRESET
     which = f" {label}" if label is not None else "" if version is None else f" version {version}"
     with (
@@ -207,7 +213,13 @@ def _mark(model: str) -> "provenance.Mark":
 
 
 def _find(
-    paths: Sequence[str], output: Path, format: Format | None, compare: bool, overwrite: bool, report: Path | None
+    paths: Sequence[str],
+    output: Path,
+    format: Format | None,
+    page: int | None,
+    compare: bool,
+    overwrite: bool,
+    report: Path | None,
 ) -> "Search":
     """The photographs that `paths` stands for; exits if there are none."""
     from serving.local.index import INDEX
@@ -216,7 +228,9 @@ def _find(
 
     if report is not None:
         check_report(report)
-    found = search(paths, output=output, format=format and format.value, compare=compare, overwrite=overwrite)
+    found = search(
+        paths, output=output, format=format and format.value, compare=compare, overwrite=overwrite, page=page or 0
+    )
     if found.damaged:
         typer.echo(
             f"colorzoo: {output / INDEX}: damaged lines are ignored ({found.damaged}); results that only they tell of "

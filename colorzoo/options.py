@@ -148,6 +148,14 @@ MaxPixels = Annotated[
         "A scan of 20000 x 10000 needs 200000000.",
     ),
 ]
+Page = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Colorize only this page of each file, or this frame of an animation, counted from 1; by default all. The "
+        "result is called NAME-pageN.",
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(

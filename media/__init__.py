@@ -4,6 +4,7 @@
 |---|---|
 | which formats are supported, and what can they hold? | formats.py |
 | how is a photograph read, and written? | reader.py, writer.py, encoders.py |
+| which pages or frames has a file, and how are they written? | sequences.py, assemblers.py |
 | what does a photograph carry beside its pixels? | metadata.py, exif.py, iptc.py, xmp.py |
 | what does a file say about how it was made? | provenance.py |
 | which files does a path, a folder or a pattern stand for? | files.py |

@@ -17,7 +17,17 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from media import exif, iptc
 from media.photograph import COMMENT
-from media.tags import EXIF_IFD, GPS_IFD, ICC_PROFILE, IPTC, RESOLUTION_UNIT, X_RESOLUTION, XMP, Y_RESOLUTION
+from media.tags import (
+    EXIF_IFD,
+    GPS_IFD,
+    ICC_PROFILE,
+    IPTC,
+    NEW_SUBFILE_TYPE,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    XMP,
+    Y_RESOLUTION,
+)
 from media.xmp import extension_segments, split
 from zoo.errors import PhotographError
 
@@ -61,6 +71,7 @@ _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 MAX_BLOCK = 65_527
 """Bytes of a block of metadata, with its header, that Pillow makes a segment of JPEG of."""
 
+_MAX_TIFF = 2**32 - 2**24  # bytes, with room for a directory
 _MAX_JPEG_XMP = 65_533 - len(_JPEG_XMP)
 
 
@@ -110,9 +121,18 @@ def bmp(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
 
 
 def tiff(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
-    """(H, W) or (H, W, 2 to 4) as TIFF: deflated strips with horizontal differences.
+    """TIFF of one page."""
+    head = b"II*\0\x08\0\0\0"
+    return head + tiff_page(pixels, metadata, len(head))
+
+
+def tiff_page(pixels: np.ndarray, metadata: Metadata, offset: int, *, one_of_several: bool = False) -> bytes:
+    """(H, W) or (H, W, 2 to 4) as a directory of TIFF, to be written at `offset`: deflated strips, with differences.
 
     Pillow can write neither color with 16 bits, nor EXIF together with compression.
+
+    Raises:
+        PhotographError: it would end beyond the size that a TIFF can have.
     """
     height, width = pixels.shape[:2]
     samples = pixels.reshape(height, width, -1).astype(pixels.dtype.newbyteorder("<"), copy=False)
@@ -142,6 +162,8 @@ def tiff(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
     directory[TiffImagePlugin.ROWSPERSTRIP] = rows
     # Pillow moves the offsets behind the directory.
     lengths = [len(strip) for strip in strips]
+    if offset + sum(lengths) + len(metadata.exif) + len(metadata.xmp) > _MAX_TIFF:
+        raise PhotographError("needs more than 4 GB, which TIFF cannot hold; --page takes one page, PNG has no limit")
     directory[TiffImagePlugin.STRIPOFFSETS] = tuple(accumulate(lengths[:-1], initial=0))
     directory[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(lengths)
     directory.tagtype[TiffImagePlugin.STRIPOFFSETS] = 4
@@ -152,9 +174,9 @@ def tiff(pixels: np.ndarray, metadata: Metadata, quality: int) -> bytes:
             directory.tagtype[tag] = 1 if tag == XMP else 7
     if (dpi := metadata.dpi) is not None:
         directory[X_RESOLUTION], directory[Y_RESOLUTION], directory[RESOLUTION_UNIT] = dpi[0], dpi[1], 2
-    target = io.BytesIO()
-    directory.save(target)
-    return target.getvalue() + b"".join(strips)
+    if one_of_several:
+        directory[NEW_SUBFILE_TYPE] = 2
+    return directory.tobytes(offset) + b"".join(strips)
 
 
 def _save(pixels: np.ndarray, format: str, metadata: Metadata, exif_block: bytes, **options: Any) -> bytes:
@@ -181,16 +203,17 @@ def _deep_png(pixels: np.ndarray, texts: PngImagePlugin.PngInfo, exif_block: byt
         raise PhotographError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be encoded as PNG")
     chunks = b""
     if metadata.profile:
-        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.profile))
-    chunks += b"".join(_png_chunk(name, content) for name, content, *_ in texts.chunks)
+        chunks += png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.profile))
+    chunks += b"".join(png_chunk(name, content) for name, content, *_ in texts.chunks)
     if (dpi := metadata.dpi) is not None:
-        chunks += _png_chunk(b"pHYs", struct.pack(">IIB", round(dpi[0] / 0.0254), round(dpi[1] / 0.0254), 1))
+        chunks += png_chunk(b"pHYs", struct.pack(">IIB", round(dpi[0] / 0.0254), round(dpi[1] / 0.0254), 1))
     if exif_block:
-        chunks += _png_chunk(b"eXIf", exif_block.removeprefix(b"Exif\0\0"))
+        chunks += png_chunk(b"eXIf", exif_block.removeprefix(b"Exif\0\0"))
     encoded = data.tobytes()
     header = 8 + 25  # the signature and IHDR
     return encoded[:header] + chunks + encoded[header:]
 
 
-def _png_chunk(name: bytes, data: bytes) -> bytes:
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """A part of a PNG."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

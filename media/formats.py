@@ -19,6 +19,7 @@ from PIL import (
 )
 
 from media import encoders, jpeg
+from media.assemblers import AnimatedPng, AnimatedWebp, StartAssembler, TiffPages
 from media.encoders import Encoder
 from media.png import PngFile
 from media.tiff import TiffFile
@@ -43,6 +44,8 @@ class Format:
         exif: Whether it holds EXIF, XMP, texts and profiles.
         iptc: Whether it holds IPTC's records.
         max_block: Largest block of metadata in bytes, other than XMP, which can be divided.
+        pages: Writes several pages; None if it holds one.
+        frames: Writes an animation; None if it holds none.
         training: Whether such files are looked for in folders of training photographs.
     """
 
@@ -57,6 +60,8 @@ class Format:
     exif: bool = False
     iptc: bool = False
     max_block: int = 2**31 - 1
+    pages: StartAssembler | None = None
+    frames: StartAssembler | None = None
     training: bool = True
 
     @property
@@ -84,15 +89,15 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             "PNG", (".png",), _magic(rb"\x89PNG\r\n\x1a\n"), PngFile, encoders.png,
-            alpha=True, deep=True, exif=True, iptc=True,
+            alpha=True, deep=True, exif=True, iptc=True, frames=AnimatedPng,
         ),
         Format(
             "TIFF", (".tif", ".tiff"), _magic(rb"II[*+]\0|MM\0[*+]"), TiffFile, encoders.tiff,
-            alpha=True, deep=True, exif=True, iptc=True,
+            alpha=True, deep=True, exif=True, iptc=True, pages=TiffPages,
         ),
         Format(
             "WEBP", (".webp",), _magic(rb"RIFF....WEBP"), WebPImagePlugin.WebPImageFile, encoders.webp,
-            max_side=16_383, alpha=True, exif=True,
+            max_side=16_383, alpha=True, exif=True, frames=AnimatedWebp,
         ),
         # The second is what a .dib has, without the header of a file: size of the next one, of the picture, one plane.
         Format("BMP", (".bmp", ".dib"), _magic(rb"BM|[\x28\x6c\x7c]\0\0\0.{8}\x01\0"), _open_bitmap, encoders.bmp),

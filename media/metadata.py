@@ -84,6 +84,7 @@ def _exif(image: ImageFile.ImageFile, width: int, height: int) -> tuple[bytes | 
             details[tags.COLOR_SPACE] = 1
         if tags.PIXEL_WIDTH in details:
             details[tags.PIXEL_WIDTH], details[tags.PIXEL_HEIGHT] = width, height
+        exif.bigtiff = False  # as that of a BigTIFF would be, which no other format takes
         block = exif.tobytes()
         return block if block.startswith(_HEADER) else _HEADER + block, damaged
     except Exception:  # of whatever kind a damaged block makes it

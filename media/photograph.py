@@ -27,6 +27,7 @@ class Photograph:
         iptc: IPTC's records about it, or b"".
         texts: Keyword and text of what is written beside it, such as ("Comment", "scanned at 1200 dpi").
         profiled: Whether the source had an ICC profile that was followed, so that its copies should have one too.
+        duration: Milliseconds that it is shown, of a frame of an animation.
         warnings: What was wrong with the source, in a few words each.
     """
 
@@ -39,6 +40,7 @@ class Photograph:
     iptc: bytes = b""
     texts: tuple[tuple[str, str], ...] = ()
     profiled: bool = False
+    duration: float = 0.0
     warnings: tuple[str, ...] = ()
 
     def to_rgb(self) -> Image.Image:

@@ -24,7 +24,8 @@ class PngFile(PngImagePlugin.PngImageFile):
 
     Attributes:
         source: The file, or its content without these chunks.
-        deep: Whether it has several channels of 16 bits, of which Pillow keeps 8.
+        deep: Whether it has several channels of 16 bits, of which Pillow keeps 8, and is not animated.
+        reduced: Whether it has them and is animated.
         texts: Keyword and text of all that is written in it, XMP too.
         left_out: Names of kinds of chunks of which some are damaged or too large.
     """
@@ -44,7 +45,8 @@ class PngFile(PngImagePlugin.PngImageFile):
             self.fp = io.BytesIO(kept + content[end:])
         self.source = self.fp
         super()._open()
-        self.deep = self.mode != "I;16" and any(";16" in str(tile[3]) for tile in self.tile)
+        deep = self.mode != "I;16" and any(";16" in str(tile[3]) for tile in self.tile)
+        self.deep, self.reduced = deep and not self.is_animated, deep and self.is_animated
         key = self.info.get("transparency")
         if isinstance(key, int) and self.tile:
             # Pillow spreads the samples over 8 bits, and leaves the transparent one as it is.

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 import cv2
@@ -24,6 +25,7 @@ from media.formats import DEFAULT, FORMATS, recognize
 from media.jpeg import completed
 from media.photograph import Photograph, UnusableError, eight_bits
 from media.png import PngFile
+from media.sequences import Pictures, duration_of, pictures_of
 from media.tiff import TiffFile
 from zoo.errors import PhotographError
 
@@ -73,7 +75,10 @@ class PhotographFile:
     """An opened photograph, whose size is known and which is not decoded yet; a context manager.
 
     Attributes:
-        width, height: In pixels, as the header has them.
+        width, height: In pixels, as the header has them; of the page that `turn_to` selected last.
+        pages: Number of its pages, or of the frames of an animation.
+        animated: Whether they are frames.
+        plays: How often these are played; 0 without end.
 
     Raises:
         PhotographError: as `read`.
@@ -82,14 +87,17 @@ class PhotographFile:
     def __init__(self, source: Source, *, max_pixels: int = MAX_PIXELS) -> None:
         self._prefix = "" if isinstance(source, bytes) else f"{os.fspath(source)}: "
         try:
+            self._page: int | None = None
             self._file: IO[bytes] = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
         except (OSError, ValueError) as error:  # the latter for a name with a null character
             raise PhotographError(f"{self._prefix}cannot be opened: {os_reason(error)}") from error
         try:
-            self._image = self._open_image()
-            self.width, self.height = self._image.size
-            if self.width * self.height > max_pixels:
-                raise self._error(f"is {self.width} x {self.height} pixels; the limit is {max_pixels} pixels")
+            self._image, self._pictures = self._open_image()
+            self.pages, self.animated = len(self._pictures.places), self._pictures.animated
+            self.plays = self._pictures.plays
+            self._page = None if self.pages > 1 else 0
+            self._max_pixels = max_pixels
+            self._measure()
         except BaseException:
             self._file.close()
             raise
@@ -100,15 +108,54 @@ class PhotographFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def close(self) -> None:
+        """Close the file; it cannot be read any more."""
+        self._file.close()
+
+    def turn_to(self, page: int) -> None:
+        """Select a page, counted from 0. Those of an animation are found fastest in their order.
+
+        Raises:
+            PhotographError: it is damaged, or has too many pixels.
+        """
+        self._page = page
+        if self.pages > 1:
+            with self._named_errors():
+                self._image.seek(self._pictures.places[page])
+            self._measure()
+
     def read(self) -> Photograph:
-        """Decode it, once."""
+        """Decode it, or the page that was selected, once.
+
+        Raises:
+            PhotographError: as the function `read`; it has several pages, and none was selected.
+        """
         with self._named_errors():
-            return _decode(self._image, self._file)
+            self._refuse_sequence()
+            photograph = _decode(self._image, self._file)
+            if not self.animated:
+                return photograph
+            if photograph.alpha is None and self._image.format == "GIF":  # of which later frames may be transparent
+                photograph = replace(photograph, alpha=np.full(photograph.pixels.shape[:2], 255, np.uint8))
+            return replace(photograph, duration=duration_of(self._image))
 
     def read_rgb(self) -> Image.Image:
         """Decode it, once; see the function `read_rgb`."""
         with self._named_errors():
+            self._refuse_sequence()
             return _decode_rgb(self._image, self._file)
+
+    def _refuse_sequence(self) -> None:
+        if self._page is not None:
+            return
+        if self.animated:
+            raise UnusableError(f"is animated, with {self.pages} frames; only still pictures are read")
+        raise UnusableError(f"has {self.pages} pages; split it into one file per page")
+
+    def _measure(self) -> None:
+        self.width, self.height = self._image.size
+        if self.width * self.height > self._max_pixels:
+            raise self._error(f"is {self.width} x {self.height} pixels; the limit is {self._max_pixels} pixels")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -123,7 +170,7 @@ class PhotographFile:
         except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
             raise self._error(f"is damaged or truncated ({_first_line(error)})") from error
 
-    def _open_image(self) -> ImageFile.ImageFile:
+    def _open_image(self) -> tuple[ImageFile.ImageFile, Pictures]:
         try:
             head = self._file.read(16)
             self._file.seek(0)
@@ -137,7 +184,8 @@ class PhotographFile:
             raise self._error(f"is not a {', '.join(names)} or {last}")
         _ignore_pillow_warnings()
         try:
-            return format.open(self._file)
+            image = format.open(self._file)
+            return image, pictures_of(image)
         except UnusableError as error:
             raise self._error(str(error)) from error
         except Image.DecompressionBombError as error:
@@ -146,7 +194,12 @@ class PhotographFile:
             raise self._error(f"its header is damaged ({_first_line(error)})") from error
 
     def _error(self, reason: str) -> PhotographError:
-        return PhotographError(f"{self._prefix}{reason}")
+        page = (
+            ""
+            if self._page is None or self.pages == 1
+            else f"{'frame' if self.animated else 'page'} {self._page + 1}: "
+        )
+        return PhotographError(f"{self._prefix}{page}{reason}")
 
 
 def _ignore_pillow_warnings() -> None:
@@ -159,7 +212,6 @@ def _ignore_pillow_warnings() -> None:
 
 
 def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
-    _refuse_sequences(image)
     warnings = []
     if isinstance(image, TiffFile) and image.layout is not None:
         pixels, alpha = _tiff_samples(image)
@@ -173,6 +225,8 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
             warnings.append("ends too early; all of its rows are there")
         image = whole
         pixels, alpha = _samples(image)
+        if isinstance(image, PngFile) and image.reduced:
+            warnings.append("its 16 bits become 8, since it is animated")
     pixels, profiled = profiles.to_srgb(pixels, image)
     if "icc_profile" in image.info and not profiled:
         warnings.append("its ICC profile is damaged or of other colors, and is ignored")
@@ -200,7 +254,6 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
 
 def _decode_rgb(image: ImageFile.ImageFile, file: IO[bytes]) -> Image.Image:
     if image.mode == "RGB" and _suits_pillow(image) and "transparency" not in image.info and profiles.is_srgb(image):
-        _refuse_sequences(image)
         image = _loaded(image, file)
         if metadata.orientation(image) == 1:
             return image.convert("RGB")  # a copy, which holds no file
@@ -222,17 +275,6 @@ def _loaded(image: ImageFile.ImageFile, file: IO[bytes]) -> ImageFile.ImageFile:
             raise
         return whole
     return image
-
-
-def _refuse_sequences(image: ImageFile.ImageFile) -> None:
-    if isinstance(image, TiffFile):
-        if len(image.pages) > 1:
-            raise UnusableError(f"has {len(image.pages)} pages; split it into one file per page")
-        return
-    frames = int(getattr(image, "n_frames", 1))
-    if frames == 1 or image.format == "MPO":
-        return
-    raise UnusableError(f"is animated, with {frames} frames; only still pictures are read")
 
 
 def _samples(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

@@ -35,7 +35,7 @@ def _is_full_range(directory: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
 
 
 class TiffFile(UnlimitedTiff):
-    """An opened TIFF, not yet turned upright; its first page is selected.
+    """An opened TIFF, not yet turned upright; its first page is selected, and `seek` selects another directory.
 
     Attributes:
         pages: Numbers of the directories that are pages: neither reduced copies of others nor masks.
@@ -47,10 +47,12 @@ class TiffFile(UnlimitedTiff):
         if self.fp.read(4) == b"MM\0+":
             raise UnusableError("is a BigTIFF with big-endian numbers; save it with little-endian ones")
         self.fp.seek(0)
+        self._listing = True
         super()._open()
         count = self.n_frames
         self.pages = [number for number in range(count) if count == 1 or self._is_page(number)] or [0]
-        self.seek(self.pages[0])
+        self._listing = False
+        self._seek(self.pages[0])
 
     def decode(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Gray (H, W), RGB (H, W, 3) or CMYK (H, W, 4), uint8 or uint16, and the alpha (H, W) of the same type.
@@ -68,11 +70,15 @@ class TiffFile(UnlimitedTiff):
         return picture(self.fp, self.layout)
 
     def _is_page(self, number: int) -> bool:
-        self.seek(number)
+        self._seek(number)
         kind, old_kind = self.tag_v2.get(tags.NEW_SUBFILE_TYPE, 0), self.tag_v2.get(tags.SUBFILE_TYPE)
         return not (isinstance(kind, int) and kind & (1 | 4)) and old_kind != 2
 
     def _setup(self) -> None:
+        if self._listing:  # a page that cannot be read does not cost those before it
+            return
+        for name in ("icc_profile", "dpi", "resolution", "transparency"):  # of another page
+            self.info.pop(name, None)
         self.layout: Layout | None = Layout.of(self.tag_v2)
         if self.layout.suits_pillow():
             self.tag_v2[tags.PHOTOMETRIC] = self.layout.photometric  # may be missing, and is 0 to Pillow then

@@ -6,6 +6,8 @@ What a format cannot hold is left out or converted; see `write`.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from media import atomic, iptc
 from media.encoders import Metadata
-from media.formats import FORMATS, SUFFIXES, Format
+from media.formats import FORMATS, RESULTS, SUFFIXES, Format
 from media.photograph import Photograph, eight_bits
 from media.profiles import srgb_profile
 from media.provenance import Mark
@@ -60,27 +62,124 @@ def write(
     if row is None or row.encode is None:
         *others, last = (each.name for each in FORMATS.values() if each.encode)
         raise PhotographError(f"{path}: {name} cannot be written; use {', '.join(others)} or {last}")
-    height, width = photograph.pixels.shape[:2]
-    if max(height, width) > row.max_side:
-        raise PhotographError(
-            f"{path}: is {width} x {height} pixels, and {name} holds at most {row.max_side} a side; use PNG or TIFF"
-        )
+    _refuse_size(photograph, path, row)
     pixels = _fit_format(photograph, row)
     metadata, warnings = _fit_metadata(photograph, row, mark)
     try:
         data = row.encode(pixels, metadata, quality)
         with atomic.replacing(path) as partial:
             partial.write_bytes(data)
-            if times is not None:
-                try:
-                    os.utime(partial, ns=times)
-                except OSError as error:
-                    warnings.append(f"the times of the original cannot be kept: {os_reason(error)}")
+            warnings += _keep_times(partial, times)
     except PhotographError as error:
         raise PhotographError(f"{path}: {error}") from error
     except OSError as error:
         raise PhotographError(f"{path}: cannot be written: {os_reason(error)}") from error
     return tuple(warnings)
+
+
+class SequenceWriter:
+    """Writes pages, or frames of an animation, one after the other; all or none are there at the end.
+
+    Attributes:
+        warnings: As `write` returns them.
+
+    Args:
+        path: Whose suffix says the format.
+        count: Number of pages or frames.
+        animated: Whether they are frames.
+        plays: How often these are played; 0 without end.
+        quality, mark: See `write`.
+
+    Raises:
+        PhotographError: the format does not hold several, or the file cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, count: int, *, animated: bool, plays: int = 0, quality: int = 95, mark: Mark | None = None
+    ) -> None:
+        self.warnings: list[str] = []
+        self._path, self._quality, self._mark = path, quality, mark
+        self._row = SUFFIXES[path.suffix.lower()]
+        self._alpha: bool | None = None if animated else False
+        start = self._row.frames if animated else self._row.pages
+        if start is None:
+            kind = "frames" if animated else "pages"
+            others = " or ".join(name for name in RESULTS if getattr(FORMATS[name.upper()], kind) is not None)
+            what = f"{self._row.name} does not hold {count} {kind}"
+            raise PhotographError(f"{path}: {what}; choose --format {others}, or one of them with --page")
+        self._partial = atomic.partial_name(path)
+        with self._named_errors():
+            self._file = self._partial.open("w+b")
+            self._assembler = start(self._file, count, plays)
+
+    def add(self, photograph: Photograph) -> None:
+        """Append a page, or a frame, which keeps its `duration`.
+
+        Raises:
+            PhotographError: the format cannot hold it, or the file cannot be written.
+        """
+        _refuse_size(photograph, self._path, self._row)
+        metadata, warnings = _fit_metadata(photograph, self._row, self._mark)
+        self.warnings += [warning for warning in warnings if warning not in self.warnings]
+        pixels = _fit_format(self._with_alpha(photograph), self._row)
+        with self._named_errors():
+            self._assembler.add(pixels, metadata, self._quality, photograph.duration)
+
+    def finish(self, times: tuple[int, int] | None = None) -> None:
+        """Put the file in its place; for `times` see `write`.
+
+        Raises:
+            PhotographError: it cannot be written.
+        """
+        with self._named_errors():
+            self._assembler.finish()
+            self._file.close()
+            self.warnings += _keep_times(self._partial, times)
+            atomic.put_in_place(self._partial, self._path)
+
+    def close(self) -> None:
+        """Leave nothing behind that is not finished."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._partial.unlink(missing_ok=True)
+
+    def _with_alpha(self, photograph: Photograph) -> Photograph:
+        """The frames of an animation all have an alpha, or none has."""
+        if self._alpha is None:
+            self._alpha = photograph.alpha is not None
+        if self._alpha and photograph.alpha is None:
+            white = np.iinfo(photograph.pixels.dtype).max
+            return replace(photograph, alpha=np.full(photograph.pixels.shape[:2], white, photograph.pixels.dtype))
+        return photograph
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except PhotographError as error:
+            raise PhotographError(f"{self._path}: {error}") from error
+        except OSError as error:
+            raise PhotographError(f"{self._path}: cannot be written: {os_reason(error)}") from error
+
+
+def _refuse_size(photograph: Photograph, path: Path, format: Format) -> None:
+    height, width = photograph.pixels.shape[:2]
+    if max(height, width) > format.max_side:
+        raise PhotographError(
+            f"{path}: is {width} x {height} pixels, and {format.name} holds at most {format.max_side} a side; use PNG "
+            "or TIFF"
+        )
+
+
+def _keep_times(partial: Path, times: tuple[int, int] | None) -> list[str]:
+    """What is to be said if a file cannot have these times."""
+    try:
+        if times is not None:
+            os.utime(partial, ns=times)
+    except OSError as error:
+        return [f"the times of the original cannot be kept: {os_reason(error)}"]
+    return []
 
 
 def _fit_metadata(photograph: Photograph, format: Format, mark: Mark | None) -> tuple[Metadata, list[str]]:

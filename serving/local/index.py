@@ -49,6 +49,7 @@ class Entry:
         source: Absolute path of the photograph; see `identify`.
         stamp: Of the photograph, when it was read.
         sha256: Of its content.
+        page: The page of the photograph that was colorized, counted from 1; 0 for all.
     """
 
     result: str
@@ -56,6 +57,11 @@ class Entry:
     source: str
     stamp: Stamp
     sha256: bytes
+    page: int = 0
+
+
+Kind = tuple[str, int]
+"""Format of a result, such as "JPEG", and the page that it shows, or 0 for all."""
 
 
 class Index:
@@ -76,11 +82,11 @@ class Index:
             self._by_size.setdefault(entry.stamp.size, []).append(entry)
         self._orphans: dict[int, list[Entry]] = {}
 
-    def of_path(self, source: str, format: str) -> list[Entry]:
-        """Results in a format, such as "JPEG", of what was once under the path `source`, the latest last."""
-        return [entry for entry in self._by_source.get(source, ()) if _format(entry) == format]
+    def of_path(self, source: str, kind: "Kind") -> list[Entry]:
+        """Results of a kind, of what was once under the path `source`, the latest last."""
+        return [entry for entry in self._by_source.get(source, ()) if _kind(entry) == kind]
 
-    def of_content(self, source: str, stamp: Stamp, format: str, content: Callable[[], bytes]) -> Entry | None:
+    def of_content(self, source: str, stamp: Stamp, kind: "Kind", content: Callable[[], bytes]) -> Entry | None:
         """The result of a photograph that was moved, or touched; `content` is called for its SHA-256 where necessary.
 
         A photograph that is still in its place has not been moved, and its copies have results of their own.
@@ -89,7 +95,7 @@ class Index:
         if orphans is None:
             known = self._by_size.get(stamp.size, ())
             orphans = self._orphans[stamp.size] = [entry for entry in known if stamp_of(entry.source) != entry.stamp]
-        candidates = [entry for entry in orphans if _format(entry) == format]
+        candidates = [entry for entry in orphans if _kind(entry) == kind]
         if not candidates:
             return None
         sha256 = content()
@@ -133,6 +139,8 @@ class Journal:
             "mtime_ns": entry.stamp.mtime_ns,
             "sha256": entry.sha256.hex(),
         }
+        if entry.page:
+            values["page"] = entry.page
         line = f"{json.dumps(values)}\n".encode("ascii")
         try:
             with self._lock:
@@ -206,9 +214,9 @@ def hash_of(source: str | os.PathLike[str], stamp: Stamp | None) -> bytes:
     return digest.digest()
 
 
-def _format(entry: Entry) -> str | None:
+def _kind(entry: Entry) -> tuple[str | None, int]:
     row = SUFFIXES.get(os.path.splitext(entry.result)[1].lower())
-    return None if row is None else row.name
+    return None if row is None else row.name, entry.page
 
 
 def _parse(line: bytes) -> Entry:
@@ -216,10 +224,11 @@ def _parse(line: bytes) -> Entry:
     texts = values["result"], values["sheet"], values["source"]
     stamp = Stamp(values["size"], values["mtime_ns"])
     sha256 = bytes.fromhex(values["sha256"])
-    numbers = stamp.size, stamp.mtime_ns
+    page = values.get("page", 0)
+    numbers = stamp.size, stamp.mtime_ns, page
     if len(sha256) != 32 or not all(isinstance(text, str) for text in texts) or not all(map(_is_int, numbers)):
         raise ValueError("not a line of the index")
-    return Entry(*texts, stamp, sha256)
+    return Entry(*texts, stamp, sha256, page)
 
 
 def _is_int(value: object) -> bool:

@@ -2,15 +2,17 @@
 
     workers: read, prepare  ->  this thread: predict batches  ->  workers: paint, write
 
-Photographs in flight are bounded by their pixels: many small scans, or one very large one. One bad file is
-a result with a reason, and never the end of the run.
+Photographs in flight are bounded by their pixels: many small scans, or one very large one. Of a file with several pages
+one is in flight at a time: the next one is read when the one before is written. One bad file is a result with a reason,
+and never the end of the run.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,18 +24,19 @@ import numpy as np
 from media.photograph import Photograph
 from media.provenance import Mark
 from media.reader import MAX_PIXELS, PhotographFile
-from serving.local.index import Entry, Journal, stamp_of
+from serving.local.index import Entry, Journal, Stamp, stamp_of
 from serving.local.pixel_budget import PixelBudget
 from serving.local.tasks import (
     Destination,
     FileResult,
     FileTask,
     Finish,
+    ResultFile,
     carry_out,
+    chosen_pages,
     describe,
     failure,
     refuse_existing,
-    write_result,
 )
 
 PIXELS_IN_FLIGHT = 100_000_000
@@ -84,7 +87,7 @@ def colorize_files(
 
         def colorize(rest: Sequence[tuple[int, FileTask]], finish: Finish) -> None:
             if colorizer is not None:
-                _colorize(rest, _Run(destination, colorizer, max_pixels), batch, jobs, finish)
+                _colorize(rest, _Run(destination, colorizer, max_pixels, jobs), batch, jobs, finish)
 
         return carry_out(tasks, destination, colorize, progress)
 
@@ -98,12 +101,10 @@ def _colorize(
 ) -> None:
     """Colorize tasks that are not settled; `finish` is called with the number and the result of each."""
     waiting, ahead = iter(tasks), 0
-    readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
-    writers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
     try:
         while True:
             for index, task in islice(waiting, _WAITING + jobs - ahead):
-                readers.submit(run.read, index, task)
+                run.readers.submit(run.begin, index, task)
                 ahead += 1
             if not ahead:
                 break
@@ -120,12 +121,11 @@ def _colorize(
             colors = _predict(run.colorizer, [item.prepared.frame for item in ready])
             share = (perf_counter() - start) / max(1, len(ready))
             for item, ab in zip(ready, colors, strict=True):
-                writers.submit(run.write, replace(item, seconds=item.seconds + share), ab)
+                item.job.seconds += share
+                run.writers.submit(run.write, item, ab)
             del ready
     finally:
-        run.budget.close()
-        readers.shutdown(cancel_futures=True)
-        writers.shutdown(cancel_futures=True)
+        run.close()
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,59 +184,125 @@ def _predict(colorizer: Colorizer, frames: list[np.ndarray]) -> "Sequence[np.nda
 class _Run:
     """The two ends of the pipeline, as the worker threads see them."""
 
-    def __init__(self, destination: Destination, colorizer: Colorizer, max_pixels: int) -> None:
+    def __init__(self, destination: Destination, colorizer: Colorizer, max_pixels: int, jobs: int) -> None:
         self.destination = destination
         self.colorizer = colorizer
         self.max_pixels = max_pixels
         self.budget = PixelBudget(PIXELS_IN_FLIGHT)
         self.events: SimpleQueue[_Event] = SimpleQueue()
+        self.readers = ThreadPoolExecutor(jobs, thread_name_prefix="read")
+        self.writers = ThreadPoolExecutor(jobs, thread_name_prefix="write")
+        self.jobs: set[_Job] = set()
 
-    def read(self, index: int, task: FileTask) -> None:
-        cost = 0
+    def begin(self, index: int, task: FileTask) -> None:
         start = perf_counter()
         try:
             refuse_existing(task, self.destination)
             stamp = stamp_of(task.source)
-            with PhotographFile(task.source, max_pixels=self.max_pixels) as file:
-                before = perf_counter()
-                cost = self.budget.take(file.width * file.height)
-                start += perf_counter() - before
-                photograph = file.read()
-            entry = describe(task, stamp)
-            prepared = self.colorizer.prepare(photograph.pixels)
-            if task.sheet is None:  # which alone shows them once more
-                photograph = replace(photograph, pixels=photograph.pixels[:0])
-            self.events.put(_Ready(index, task, photograph, prepared, entry, cost, perf_counter() - start))
-            return
+            file = PhotographFile(task.source, max_pixels=self.max_pixels)
         except Exception as error:  # of one file; the others go on
             result = failure(task, self.destination.output, error)
-        self.budget.give_back(cost)
-        self.events.put((index, replace(result, seconds=perf_counter() - start)))
+            self.events.put((index, replace(result, seconds=perf_counter() - start)))
+            return
+        job = _Job(index, task, stamp, file)
+        self.jobs.add(job)
+        self.read(job, start)
+
+    def read(self, job: "_Job", start: float | None = None) -> None:
+        """Read the next page."""
+        cost = 0
+        start = perf_counter() if start is None else start
+        try:
+            if job.result is None:
+                pages = chosen_pages(job.task, job.file)
+                job.result = ResultFile(job.task, self.destination, job.file, len(pages))
+                job.waiting.extend(pages)
+            job.file.turn_to(job.waiting.popleft())
+            before = perf_counter()
+            cost = self.budget.take(job.file.width * job.file.height)
+            start += perf_counter() - before
+            photograph = job.file.read()
+            if not job.waiting:
+                job.file.close()
+                job.entry = describe(job.task, job.stamp)
+            prepared = self.colorizer.prepare(photograph.pixels)
+            if job.task.sheet is None:  # which alone shows them once more
+                photograph = replace(photograph, pixels=photograph.pixels[:0])
+            job.seconds += perf_counter() - start
+            self.events.put(_Ready(job, photograph, prepared, cost))
+        except Exception as error:  # of one file; the others go on
+            self.budget.give_back(cost)
+            self.end(job, failure(job.task, self.destination.output, error), start)
 
     def write(self, item: "_Ready", ab: np.ndarray | Exception) -> None:
         start = perf_counter()
+        job, given_back = item.job, False
         try:
             if isinstance(ab, Exception):
                 raise ab
-            pixels = self.colorizer.paint(item.prepared, ab)
-            result = write_result(item.task, self.destination, item.photograph, pixels, item.entry)
+            assert job.result is not None, "it was begun"
+            job.result.add(item.photograph, self.colorizer.paint(item.prepared, ab))
+            if job.waiting:
+                self.budget.give_back(item.cost)
+                given_back = True
+                job.seconds += perf_counter() - start
+                self.readers.submit(self.read, job)
+                return
+            assert job.entry is not None, "all was read"
+            result = job.result.finish(job.entry)
         except Exception as error:  # of one file; the others go on
-            result = failure(item.task, self.destination.output, error)
-        self.budget.give_back(item.cost)
-        self.events.put((item.index, replace(result, seconds=item.seconds + perf_counter() - start)))
+            result = failure(job.task, self.destination.output, error)
+        if not given_back:
+            self.budget.give_back(item.cost)
+        self.end(job, result, start)
+
+    def end(self, job: "_Job", result: FileResult, start: float) -> None:
+        job.close()
+        self.jobs.discard(job)
+        self.events.put((job.index, replace(result, seconds=job.seconds + perf_counter() - start)))
+
+    def close(self) -> None:
+        """Wait for what has begun, and leave nothing of what has not ended."""
+        self.budget.close()
+        self.readers.shutdown(cancel_futures=True)
+        self.writers.shutdown(cancel_futures=True)
+        for job in self.jobs:
+            job.close()
+
+
+@dataclass(eq=False)
+class _Job:
+    """A photograph on its way, page by page.
+
+    Attributes:
+        waiting: Pages that are still to be read.
+        result: Made with the first page.
+        entry: Made with the last one.
+    """
+
+    index: int
+    task: FileTask
+    stamp: Stamp | None
+    file: PhotographFile
+    waiting: deque[int] = field(default_factory=deque)
+    result: ResultFile | None = None
+    entry: Entry | None = None
+    seconds: float = 0.0
+
+    def close(self) -> None:
+        self.file.close()
+        if self.result is not None:
+            self.result.close()
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """A photograph that waits for its colors."""
+    """A page that waits for its colors."""
 
-    index: int
-    task: FileTask
+    job: _Job
     photograph: Photograph
     prepared: Prepared
-    entry: Entry
     cost: int
-    seconds: float
 
 
 _Event = _Ready | tuple[int, FileResult]

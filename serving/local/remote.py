@@ -1,12 +1,13 @@
 """Colorizing files with a server: each photograph is sent by gRPC, and everything else is done as in `pipeline.py`.
 
-A thread takes a photograph all the way: read, send, wait, write. While some wait for the server, others decode and
-encode.
+A thread takes a photograph all the way, page by page: read, send, wait, write. While some wait for the server, others
+decode and encode.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -34,11 +35,12 @@ from serving.local.tasks import (
     FileResult,
     FileTask,
     Finish,
+    ResultFile,
     carry_out,
+    chosen_pages,
     describe,
     failure,
     refuse_existing,
-    write_result,
 )
 from zoo.errors import PhotographError
 
@@ -113,13 +115,18 @@ def _send(
             refuse_existing(task, destination)
             stamp = stamp_of(task.source)
             with PhotographFile(task.source, max_pixels=max_pixels) as file:
-                before = perf_counter()
-                cost = budget.take(file.width * file.height)
-                start += perf_counter() - before
-                photograph = file.read()
-            entry = describe(task, stamp)
-            pixels = _colorize(photograph.pixels, client)
-            result = write_result(task, destination, photograph, pixels, entry)
+                pages = chosen_pages(task, file)
+                with closing(ResultFile(task, destination, file, len(pages))) as made:
+                    for page in pages:
+                        budget.give_back(cost)
+                        cost = 0
+                        file.turn_to(page)
+                        before = perf_counter()
+                        cost = budget.take(file.width * file.height)
+                        start += perf_counter() - before
+                        photograph = file.read()
+                        made.add(photograph, _colorize(photograph.pixels, client))
+                    result = made.finish(describe(task, stamp))
         except CONCERNS_ALL:
             raise
         except ServingClientError as error:

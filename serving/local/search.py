@@ -11,7 +11,7 @@ from media import files
 from media.files import COMPARISON, Found, PassedOver
 from media.formats import DEFAULT, RESULTS, SUFFIXES
 from serving.local import index
-from serving.local.index import Entry, Index, Stamp
+from serving.local.index import Entry, Index, Kind, Stamp
 from serving.local.tasks import FileTask
 from zoo.errors import ArgumentError, PhotographError
 
@@ -23,9 +23,10 @@ def find(
     format: str | None = None,
     compare: bool = False,
     overwrite: bool = False,
+    page: int = 0,
 ) -> list[FileTask]:
     """The tasks that `search` finds."""
-    return search(paths, output=output, format=format, compare=compare, overwrite=overwrite).tasks
+    return search(paths, output=output, format=format, compare=compare, overwrite=overwrite, page=page).tasks
 
 
 def search(
@@ -35,6 +36,7 @@ def search(
     format: str | None = None,
     compare: bool = False,
     overwrite: bool = False,
+    page: int = 0,
 ) -> "Search":
     """List the photographs behind `paths`, each with the name of its result.
 
@@ -53,6 +55,7 @@ def search(
         format: "jpeg", "png", "tiff" or "webp"; by default the format of each source.
         compare: Whether side-by-side sheets are to be written too.
         overwrite: Whether a photograph that has changed replaces its former result, instead of getting another name.
+        page: The page, or frame, that is to be colorized, counted from 1; its result is called `name-pageN`. 0 for all.
 
     Returns:
         Tasks in the order of `paths`, sorted within a folder or pattern; a path that does not exist or a
@@ -69,8 +72,8 @@ def search(
     passed_over = PassedOver()
     found = files.find(paths, SUFFIXES, without=output, passed_over=passed_over)
     known = index.load(output)
-    sources, identities = _sources(found)
-    tasks = _name_results(sources, known, format, compare, overwrite)
+    sources, identities = _sources(found, page)
+    tasks = _name_results(sources, known, format, compare, overwrite, page)
     return Search(_look_up(tasks, output, identities), passed_over.suffixes, known.damaged)
 
 
@@ -135,7 +138,7 @@ class _Names:
         return sheet
 
 
-def _sources(found: Sequence[Found]) -> tuple[list[_Source], set[tuple[int, int]]]:
+def _sources(found: Sequence[Found], page: int) -> tuple[list[_Source], set[tuple[int, int]]]:
     """What was found, each photograph once however it was reached, and what identifies their files on their disks."""
     sources: dict[str, _Source] = {}
     identities = set()
@@ -150,17 +153,18 @@ def _sources(found: Sequence[Found]) -> tuple[list[_Source], set[tuple[int, int]
                 identities.add((status.st_dev, status.st_ino))
             except OSError:  # the reader will say why
                 pass
-        sources.setdefault(path, _Source(FileTask(file.path, file.relative, error=file.error), path, stamp))
+        sources.setdefault(path, _Source(FileTask(file.path, file.relative, error=file.error, page=page), path, stamp))
     return list(sources.values()), identities
 
 
 def _name_results(
-    sources: Sequence[_Source], known: Index, format: str | None, compare: bool, overwrite: bool
+    sources: Sequence[_Source], known: Index, format: str | None, compare: bool, overwrite: bool, page: int
 ) -> list[FileTask]:
     """The tasks with distinct names; a name goes to the first task that wants it, before any is numbered."""
     names = _Names(known)
     wanted = [
-        source.task.output if source.task.error else _result_name(source.task.output, format) for source in sources
+        source.task.output if source.task.error else _result_name(source.task.output, format, page)
+        for source in sources
     ]
     named: list[FileTask | None] = [source.task if source.task.error else None for source in sources]
     former: dict[int, Entry] = {}  # of other photographs that had the path of this one
@@ -168,12 +172,12 @@ def _name_results(
     for position, source in enumerate(sources):
         if source.stamp is None or source.task.error:
             continue
-        row = _format(wanted[position])
-        if entry := _entry_of(source, source.stamp, known, row):
+        kind = _format(wanted[position]), page
+        if entry := _entry_of(source, source.stamp, known, kind):
             own = replace(entry, source=source.path, stamp=source.stamp)
             named[position] = replace(_keep(source.task, entry, names, compare), known=own, recorded=own == entry)
             kept.add(entry.result)
-        elif earlier := known.of_path(source.path, row):
+        elif earlier := known.of_path(source.path, kind):
             former[position] = earlier[-1]
     for position, entry in former.items():
         if overwrite and entry.result not in kept:
@@ -197,13 +201,13 @@ def _name_results(
     return [task for task in named if task is not None]
 
 
-def _entry_of(source: _Source, stamp: Stamp, known: Index, format: str) -> Entry | None:
+def _entry_of(source: _Source, stamp: Stamp, known: Index, kind: Kind) -> Entry | None:
     """What the index says about the result of a photograph."""
-    entry = next((entry for entry in reversed(known.of_path(source.path, format)) if entry.stamp == stamp), None)
+    entry = next((entry for entry in reversed(known.of_path(source.path, kind)) if entry.stamp == stamp), None)
     if entry is not None:
         return entry
     try:
-        return known.of_content(source.path, stamp, format, lambda: index.hash_of(source.task.source, stamp))
+        return known.of_content(source.path, stamp, kind, lambda: index.hash_of(source.task.source, stamp))
     except PhotographError:  # the reader will say why
         return None
 
@@ -224,13 +228,15 @@ def _format(result: Path) -> str:
     return SUFFIXES[result.suffix.lower()].name
 
 
-def _result_name(path: Path, format: str | None) -> Path:
+def _result_name(path: Path, format: str | None, page: int) -> Path:
     source = SUFFIXES.get(path.suffix.lower())
     if format is None:
         format = (source.name if source is not None and source.result else DEFAULT).lower()
-    if source is not None and source.name.lower() == format:
-        return path
-    return path.with_suffix(RESULTS[format]) if source else path.with_name(path.name + RESULTS[format])
+    if source is None:
+        path = path.with_name(path.name + RESULTS[format])
+    elif source.name.lower() != format:
+        path = path.with_suffix(RESULTS[format])
+    return path.with_stem(f"{path.stem}-page{page}") if page else path
 
 
 def _look_up(tasks: Sequence[FileTask], output: Path, originals: Collection[tuple[int, int]]) -> list[FileTask]:

@@ -13,8 +13,9 @@ import numpy as np
 
 from media.photograph import Photograph, gray_of
 from media.provenance import Mark
+from media.reader import PhotographFile
 from media.sheets import contact_sheet, fit_cell
-from media.writer import write
+from media.writer import SequenceWriter, write
 from serving.local import index
 from serving.local.index import Entry, Journal, Stamp
 from zoo.errors import ColorzooError, PhotographError
@@ -95,38 +96,102 @@ def describe(task: "FileTask", stamp: Stamp | None) -> Entry:
     sha256 = index.hash_of(task.source, stamp)
     assert stamp is not None, "a file without a stamp cannot be read"
     sheet = task.sheet.as_posix() if task.sheet is not None else task.known.sheet if task.known is not None else ""
-    return Entry(task.output.as_posix(), sheet, index.identify(task.source), stamp, sha256)
+    return Entry(task.output.as_posix(), sheet, index.identify(task.source), stamp, sha256, task.page)
 
 
-def write_result(
-    task: "FileTask", destination: "Destination", photograph: Photograph, pixels: np.ndarray, entry: Entry
-) -> "FileResult":
-    """Write the colorized `pixels` (H, W, 3) of a photograph, and the sheet if the task wants one, both marked.
+class ResultFile:
+    """The result of one photograph, to which its pages, or the frames of an animation, are added one by one.
+
+    Args:
+        source: What is colorized.
+        count: Number of pages or frames that will be added.
 
     Raises:
-        PhotographError: the format cannot hold the picture, something else has the name of the result, or a file cannot
+        PhotographError: the format cannot hold so many, something else has the name of the result, or a file cannot
             be written.
         OSError: a folder cannot be made.
     """
-    refuse_existing(task, destination)
-    path = destination.output / task.output
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # First, so that the result of a run that is killed is known. What is replaced is not yet that of this photograph.
-    replaced = os.path.lexists(path)
-    recorded = task.recorded and task.known == entry
-    if not replaced and not recorded:
-        destination.journal.add(entry)
-    quality, mark = destination.quality, destination.mark
-    times = (entry.stamp.atime_ns, entry.stamp.mtime_ns) if destination.keep_times else None
-    if task.sheet is not None:
-        sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
-        write(sheet, destination.output / task.sheet, quality=quality, mark=mark)
-    # Last, since a photograph whose result is there is skipped by the next run.
-    warnings = write(replace(photograph, pixels=pixels), path, quality=quality, mark=mark, times=times)
-    if replaced and not recorded:
-        destination.journal.add(entry)
-    said = (task.warning,) if task.warning else ()
-    return FileResult(task.source, path, "done", warnings=(*said, *photograph.warnings, *warnings))
+
+    def __init__(self, task: "FileTask", destination: "Destination", source: PhotographFile, count: int) -> None:
+        refuse_existing(task, destination)
+        self._task, self._destination = task, destination
+        self._path = destination.output / task.output
+        self._first: Photograph | None = None
+        self._sheet: Photograph | None = None
+        self._warnings: list[str] = [task.warning] if task.warning else []
+        self._several: SequenceWriter | None = None
+        if count > 1:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            quality, mark = destination.quality, destination.mark
+            self._several = SequenceWriter(
+                self._path, count, animated=source.animated, plays=source.plays, quality=quality, mark=mark
+            )
+
+    def add(self, photograph: Photograph, pixels: np.ndarray) -> None:
+        """Append the colorized `pixels` (H, W, 3) of a page. The sheet shows the first one.
+
+        Raises:
+            PhotographError: the format cannot hold the picture, or the file cannot be written.
+        """
+        colorized = replace(photograph, pixels=pixels)
+        if self._task.sheet is not None and self._sheet is None:
+            self._sheet = Photograph(_comparison(photograph.pixels, pixels), None, None, None, "JPEG")
+        self._warnings += [warning for warning in photograph.warnings if warning not in self._warnings]
+        if self._several is None:
+            self._first = colorized
+        else:
+            self._several.add(colorized)
+
+    def finish(self, entry: Entry) -> "FileResult":
+        """Put the result in its place, marked, and the sheet if the task wants one.
+
+        Raises:
+            PhotographError: something else has the name of the result, or a file cannot be written.
+            OSError: a folder cannot be made.
+        """
+        task, destination, path = self._task, self._destination, self._path
+        refuse_existing(task, destination)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # First, so that the result of a run that is killed is known. What is replaced is not yet that of this
+        # photograph.
+        replaced = os.path.lexists(path)
+        recorded = task.recorded and task.known == entry
+        if not replaced and not recorded:
+            destination.journal.add(entry)
+        quality, mark = destination.quality, destination.mark
+        if task.sheet is not None and self._sheet is not None:
+            write(self._sheet, destination.output / task.sheet, quality=quality, mark=mark)
+        times = (entry.stamp.atime_ns, entry.stamp.mtime_ns) if destination.keep_times else None
+        # Last, since a photograph whose result is there is skipped by the next run.
+        if self._several is not None:
+            self._several.finish(times)
+            self._warnings += self._several.warnings
+        elif self._first is not None:
+            self._warnings += write(self._first, path, quality=quality, mark=mark, times=times)
+        if replaced and not recorded:
+            destination.journal.add(entry)
+        return FileResult(task.source, path, "done", warnings=tuple(self._warnings))
+
+    def close(self) -> None:
+        """Leave nothing behind that is not finished."""
+        if self._several is not None:
+            self._several.close()
+
+
+def chosen_pages(task: "FileTask", source: PhotographFile) -> Sequence[int]:
+    """The pages, or frames, of a photograph that are to be colorized, counted from 0.
+
+    Raises:
+        PhotographError: it does not have the page that the task asks for.
+    """
+    if not task.page:
+        return range(source.pages)
+    if task.page > source.pages:
+        kind = "frame" if source.animated else "page"
+        raise PhotographError(
+            f"{task.source}: has {source.pages} {kind}{'s' * (source.pages > 1)}, and no {kind} {task.page}"
+        )
+    return (task.page - 1,)
 
 
 def failure(task: "FileTask", output: Path, error: BaseException) -> "FileResult":
@@ -152,6 +217,7 @@ class FileTask:
         recorded: Whether the index says so, or still has the photograph under another path or time of change.
         done: Whether that result exists.
         warning: What is to be said about its result, or "".
+        page: The page, or frame, that is to be colorized, counted from 1; 0 for all.
     """
 
     source: Path
@@ -162,6 +228,7 @@ class FileTask:
     recorded: bool = False
     done: bool = False
     warning: str = ""
+    page: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 import zoo
 from colorzoo import output as screen
@@ -103,6 +103,20 @@ def test_colorize_warns_of_a_jpeg_without_its_end(run: Callable[..., Any], loade
     with report.open(newline="") as file:
         warnings = {Path(row["source"]).name: row["warnings"] for row in csv.DictReader(file)}
     assert warnings == {"a.jpg": "ends too early; all of its rows are there", "b.png": "", "c.tif": ""}
+
+
+def test_colorize_takes_all_pages_or_one(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
+    new, page = old.parent / "new", Image.open(old / "a.jpg")
+    page.save(old / "c.tif", save_all=True, append_images=[page, page])
+    refused = run("colorize", old / "c.tif", "-o", new, "--format", "png")
+    assert refused.exit_code == 1 and "PNG does not hold 3 pages; choose --format tiff, or one" in refused.stderr
+    assert run("colorize", old / "c.tif", "-o", new).exit_code == 0
+    with Image.open(new / "c.tif") as image:
+        assert isinstance(image, TiffImagePlugin.TiffImageFile) and image.n_frames == 3
+    done = run("colorize", old / "c.tif", "-o", new, "--format", "png", "--page", 3)
+    assert (done.exit_code, [path.name for path in visible(new)]) == (0, ["c-page3.png", "c.tif"])
+    assert run("colorize", old / "c.tif", "-o", new, "--page", 4).exit_code == 1
+    assert run("colorize", old / "c.tif", "-o", new, "--page", 0).exit_code == 2
 
 
 def test_colorize_names_bad_files_and_exits_with_1(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:

@@ -181,7 +181,10 @@ def test_a_run_that_is_killed(tmp_path: Path, new: Path, place: str, monkeypatch
             photograph = read(task.source)
             entry = tasks.describe(task, index.stamp_of(task.source))
             pixels = np.dstack([photograph.pixels] * 3)
-            statuses.append(tasks.write_result(task, destination, photograph, pixels, entry).status)
+            with PhotographFile(task.source) as file:
+                result = tasks.ResultFile(task, destination, file, 1)
+            result.add(photograph, pixels)
+            statuses.append(result.finish(entry).status)
         return dict(zip([str(task.output) for task in found], statuses, strict=True))
 
     with monkeypatch.context() as patches, pytest.raises(Killed):
