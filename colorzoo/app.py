@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from colorzoo import catalog, colorize, data, serve, train
+from colorzoo import catalog, colorize, data, serve, train, turing
 from zoo.errors import ColorzooError, FilmError, PhotographError
 
 # Extra of the distribution -> the commands that need it.
 EXTRAS = {
     "serve": {"remote", "serve"},
     "train": {"shards", "frames", "prior", "data-service", "train", "evaluate", "calibrate", "pack"},
+    "turing": {"turing"},
 }
 
 
@@ -66,7 +67,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Colorize gray photographs with published networks, and train and evaluate these networks.",
 )
-for _family in (colorize, catalog, data, train, serve):
+for _family in (colorize, catalog, data, train, turing, serve):
     app.add_typer(_family.commands)
 
 

@@ -53,6 +53,7 @@ ARROWS = {
     "serving.export": {"zoo", "media", "serving", "serving.client"},
     "serving.local": {"zoo", "media", "serving.client"},
     "serving.server": {"zoo", "serving", "serving.client"},
+    "serving.user_test": {"zoo", "media", "serving", "serving.local"},
     "colorzoo": {"zoo", "media", "training.*", "serving", "serving.*"},
 }  # fmt: skip
 # What every backend of Keras can run, with all that it imports.

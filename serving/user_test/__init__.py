@@ -1,0 +1,1 @@
+"""The user test of Araújo and Veloso as a local web page: which of two pictures was colored by a network?"""
