@@ -20,7 +20,7 @@ from training.data import frames
 
 COMMANDS = (
     "colorize", "remote", "presets", "models", "shards", "frames", "prior", "data-service", "train", "calibrate",
-    "evaluate", "pack", "export", "serve",
+    "evaluate", "pack", "export", "serve", "turing",
 )  # fmt: skip
 
 
@@ -101,6 +101,7 @@ def test_choices_are_those_of_their_owners() -> None:
         ("frames", "old", "-o", "FILE/below"),
         ("train", "color_unet_scenes_v1", "--data", "old", "--out", "FILE"),
         ("evaluate", "--preset", "p", "--data", "old", "-o", "FILE"),
+        ("turing", "--presets", "p", "--data", "old", "-o", "FILE"),
         ("export", "p", "-o", "FILE"),
     ],
     ids=lambda arguments: arguments[0],
