@@ -7,12 +7,14 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from media import matrix_profiles
 from media.photograph import eight_bits
 
 _NOTICEABLE = 2  # levels of 255: a profile that moves no color by more is sRGB for us
 _ROWS_AT_ONCE = 2**20  # pixels, each of which takes some 50 bytes for a moment
 _SRGB_GAMMA = 1 / 2.2
 _D65 = (0.3127, 0.3290)
+_D50 = (0.34570, 0.35854)
 _SRGB_CHROMATICITY = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, red, green, blue; x and y of each
 _CREATED = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # lcms puts the present time there
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
@@ -44,8 +46,8 @@ def through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Im
 def to_srgb(pixels: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
     """Gray (H, W) or RGB (H, W, 3), uint8 or uint16, of an opened file, in sRGB; and whether a profile was followed.
 
-    By its profile, which is ignored if it does not fit, or else by a PNG's gAMA and cHRM. Color of 16 bits with
-    a profile comes out with 8.
+    By its profile, which is ignored if it does not fit, or else by a PNG's gAMA and cHRM. Color of 16 bits with a
+    profile that consists of tables comes out with 8.
     """
     data = image.info.get("icc_profile")
     if data is None:
@@ -56,6 +58,9 @@ def to_srgb(pixels: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
     if profile is None:
         return pixels, isinstance(data, bytes) and bool(data) and _is_srgb(data)
     if pixels.ndim == 3:
+        shaper = matrix_profiles.parse(data) if pixels.dtype == np.uint16 else None
+        if shaper is not None:
+            return _through_matrix(pixels, shaper.curves, _from_d50() @ shaper.matrix, shaper.black), True
         converted = through_profile(Image.fromarray(eight_bits(pixels)), profile)
         return (pixels, False) if converted is None else (np.asarray(converted), True)
     # A gray profile is one curve, so that 256 points of it serve 16 bits too.
@@ -135,21 +140,38 @@ def _by_numbers(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
         matrix = np.linalg.inv(_to_xyz(_SRGB_CHROMATICITY)) @ _to_xyz(primaries)
     except np.linalg.LinAlgError:  # primaries on one line
         return pixels
+    return _through_matrix(pixels, np.stack([light] * 3), matrix)
+
+
+def _through_matrix(pixels: np.ndarray, curves: np.ndarray, matrix: np.ndarray, black: float = 0.0) -> np.ndarray:
+    """RGB (H, W, 3) through curves (3, levels) to linear light, and by a matrix to that of sRGB, in sRGB.
+
+    Args:
+        black: Linear light that is to be 0.
+    """
+    white = np.iinfo(pixels.dtype).max
     result = np.empty_like(pixels)
     step = max(1, _ROWS_AT_ONCE // pixels.shape[1])
     for top in range(0, len(pixels), step):
-        linear = light[pixels[top : top + step]] @ matrix.T.astype(np.float32)
+        rows = pixels[top : top + step]
+        linear = np.stack([curves[channel][rows[..., channel]] for channel in range(3)], axis=-1)
+        linear = (linear @ matrix.T.astype(np.float32) - black) / (1 - black)
         result[top : top + step] = np.rint(white * _light_to_srgb(np.clip(linear, 0, 1)))
     return result
 
 
-def _to_xyz(chromaticity: tuple[float, ...]) -> np.ndarray:
-    """(3, 3) from linear RGB with these chromaticities to XYZ of white D65."""
+def _from_d50() -> np.ndarray:
+    """(3, 3) from XYZ of white D50, which profiles use, to linear sRGB."""
+    return np.asarray(np.linalg.inv(_to_xyz(_SRGB_CHROMATICITY, _D50)))
+
+
+def _to_xyz(chromaticity: tuple[float, ...], to_white: tuple[float, float] = _D65) -> np.ndarray:
+    """(3, 3) from linear RGB with these chromaticities to XYZ of another white."""
     points = np.array([(x / y, 1, (1 - x - y) / y) for x, y in zip(chromaticity[::2], chromaticity[1::2], strict=True)])
     white, colors = points[0], points[1:].T
     to_xyz = colors * np.linalg.solve(colors, white)
-    d65 = np.array([_D65[0] / _D65[1], 1, (1 - sum(_D65)) / _D65[1]])
-    scale = np.diag((_BRADFORD @ d65) / (_BRADFORD @ white))
+    new = np.array([to_white[0] / to_white[1], 1, (1 - sum(to_white)) / to_white[1]])
+    scale = np.diag((_BRADFORD @ new) / (_BRADFORD @ white))
     return np.asarray(np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD @ to_xyz)
 
 

@@ -41,11 +41,11 @@ Source = str | os.PathLike[str] | bytes
 def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read one photograph, of any format in `media.formats`, as upright gray or sRGB.
 
-    The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK), or gAMA and cHRM
-    of a PNG, become sRGB; color with 16 bits per channel and a profile other than sRGB comes out with 8. CMYK without a
-    profile, palettes and bilevel pictures are expanded. Of a multi-picture JPEG (MPO) the first is read.
-    Metadata or a profile that is damaged is ignored with a warning, and so is a missing end behind the last row of a
-    JPEG.
+    The EXIF orientation is applied and its tag reset. An embedded ICC profile (gray, RGB or CMYK), or cICP, gAMA and
+    cHRM of a PNG, become sRGB; color with 16 bits per channel and a profile of tables, not of curves and a matrix, gets
+    8. CMYK without a profile, palettes and bilevel pictures are expanded. Of a multi-picture JPEG (MPO) the
+    first is read. Metadata or a profile that is damaged is ignored with a warning, and so is a missing end behind the
+    last row of a JPEG.
     TIFF is described in `media.tiff`.
 
     Args:
@@ -227,7 +227,10 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
         pixels, alpha = _samples(image)
         if isinstance(image, PngFile) and image.reduced:
             warnings.append("its 16 bits become 8, since it is animated")
+    deep = pixels.dtype == np.uint16
     pixels, profiled = profiles.to_srgb(pixels, image)
+    if deep and pixels.dtype == np.uint8:
+        warnings.append("its 16 bits become 8, since its ICC profile consists of tables")
     if "icc_profile" in image.info and not profiled:
         warnings.append("its ICC profile is damaged or of other colors, and is ignored")
     if alpha is not None and pixels.dtype == np.uint8:

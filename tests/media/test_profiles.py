@@ -7,30 +7,72 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from media.photograph import Photograph
 from media.reader import read, read_rgb
 from media.writer import write
 from tests.media.pictures import COLOR, swapped_profile
+from tests.mutations import mutated
+
+
+def profile_of(space: bytes, tags: dict[bytes, bytes], connection: bytes = b"XYZ ") -> bytes:
+    """A version 2 profile."""
+    white = b"XYZ " + bytes(4) + struct.pack(">iii", 63190, 65536, 54061)
+    name = b"Test\0"
+    text = b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(79)
+    tags = {**tags, b"wtpt": white, b"desc": text}
+    offset = 128 + 4 + 12 * len(tags)
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", offset + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4sI4s4s4s", offset + len(body), b"lcms", 0x02400000, b"mntr", space, connection)
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + table + body
+
+
+def curve(*values: int) -> bytes:
+    return b"curv" + bytes(4) + struct.pack(f">I{len(values)}H", len(values), *values)
+
+
+def formula(kind: int, *values: float) -> bytes:
+    return b"para" + bytes(4) + struct.pack(f">HH{len(values)}i", kind, 0, *(round(65536 * value) for value in values))
 
 
 def gray_profile(gamma: float) -> bytes:
-    """A version 2 gray profile with one power curve."""
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    white = b"XYZ " + bytes(4) + struct.pack(">iii", 63190, 65536, 54061)
-    name = b"Gray gamma\0"
-    text = b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(79)
-    text += bytes(-len(text) % 4)
-    offset = 128 + 4 + 3 * 12
-    table, body = struct.pack(">I", 3), b""
-    for tag, data in ((b"kTRC", curve), (b"wtpt", white), (b"desc", text)):
-        table += tag + struct.pack(">II", offset + len(body), len(data))
-        body += data
-    total = offset + len(body)
-    head = struct.pack(">I4sI4s4s4s", total, b"lcms", 0x02400000, b"mntr", b"GRAY", b"XYZ ")
-    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
-    return head.ljust(128, b"\0") + table + body
+    return profile_of(b"GRAY", {b"kTRC": curve(round(gamma * 256))})
+
+
+# Adobe RGB (1998)
+COLUMNS = {
+    b"rXYZ": (0.60974, 0.31111, 0.01947),
+    b"gXYZ": (0.20528, 0.62567, 0.06087),
+    b"bXYZ": (0.14919, 0.06322, 0.74457),
+}
+CURVES = {
+    "gamma": curve(563),
+    "straight": curve(),
+    "table": curve(*(round(65535 * (place / 99) ** 1.8) for place in range(100))),
+    "formula 0": formula(0, 1.8),
+    "formula 1": formula(1, 2.4, 0.9, 0.1),
+    "formula 2": formula(2, 2.4, 0.8789, 0.1, 0.05),
+    "formula 3": formula(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045),
+    "formula 4": formula(4, 2.4, 0.89582, 0.1, 0.1848, 0.1, 0.01, 0.01),
+}
+
+
+def color_profile(trc: bytes) -> bytes:
+    columns = {name: b"XYZ " + bytes(4) + struct.pack(">iii", *(round(65536 * value) for value in column))
+               for name, column in COLUMNS.items()}  # fmt: skip
+    return profile_of(b"RGB ", {**columns, **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc)})
+
+
+def deep_tiff(pixels: np.ndarray, profile: bytes) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="rgb", iccprofile=profile)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
@@ -83,7 +125,22 @@ def test_a_profile_counts_by_its_curves_and_not_by_its_name() -> None:
     np.testing.assert_array_equal(read(buffer.getvalue()).pixels, COLOR)
 
 
-def test_deep_color_with_a_profile_comes_out_with_8_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", CURVES)
+def test_deep_color_with_curves_and_a_matrix_keeps_its_bits(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint16)
+    pixels[0] = np.linspace(0, 255, 50)[:, None]
+    profile = color_profile(CURVES[name])
+    found = read(deep_tiff(pixels * 257, profile))
+    assert (found.pixels.dtype, found.profiled, found.warnings) == (np.uint16, True, ())
+    by_lcms = read(deep_tiff(pixels.astype(np.uint8), profile)).pixels
+    # Where black is not 0, lcms looks colors up in a coarse grid, which is right for the grays of the first row only.
+    rows = slice(1) if name in ("formula 1", "formula 2", "formula 4") else slice(None)
+    assert np.abs(found.pixels / 257 - by_lcms)[rows].max() <= 1.2
+    ramp = np.repeat(np.arange(30_000, 34_000, dtype=np.uint16)[None, :, None], 3, axis=2)
+    assert len(np.unique(read(deep_tiff(ramp, profile)).pixels[..., 1])) > 1_000
+
+
+def test_deep_color_and_its_alpha_in_a_png(tmp_path: Path) -> None:
     deep = np.full((16, 16, 3), (65535, 0, 0), np.uint16)
     opaque = np.full((16, 16), 65535, np.uint16)
     write(Photograph(deep, opaque, None, None, "PNG"), tmp_path / "a.png")
@@ -92,9 +149,27 @@ def test_deep_color_with_a_profile_comes_out_with_8_bits(tmp_path: Path) -> None
     chunk = struct.pack(">I", len(body)) + b"iCCP" + body + struct.pack(">I", zlib.crc32(b"iCCP" + body))
     (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
     after = read(tmp_path / "a.png")
-    assert after.pixels.dtype == np.uint8
-    assert np.abs(after.pixels.astype(int) - (0, 255, 0)).max() <= 3
-    assert after.alpha is not None and after.alpha.dtype == np.uint8 and after.alpha.min() == 255
+    assert after.pixels.dtype == np.uint16
+    assert np.abs(after.pixels.astype(int) - (0, 65535, 0)).max() <= 3 * 257
+    assert after.alpha is not None and after.alpha.dtype == np.uint16 and after.alpha.min() == 65535
+
+
+def test_deep_color_with_a_profile_of_tables_comes_out_with_8_bits() -> None:
+    ramps = bytes(range(256)) * 3
+    # Lab of the corners of the cube, coarsely: black, blue, green, cyan, red, magenta, yellow, white.
+    corners = bytes((0, 128, 128, 76, 196, 16, 224, 42, 209, 232, 80, 114, 138, 208, 195, 154, 226, 68, 248, 106, 221))
+    table = b"mft1" + bytes(4) + b"\3\3\2\0" + struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).ravel())
+    table += ramps + corners + b"\xff\x80\x80" + ramps
+    found = read(deep_tiff(np.full((16, 16, 3), 65535, np.uint16), profile_of(b"RGB ", {b"A2B0": table}, b"Lab ")))
+    assert found.pixels.dtype == np.uint8 and found.pixels.min() >= 250 and found.profiled
+    assert found.warnings == ("its 16 bits become 8, since its ICC profile consists of tables",)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about what it cannot parse
+def test_damaged_profiles_of_deep_color_never_cost_the_photograph() -> None:
+    pixels = np.full((4, 5, 3), 30_000, np.uint16)
+    for profile in mutated([color_profile(CURVES["table"]), color_profile(CURVES["formula 4"])], 60):
+        assert read(deep_tiff(pixels, profile)).pixels.shape == pixels.shape
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])

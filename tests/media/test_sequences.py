@@ -159,6 +159,7 @@ def test_pages_of_a_tiff(tmp_path: Path, order: str, big: bool) -> None:
         assert [int(tags[254].value) for tags in fields] == [2, 2, 2]
         assert [tags[270].value if 270 in tags else "" for tags in fields] == ["first", "", "third"]
         assert [tags[282].value[0] // tags[282].value[1] if 282 in tags else 0 for tags in fields][0] == 300
+        assert all(page.offset % 2 == 0 for page in file.pages)  # as the format asks for
         assert all(b"compositeWithTrained" in tags[700].value for tags in fields)
     with PhotographFile(tmp_path / "a.tif") as file:
         assert (file.pages, file.animated) == (3, False)
