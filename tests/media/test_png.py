@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from media.reader import read, read_rgb
+from tests.media.pictures import swapped_profile
 from tests.media.tiffs import packed
 from zoo.errors import PhotographError
 
@@ -170,6 +171,47 @@ def test_the_primaries_of_chrm() -> None:
     adobe = chromaticity(*d65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
     after = read(png(muted, 8, RGB, chunk(b"gAMA", struct.pack(">I", 45_471)), adobe)).pixels[0, 0]
     assert np.abs(after.astype(int) - (166, 99, 121)).max() <= 2
+
+
+def test_code_points_go_before_all_else() -> None:
+    """Display P3 by lcms2; what says something else beside it is not heeded."""
+    muted = np.broadcast_to(np.array([150, 100, 120]), (HEIGHT, WIDTH, 3))
+    linear = chunk(b"gAMA", struct.pack(">I", 100_000))
+    p3 = read(png(muted, 8, RGB, chunk(b"cICP", bytes((12, 13, 0, 1))), linear)).pixels[0, 0]
+    assert np.abs(p3.astype(int) - (157, 98, 120)).max() <= 2
+    deep = read(png(muted * 257, 16, RGB, chunk(b"cICP", bytes((12, 13, 0, 1))))).pixels[0, 0]
+    assert np.abs(deep / 257 - (157, 98, 120)).max() <= 2
+    for points in ((1, 13, 0, 1), (1, 1, 0, 1)):
+        np.testing.assert_array_equal(read(png(muted, 8, RGB, chunk(b"cICP", bytes(points)), linear)).pixels, muted)
+    unspecified = read(png(muted, 8, RGB, chunk(b"cICP", bytes((2, 13, 0, 1))), linear)).pixels
+    np.testing.assert_array_equal(unspecified, read(png(muted, 8, RGB, linear)).pixels)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ((9, 16, 0, 1), r"high dynamic range \(PQ\)"),
+        ((9, 18, 0, 1), r"high dynamic range \(HLG\)"),
+        ((4, 13, 0, 1), "cICP 4, 13, 0, 1"),
+        ((1, 13, 0, 0), "cICP 1, 13, 0, 0"),
+    ],
+)
+def test_colors_that_are_not_supported_are_refused(points: tuple[int, ...], words: str) -> None:
+    with pytest.raises(PhotographError, match=words):
+        read(png(PLAIN, 8, GRAY, chunk(b"cICP", bytes(points))))
+
+
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20 + 1, 2**24 - 1, 2**24 + 1])
+def test_large_profiles(size: int) -> None:
+    """A profile up to 16 MB is followed, and carried; what is larger is left out with a warning."""
+    packed = zlib.compress(swapped_profile().ljust(size, b"\0"), 1)
+    found = read(png(np.full((HEIGHT, WIDTH, 3), (255, 0, 0)), 8, RGB, chunk(b"iCCP", b"p\0\0" + packed)))
+    if size <= 2**24:
+        assert np.abs(found.pixels.astype(int) - (0, 255, 0)).max() <= 3
+        assert (found.profiled, found.warnings) == (True, ())
+    else:
+        assert (found.pixels == (255, 0, 0)).all()
+        assert (found.profiled, found.warnings) == (False, ("damaged or too large, and left out: iCCP",))
 
 
 def test_animations_are_refused_and_stills_with_frames_of_one_are_not() -> None:

@@ -13,24 +13,8 @@ from PIL import Image, ImageCms
 from media.photograph import Photograph
 from media.reader import read, read_rgb
 from media.writer import write
-from tests.media.pictures import COLOR, swapped_profile
+from tests.media.pictures import COLOR, profile_of, swapped_profile
 from tests.mutations import mutated
-
-
-def profile_of(space: bytes, tags: dict[bytes, bytes], connection: bytes = b"XYZ ") -> bytes:
-    """A version 2 profile."""
-    white = b"XYZ " + bytes(4) + struct.pack(">iii", 63190, 65536, 54061)
-    name = b"Test\0"
-    text = b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(79)
-    tags = {**tags, b"wtpt": white, b"desc": text}
-    offset = 128 + 4 + 12 * len(tags)
-    table, body = struct.pack(">I", len(tags)), b""
-    for tag, data in tags.items():
-        table += tag + struct.pack(">II", offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4sI4s4s4s", offset + len(body), b"lcms", 0x02400000, b"mntr", space, connection)
-    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
-    return head.ljust(128, b"\0") + table + body
 
 
 def curve(*values: int) -> bytes:
