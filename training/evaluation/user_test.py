@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from media import atomic
@@ -140,48 +141,40 @@ def draw(rates: Sequence[Rate], participants: int) -> Figure:
     axes = figure.add_subplot()
     axes.axvline(100 * GUESSING, color="0.35", linestyle="--", linewidth=1)
     people = "1 participant" if participants == 1 else f"{participants} participants"
-    groups = ((rates, "o", "#1f4e79", f"here, {people}"), (PAPER, "s", "0.45", "Araújo and Veloso, 20 participants"))
-    row = 0.0
-    names, places = [], []
-    for group, marker, color, label in groups:
-        ys = [row + i for i in range(len(group))]
-        row += len(group) + 0.6
-        values = [100 * rate.rate for rate in group]
-        # Rounding may put the end of an interval beyond its rate by some 1e-15.
-        below = [max(0.0, value - 100 * rate.interval[0]) for value, rate in zip(values, group, strict=True)]
-        above = [max(0.0, 100 * rate.interval[1] - value) for value, rate in zip(values, group, strict=True)]
-        face = color if group is rates else "white"
-        axes.errorbar(
-            values, ys, xerr=[below, above], fmt=marker, color=color, markerfacecolor=face, capsize=3, label=label
-        )
-        for y, value, rate in zip(ys, values, group, strict=True):
-            axes.annotate(
-                f"{value:.1f} %",
-                (100 * rate.interval[1], y),
-                (6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-            )
-        names += [f"{rate.name}  (n = {rate.trials})" for rate in group]
-        places += ys
-    axes.set_yticks(places, names)
+    ours = [float(row) for row in range(len(rates))]
+    theirs = [len(rates) + 0.6 + row for row in range(len(PAPER))]
+    _draw_group(axes, rates, ours, f"here, {people}", "o", "#1f4e79", filled=True)
+    _draw_group(axes, PAPER, theirs, "Araújo and Veloso, 20 participants", "s", "0.45", filled=False)
+    axes.set_yticks([*ours, *theirs], [f"{rate.name}  (n = {rate.trials})" for rate in (*rates, *PAPER)])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50\nguessing", "75", "100"])
     axes.set_xlabel("trials in which people were fooled (%), with Wilson intervals of 95 %")
     axes.set_title("User test (Araújo and Veloso, section III-B)", loc="left", fontsize=10, pad=22)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2, fontsize=8)
-    axes.annotate(
-        "guessing",
-        (100 * GUESSING, 0),
-        (3, 3),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        fontsize=8,
-        color="0.35",
-    )
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _draw_group(
+    axes: Axes, rates: Sequence[Rate], rows: Sequence[float], label: str, marker: str, color: str, *, filled: bool
+) -> None:
+    values = [100 * rate.rate for rate in rates]
+    # Rounding may put the end of an interval beyond its rate by some 1e-15.
+    below = [max(0.0, 100 * (rate.rate - rate.interval[0])) for rate in rates]
+    above = [max(0.0, 100 * (rate.interval[1] - rate.rate)) for rate in rates]
+    axes.errorbar(
+        values,
+        rows,
+        xerr=[below, above],
+        fmt=marker,
+        color=color,
+        markerfacecolor=color if filled else "white",
+        capsize=3,
+        label=label,
+    )
+    for row, rate in zip(rows, rates, strict=True):
+        axes.text(1.02, row, _percent(rate.rate), transform=axes.get_yaxis_transform(), va="center", fontsize=8)
 
 
 def _csv(rates: Sequence[Rate]) -> str:

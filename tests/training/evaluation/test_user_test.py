@@ -77,7 +77,7 @@ def test_report_has_both_tables_and_the_same_bytes_each_time(tmp_path):
     with Image.open(tmp_path / "a" / "fooling_rates.png") as image:
         assert image.width > 1000
     text = "".join(ElementTree.parse(tmp_path / "a" / "fooling_rates.svg").getroot().itertext())
-    for wanted in ("one_v1  (n = 16)", "56.2 %", "Larsson et al.  (n = 320)", "31.2 %", "here, 1 participant"):
+    for wanted in ("one_v1  (n = 16)", "56.25 %", "Larsson et al.  (n = 320)", "31.25 %", "here, 1 participant"):
         assert wanted in text
 
 
