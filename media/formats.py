@@ -21,6 +21,7 @@ from PIL import (
 from media import encoders, jpeg
 from media.assemblers import AnimatedPng, AnimatedWebp, StartAssembler, TiffPages
 from media.encoders import Encoder
+from media.heif import open_heif
 from media.png import PngFile
 from media.tiff import TiffFile
 
@@ -107,6 +108,11 @@ FORMATS: dict[str, Format] = {
         ),
         Format(
             "AVIF", (".avif",), _magic(rb"....ftypavi[fs]"), AvifImagePlugin.AvifImageFile, None, training=False,
+        ),
+        # Beside their own names, those of the structure that they share with AVIF.
+        Format(
+            "HEIF", (".heic", ".heif", ".hif"), _magic(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)"), open_heif, None,
+            training=False,
         ),
         # 256 colors are too few to learn from.
         Format("GIF", (".gif",), _magic(rb"GIF8"), GifImagePlugin.GifImageFile, None, training=False),

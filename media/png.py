@@ -1,7 +1,6 @@
 """PNG: damaged or huge chunks beside the picture are passed over; what cICP says is told like gAMA and cHRM.
 
 W3C. Portable Network Graphics (PNG) Specification (Third Edition). 2025. https://www.w3.org/TR/png-3/
-ITU-T. Recommendation H.273: coding-independent code points. 2024. https://www.itu.int/rec/T-REC-H.273
 """
 
 import io
@@ -11,6 +10,7 @@ from typing import IO
 
 from PIL import PngImagePlugin
 
+from media import code_points
 from media.photograph import UnusableError
 
 _SIGNATURE = 8
@@ -19,21 +19,6 @@ _MAX_TEXTS = 2**22  # of all, far below Pillow's limit
 _MAX_PROFILE = 2**24
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _SHORTEST = {b"gAMA": 4, b"cHRM": 32, b"pHYs": 9, b"sRGB": 1, b"tRNS": 1, b"tIME": 7}
-_D65 = (0.3127, 0.3290)
-_PRIMARIES = {  # by number: x and y of white, red, green and blue
-    1: (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06),
-    5: (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
-    6: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
-    7: (*_D65, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
-    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
-    11: (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
-    12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
-}
-# Exponents by the number of the curve, 1 / 2.2 standing for that of sRGB, by which browsers show those of television.
-_GAMMAS = {1: 1 / 2.2, 6: 1 / 2.2, 14: 1 / 2.2, 15: 1 / 2.2, 13: 1 / 2.2, 4: 1 / 2.2, 5: 1 / 2.8, 8: 1.0}
-_HIGH_RANGE = {16: "PQ", 18: "HLG"}
-_UNSPECIFIED = 2
-
 _FRAMES = (b"acTL", b"fcTL", b"fdAT")  # not needed for the first picture, but they are pictures
 
 
@@ -72,7 +57,7 @@ class PngFile(PngImagePlugin.PngImageFile):
             self.info["transparency"] = key * {"L;2": 85, "L;4": 17}.get(str(self.tile[0][3]), 1)
         if self._profile is not None:
             self.info["icc_profile"] = self._profile
-        if len(self._code_points) >= 4 and _UNSPECIFIED not in self._code_points[:2]:
+        if len(self._code_points) >= 4 and code_points.UNSPECIFIED not in self._code_points[:2]:
             self._follow(*self._code_points[:4])
 
     def _follow(self, primaries: int, curve: int, matrix: int, full_range: int) -> None:
@@ -81,14 +66,12 @@ class PngFile(PngImagePlugin.PngImageFile):
         Raises:
             UnusableError: they are not supported.
         """
-        if curve in _HIGH_RANGE:
-            raise UnusableError(f"holds a high dynamic range ({_HIGH_RANGE[curve]}); save it as sRGB")
-        if primaries not in _PRIMARIES or curve not in _GAMMAS or matrix != 0 or full_range != 1:
-            numbers = f"{primaries}, {curve}, {matrix}, {full_range}"
-            raise UnusableError(f"holds colors of a kind (cICP {numbers}) that is not supported; save it as sRGB")
+        if matrix != 0 or full_range != 1:
+            raise UnusableError("holds the levels of television (cICP), which are not supported; save it as sRGB")
+        exponent, chromaticity = code_points.meaning(primaries, curve)
         for name in ("icc_profile", "srgb"):
             self.info.pop(name, None)
-        self.info["chromaticity"], self.info["gamma"] = _PRIMARIES[primaries], _GAMMAS[curve]
+        self.info["gamma"], self.info["chromaticity"] = exponent, chromaticity
 
     def _unusable(self, file: IO[bytes]) -> Iterator[tuple[int, int]]:
         """Where the chunks begin and end that are to be passed over; notes what the others say."""

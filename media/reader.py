@@ -227,6 +227,8 @@ def _decode(image: ImageFile.ImageFile, file: IO[bytes]) -> Photograph:
         pixels, alpha = _samples(image)
         if isinstance(image, PngFile) and image.reduced:
             warnings.append("its 16 bits become 8, since it is animated")
+        if (depth := image.info.get("bit_depth", 8)) != 8:  # of HEIC
+            warnings.append(f"its {depth} bits become 8")
     deep = pixels.dtype == np.uint16
     pixels, profiled = profiles.to_srgb(pixels, image)
     if deep and pixels.dtype == np.uint8:

@@ -27,14 +27,14 @@ class Pictures:
 
 
 def pictures_of(image: ImageFile.ImageFile) -> Pictures:
-    """Reduced copies and masks of a TIFF are no pages, and the further pictures of an MPO are views of the first one.
+    """Reduced copies and masks of a TIFF are no pages; the further pictures of an MPO or a HEIC are views of the first.
 
     The picture that an animated PNG has for those who see no animations is none of its frames.
     """
     if isinstance(image, TiffFile):
         return Pictures(image.pages, False, 1)
     frames = int(getattr(image, "n_frames", 1))
-    if image.format == "MPO" or frames == 1:
+    if image.format in ("MPO", "HEIF") or frames == 1:
         return Pictures((image.tell(),), False, 1)
     return Pictures(range(bool(getattr(image, "default_image", False)), frames), True, _plays(image))
 

@@ -181,11 +181,11 @@ def test_photographs_of_one_name_in_two_runs(run: Callable[..., Any], loaded: li
 
 
 def test_what_is_passed_over_is_said(run: Callable[..., Any], loaded: list[Any], old: Path) -> None:
-    for name in ("d.heic", "e.HEIC", "notes.txt", "raw"):
+    for name in ("d.dng", "e.DNG", "notes.txt", "raw"):
         (old / name).touch()
     done = run("colorize", old, "-o", old.parent / "new")
     assert done.exit_code == 0
-    assert done.stdout.endswith("/new/\npassed over: 2 .heic, 1 without a suffix, 1 .txt\n")
+    assert done.stdout.endswith("/new/\npassed over: 2 .dng, 1 without a suffix, 1 .txt\n")
     assert name_passed_over(Counter({f".{n:02}": 1 for n in range(12)})).endswith(".09, 2 with other suffixes")
     (old.parent / "other").mkdir()
     (old.parent / "other" / "a.dng").touch()

@@ -192,8 +192,8 @@ def test_code_points_go_before_all_else() -> None:
     [
         ((9, 16, 0, 1), r"high dynamic range \(PQ\)"),
         ((9, 18, 0, 1), r"high dynamic range \(HLG\)"),
-        ((4, 13, 0, 1), "cICP 4, 13, 0, 1"),
-        ((1, 13, 0, 0), "cICP 1, 13, 0, 0"),
+        ((4, 13, 0, 1), "H.273: 4, 13"),
+        ((1, 13, 0, 0), "levels of television"),
     ],
 )
 def test_colors_that_are_not_supported_are_refused(points: tuple[int, ...], words: str) -> None:

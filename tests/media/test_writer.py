@@ -20,9 +20,11 @@ def test_the_table_of_formats() -> None:
     assert {suffix: row.name for suffix, row in SUFFIXES.items()} == {
         ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".pjpeg": "JPEG", ".png": "PNG",
         ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".bmp": "BMP", ".dib": "BMP", ".jp2": "JPEG2000",
-        ".j2k": "JPEG2000", ".jpx": "JPEG2000", ".jpf": "JPEG2000", ".avif": "AVIF", ".gif": "GIF",
+        ".j2k": "JPEG2000", ".jpx": "JPEG2000", ".jpf": "JPEG2000", ".avif": "AVIF", ".heic": "HEIF",
+        ".heif": "HEIF", ".hif": "HEIF", ".gif": "GIF",
     }  # fmt: skip
-    assert SUFFIXES.keys() - TRAINING_SUFFIXES == {".gif", ".jp2", ".j2k", ".jpx", ".jpf", ".avif"}
+    rare = {".gif", ".jp2", ".j2k", ".jpx", ".jpf", ".avif", ".heic", ".heif", ".hif"}
+    assert SUFFIXES.keys() - TRAINING_SUFFIXES == rare
 
 
 @pytest.mark.parametrize("name", [name for name, row in FORMATS.items() if row.encode])

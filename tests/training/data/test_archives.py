@@ -59,7 +59,10 @@ def test_everything_can_be_mixed(photos: Path, tmp_path: Path) -> None:
     assert pictures(found) == pictures(prepare(folders, SIZE, tmp_path / "loose"))
     assert found.classes == ["birds", "coast", "forest"]
     assert found.left_out == [
-        (f"{archive}/coast/broken.jpg", "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF")
+        (
+            f"{archive}/coast/broken.jpg",
+            "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF",
+        )
     ]
     both = prepare([photos, tmp_path / "written"], SIZE, tmp_path / "cache")
     assert len(both) == 11
@@ -206,7 +209,7 @@ def test_files_of_folders_with_archives_and_of_archives_in_archives(photos: Path
     errors = [str(picture) for picture in read if isinstance(picture, PhotographError)]
     assert errors == [
         f"{tmp_path / 'mixed' / 'a.tar.gz'}/x.zip: cannot be opened: it is a zip within an archive: unpack it",
-        f"{tmp_path / 'mixed' / 'a.tar.gz'}/y.jpg: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF",
+        f"{tmp_path / 'mixed' / 'a.tar.gz'}/y.jpg: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF",
     ]
     assert len(read) == 15
 

@@ -42,7 +42,7 @@ def test_hidden_folders_and_other_formats_are_not_trained_on(tmp_path: Path) -> 
     found = prepare([folder], SIZE, tmp_path / "cache")
     assert len(found) == 2
     assert found.left_out == [
-        (str(folder / "b.jpg"), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF")
+        (str(folder / "b.jpg"), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF")
     ]
 
 
@@ -75,7 +75,7 @@ def test_left_out(tmp_path: Path) -> None:
     assert reasons == {
         "gray1.png": "gray", "gray3.png": "gray", "sepia.jpg": "toned",
         "empty.png": "cannot be read: is empty",
-        "text.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF",
+        "text.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF",
     }  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def test_cache_is_used_until_a_file_changes(tmp_path: Path) -> None:
     changed.write_bytes(b"garbage")
     after = prepare([folder], SIZE, tmp_path / "cache")
     assert after.left_out == [
-        (str(changed), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF")
+        (str(changed), "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF")
     ]
     assert after.names == before.names[1:]
     np.testing.assert_array_equal(after.frames, before.frames[1:])

@@ -133,7 +133,7 @@ def test_what_an_archive_holds_and_is_no_picture(tmp_path: Path) -> None:
     write([str(path)], tmp_path / "out")
     assert left_out(tmp_path / "out") == {
         "inner.zip": "cannot be read: it is a zip within an archive: unpack it",
-        "bad.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF",
+        "bad.png": "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF",
     }  # fmt: skip
     damaged = bytearray(inner.read_bytes())
     damaged[60] ^= 255

@@ -121,7 +121,7 @@ def test_left_out(photos: Path, tmp_path: Path) -> None:
     index = write([str(photos)], tmp_path / "out")
     reasons = left_out(tmp_path / "out")
     assert reasons.pop("cut.jpg").startswith("cannot be read: ")
-    assert reasons.pop("text.png") == "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF"
+    assert reasons.pop("text.png") == "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF"
     assert reasons == {"gray.png": "gray", "sepia.png": "toned", "zz.bmp": "copy"}
     assert index["left_out"]["reasons"] == {"gray": 1, "toned": 1, "cannot be read": 2, "copy": 1}
     assert index["splits"]["train"]["count"] == 12

@@ -259,7 +259,7 @@ def test_main_on_an_archive(tmp_path: Path, stub_zoo: SimpleNamespace, limit: in
     assert (row["data"], row["n"]) == ("photos.tar.gz", str(len(found[0].report.colorized.rmse)))
     if limit is None:
         assert [str(error) for error in found[1].left_out] == [
-            f"{archive}/set/coast/broken.jpg: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF"
+            f"{archive}/set/coast/broken.jpg: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF"
         ]
 
 

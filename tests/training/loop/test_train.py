@@ -128,7 +128,7 @@ def test_files_of_a_run(finished: Path, photos: Path) -> None:
     assert json.loads((finished / "recipe.json").read_text())["filters"] == [4, 8]
     assert (finished / "left_out.txt").read_text() == (
         f"{photos / 'train' / 'coast' / 'broken.jpg'}\t"
-        "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF or GIF\n"
+        "cannot be read: is not a JPEG, PNG, TIFF, WEBP, BMP, JPEG2000, AVIF, HEIF or GIF\n"
     )
     assert len(list((finished / "checkpoints").glob("*.index"))) == checkpoints.KEPT_CHECKPOINTS
 
