@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import keras
 
 from training.loop.jax.batches import Batches, Photographs
+from training.loop.jax.depthwise import shift_depthwise
 from training.loop.networks import build
 from training.loop.optimizers import learning_rate
 from training.systems.recipe import Recipe
@@ -55,6 +56,7 @@ class Trainer:
         if any(isinstance(layer, keras.layers.SpectralNormalization) for m in models for layer in m._flatten_layers()):
             # It replaces weights while gradients are taken of them, which here would flow through the replacement.
             raise ArgumentError(f"{recipe.architecture} has spectral normalization: train it with colorzoo train")
+        shift_depthwise(models)
         unique = {id(v): v for model in models for v in model.variables}
         self._others = [v for key, v in unique.items() if key not in trained]
         # The rate is an argument of a step: under a time budget the clock says where on the schedule it is.
