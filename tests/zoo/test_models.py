@@ -193,6 +193,25 @@ def test_color_unet_takes_more_levels():
     assert model(lightness_of((1, 33, 47))).shape == (1, 33, 47, 2)
 
 
+@pytest.mark.parametrize(
+    ("body", "sees", "joined", "parameters"), [("flat", 3, 0, 25_376), ("bottleneck", 22, 0, 135_104)]
+)
+def test_color_unet_has_the_bodies_that_its_authors_tried_before(body, sees, joined, parameters):
+    model = zoo.create_model("color_unet", body=body)
+    assert sum(isinstance(layer, keras.layers.Concatenate) for layer in model.layers) == joined
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == parameters
+    lightness = np.full((1, 64, 64, 1), 50, np.float32)
+    changed = lightness.copy()
+    changed[0, 32, 32] = 80
+    scores = keras.Model(model.input, model.get_layer("scores").output)
+    differs = np.abs(numpy_of(scores(changed)) - numpy_of(scores(lightness))).max(axis=(0, 3)) > 0
+    rows = np.flatnonzero(differs.any(axis=1))
+    if body == "flat":
+        assert (rows[0], rows[-1]) == (32 - sees, 32 + sees)
+    else:
+        assert rows[0] <= 32 - sees and rows[-1] >= 32 + sees
+
+
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), None, "a", False])
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_widths_and_temperatures_are_positive_and_finite(name, value):

@@ -27,6 +27,8 @@ ADDED: dict[str, Any] = {
     "plateau_monitor": "loss",
     "float32_layers": (),
 }
+# The same, of single architectures.
+ADDED_TO: dict[str, dict[str, Any]] = {"color_unet": {"body": "unet"}}
 
 
 def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,4 +37,4 @@ def with_current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     for field, values in VALUES.items():
         if field in renamed:
             renamed[field] = values.get(renamed[field], renamed[field])
-    return ADDED | renamed
+    return ADDED | ADDED_TO.get(settings.get("architecture", ""), {}) | renamed

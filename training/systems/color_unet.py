@@ -9,10 +9,11 @@ from keras import ops
 
 import zoo
 from training.systems.classification import ClassificationRecipe, cut, forward_scores, read_prior
-from training.systems.constraints import Items, PositiveInt
+from training.systems.constraints import Items, OneOf, PositiveInt
 from training.systems.losses import cross_entropy
 from training.systems.system import Losses, Photographs, Statistics, System, Tensors, supervised_system
 from zoo import bins, color
+from zoo.architectures.color_unet import BODIES
 from zoo.errors import ArgumentError
 
 
@@ -23,6 +24,7 @@ class ColorUNetRecipe(ClassificationRecipe):
     architecture: str = "color_unet"
     filters: Annotated[tuple[PositiveInt, ...], Items(2)] = (16, 32, 64)  # of each level
     bins: PositiveInt = 32
+    body: Annotated[str, OneOf(BODIES)] = "unet"
 
     def statistics(self, photographs: Photographs, known: Statistics | None = None) -> Statistics:
         """The class of every UV cell, their mean ab, their prior. Known classes stay, unless scores are fresh.
@@ -53,7 +55,12 @@ class ColorUNetRecipe(ClassificationRecipe):
 
     def arguments(self, statistics: Statistics) -> dict[str, Any]:
         """Of `zoo.create_model`."""
-        return {"bins": statistics["centers"].tolist(), "temperature": self.temperature, "filters": self.filters}
+        return {
+            "bins": statistics["centers"].tolist(),
+            "temperature": self.temperature,
+            "filters": self.filters,
+            "body": self.body,
+        }
 
     def system(self, statistics: Statistics) -> System:
         """See `training.systems.system.System`."""

@@ -11,6 +11,9 @@ annealed mean. Departures, each with its reason:
   the authors' code they never moved. It is placed as there, behind pooling and behind the last convolution.
 * The input is CIE lightness and a class's color is its mean ab, so that the network keeps the contract of the zoo.
 * `filters` may name more levels than three: each adds a cell on both sides and doubles the field of view.
+
+`body` also has the two networks that section 2.2 tells of having tried before, as far as it describes them: "flat", a
+layer for each of `filters` at full resolution, and "bottleneck", this network without its connections.
 """
 
 from collections.abc import Sequence
@@ -20,11 +23,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from zoo.arguments import check_filters, check_positive, is_whole
+from zoo.arguments import check_choice, check_filters, check_positive, is_whole
 from zoo.bins import uniform_uv_centers
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride, scale_filters
 from zoo.errors import ArgumentError
 from zoo.registry import register
+
+BODIES = ("unet", "bottleneck", "flat")
 
 
 def _convs(x: keras.KerasTensor, filters: int, name: str, count: int = 2) -> keras.KerasTensor:
@@ -71,6 +76,7 @@ def color_unet(
     *,
     width: float = 1.0,
     filters: Sequence[int] = (16, 32, 64),
+    body: str = "unet",
 ) -> keras.Model:
     """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
 
@@ -83,6 +89,7 @@ def color_unet(
         temperature: of the annealed mean, above 0: near 0 the most probable color, 1 the mean.
         width: multiplies all filters.
         filters: of the down cells, from the full resolution inwards; the stride is 2 ** len(filters).
+        body: "unet"; "bottleneck", without its connections; or "flat", a convolution for each of the filters.
 
     Raises:
         ArgumentError: an argument outside its range.
@@ -91,11 +98,28 @@ def color_unet(
     check_positive("temperature", temperature)
     check_positive("width", width)
     check_filters(filters)
+    check_choice("body", body, BODIES)
     down = [scale_filters(f, width) for f in filters]
 
     lightness = keras.Input((None, None, 1), name="lightness")
     x = pad_to_stride(lightness, 2 ** len(down))
     x = layers.Rescaling(1 / 50, offset=-1, name="center")(x)
+    x = _flat(x, down) if body == "flat" else _hourglass(x, down, connected=body == "unet")
+    scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
+    sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
+    ab = crop_like(ops.matmul(probabilities, centers), lightness)
+    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="color_unet")
+
+
+def _flat(x: keras.KerasTensor, filters: Sequence[int]) -> keras.KerasTensor:
+    for i, f in enumerate(filters, 1):
+        x = layers.Conv2D(f, 3, padding="same", activation="relu", name=f"flat_conv{i}")(x)
+    return x
+
+
+def _hourglass(x: keras.KerasTensor, down: Sequence[int], *, connected: bool) -> keras.KerasTensor:
+    """Down and up again, (B, H, W, 1) -> (B, H, W, down[0]); if connected, up cells see the down cell of their size."""
     skips = []
     for level, f in enumerate(down, 1):
         x = layers.MaxPooling2D(name=f"down{level}_pool")(_convs(x, f, f"down{level}"))
@@ -104,11 +128,8 @@ def color_unet(
 
     for level in range(len(down) - 1, 0, -1):
         x = _convs(_up(x, down[level - 1], f"up{level}"), down[max(level - 1, 1)], f"up{level}")
-        x = layers.Concatenate(name=f"up{level}_skip")([_norm(x, f"up{level}"), skips[level - 1]])
+        x = _norm(x, f"up{level}")
+        if connected:
+            x = layers.Concatenate(name=f"up{level}_skip")([x, skips[level - 1]])
 
-    x = _convs(_up(x, down[0], "out"), down[0], "out", count=1)
-    scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
-    sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
-    probabilities = layers.Softmax(dtype="float32", name="probabilities")(sharp)
-    ab = crop_like(ops.matmul(probabilities, centers), lightness)
-    return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(ab), name="color_unet")
+    return _convs(_up(x, down[0], "out"), down[0], "out", count=1)

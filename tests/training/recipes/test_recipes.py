@@ -108,6 +108,7 @@ def test_recipes_of_earlier_versions_are_read(tmp_path: Path) -> None:
     names = {now: then for then, now in renamed.FIELDS.items()}
     settings = {names.get(field, field): value for field, value in dataclasses.asdict(recipe).items()}
     assert {"framing", "working_size", "lam"} < set(settings)
+    del settings["body"]  # which came later
     (tmp_path / "recipe.json").write_text(json.dumps(settings | {"framing": "fill", "test_noise": False}))
     assert recipes.of_run(tmp_path) == recipe
     run_folder.check_recipe(tmp_path, recipe)
