@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import TiffImagePlugin, TiffTags
 
-from media import tags
+from media import bigtiff, tags
 from media.photograph import UnusableError
 from media.tiff_samples import NO_COMPRESSION, UnlimitedTiff, picture
 
@@ -44,9 +44,10 @@ class TiffFile(UnlimitedTiff):
 
     def _open(self) -> None:
         assert self.fp is not None  # it was opened just now
-        if self.fp.read(4) == b"MM\0+":
-            raise UnusableError("is a BigTIFF with big-endian numbers; save it with little-endian ones")
+        big_endian = self.fp.read(4) == bigtiff.HEADER
         self.fp.seek(0)
+        if big_endian:
+            self.fp = bigtiff.as_classic(self.fp)
         self._listing = True
         super()._open()
         count = self.n_frames

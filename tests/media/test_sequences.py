@@ -147,7 +147,7 @@ def scans(order: str = "<", big: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True), (">", True)])
 def test_pages_of_a_tiff(tmp_path: Path, order: str, big: bool) -> None:
     copy(scans(order, big), tmp_path / "a.tif", mark=Mark("1", "m"))
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
