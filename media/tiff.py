@@ -16,7 +16,7 @@ from PIL import TiffImagePlugin, TiffTags
 
 from media import bigtiff, tags
 from media.photograph import UnusableError
-from media.tiff_samples import NO_COMPRESSION, UnlimitedTiff, picture
+from media.tiff_samples import NO_COMPRESSION, UnlimitedTiff, picture, silence_libtiff
 
 _GRAY, _RGB, _CMYK = "gray", "RGB", "CMYK"
 _COLORS = {0: _GRAY, 1: _GRAY, 2: _RGB, 5: _CMYK}  # by PhotometricInterpretation
@@ -44,6 +44,7 @@ class TiffFile(UnlimitedTiff):
 
     def _open(self) -> None:
         assert self.fp is not None  # it was opened just now
+        silence_libtiff()
         big_endian = self.fp.read(4) == bigtiff.HEADER
         self.fp.seek(0)
         if big_endian:

@@ -1,12 +1,15 @@
 """From the strips or tiles of a TIFF to its samples, whatever their bits, order, planes and compression."""
 
+import ctypes
 import io
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from itertools import accumulate
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import TiffImagePlugin, _imaging
 from PIL.Image import core  # type: ignore[attr-defined]
 
 from media import tags
@@ -17,6 +20,15 @@ if TYPE_CHECKING:
 NO_COMPRESSION = 1
 _UNPACKED_AT_ONCE = 2**22  # samples, each of which takes 16 bytes for a moment
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+
+
+@cache
+def silence_libtiff() -> None:
+    """Keep libtiff, which Pillow brings, from printing what is wrong with a file: it returns that as an error, too."""
+    with suppress(OSError, AttributeError):  # where it is linked in another way
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
 
 
 class UnlimitedTiff(TiffImagePlugin.TiffImageFile):

@@ -334,3 +334,13 @@ def test_layers_of_photoshop_are_not_carried() -> None:
     exif = Image.Exif()
     exif.load(read(buffer.getvalue()).exif or b"")
     assert dict(exif) == {270: "Hafen", 33432: "(c) Archive"}
+
+
+def test_nothing_is_printed_about_damaged_files(capfd: pytest.CaptureFixture[str]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (50, 60), np.uint8)).save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    data = bytearray(buffer.getvalue())
+    data[200:1000] = bytes(800)
+    with pytest.raises(PhotographError, match="damaged"):
+        read(bytes(data))
+    assert capfd.readouterr() == ("", "")
