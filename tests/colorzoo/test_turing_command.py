@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from colorzoo import quiet
 from serving.user_test import server
 from serving.user_test.experiment import RESULTS, read
 from serving.user_test.schedule import Trial
@@ -38,14 +39,17 @@ def data(tmp_path_factory):
     return write_fields(tmp_path_factory.mktemp("turing") / "data", 9)
 
 
-def test_experiment_is_prepared_once_and_served(run, served, loaded, data, tmp_path):
+def test_experiment_is_prepared_once_and_served(run, served, loaded, data, tmp_path, monkeypatch):
     folder = tmp_path / "test"
+    imports = []
+    monkeypatch.setattr(quiet, "import_tensorflow", lambda: imports.append("tensorflow"))
     arguments = ("--presets", "one_v1", "two_v1", "--data", data, "-o", folder, "--size", 16, "--trials", 2)
     for _ in range(2):
         done = run("turing", *arguments, "--limit", 8, "--port", 0)
         assert (done.exit_code, done.stdout.count("http://here/")) == (0, 1), done.stderr
     assert served == [(folder, "127.0.0.1", 0)] * 2
     assert [name for name, *_ in loaded] == ["one_v1", "two_v1"]
+    assert imports == ["tensorflow"]
     experiment = read(folder)
     assert (experiment.presets, experiment.size, experiment.trials) == (("one_v1", "two_v1"), 16, 2)
     assert [name.split("/")[0] for name in experiment.photographs] == ["coast"] * 4 + ["forest"] * 4
