@@ -9,13 +9,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from colorzoo import catalog, colorize, data, serve, train, turing
+from colorzoo import catalog, colorize, data, serve, study, train, turing
 from zoo.errors import ColorzooError, FilmError, PhotographError
 
 # Extra of the distribution -> the commands that need it.
 EXTRAS = {
     "serve": {"remote", "serve"},
-    "train": {"shards", "frames", "prior", "data-service", "train", "evaluate", "calibrate", "pack"},
+    "train": {
+        "shards",
+        "frames",
+        "prior",
+        "data-service",
+        "train",
+        "evaluate",
+        "study",
+        "confidence",
+        "calibrate",
+        "pack",
+    },
     "turing": {"turing"},
 }
 
@@ -67,7 +78,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Colorize gray photographs with published networks, and train and evaluate these networks.",
 )
-for _family in (colorize, catalog, data, train, turing, serve):
+for _family in (colorize, catalog, data, train, study, turing, serve):
     app.add_typer(_family.commands)
 
 

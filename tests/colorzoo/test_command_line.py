@@ -20,7 +20,7 @@ from training.data import frames
 
 COMMANDS = (
     "colorize", "remote", "presets", "models", "shards", "frames", "prior", "data-service", "train", "calibrate",
-    "evaluate", "pack", "export", "serve", "turing",
+    "evaluate", "study", "confidence", "pack", "export", "serve", "turing",
 )  # fmt: skip
 
 

@@ -41,23 +41,26 @@ def nearest_bin(ab: ArrayLike) -> NDArray[np.int64]:
 
     Colors far outside sRGB get the bin that is nearest to the nearest point of the grid.
     """
-    table = _bin_table()
+    table, _ = _bin_table()
     place = np.rint(np.asarray(ab, np.float64) / AB_STEP).astype(np.int64) + len(table) // 2
     place = place.clip(0, len(table) - 1)
     return table[place[..., 0], place[..., 1]]
 
 
 @cache
-def _bin_table() -> NDArray[np.int64]:
-    """The nearest bin of each point of the grid, (23, 23)."""
+def _bin_table() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The nearest bin of each point of the grid, (23, 23), and the bins, (313, 2)."""
     axis = np.arange(-LIMIT, LIMIT + 1, AB_STEP)
     points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
-    squared = ((points[..., None, :] - ab_grid().astype(np.float64)) ** 2).sum(axis=-1)
-    return squared.argmin(axis=-1)
+    bins = ab_grid().astype(np.float64)
+    squared = ((points[..., None, :] - bins) ** 2).sum(axis=-1)
+    return squared.argmin(axis=-1), bins
 
 
 def nearest_center(ab: ArrayLike, centers: NDArray[np.floating]) -> NDArray[np.int64]:
     """Colors (..., 2) -> the index (...) of the nearest of any centers (n, 2); of equally near ones the first."""
+    if np.array_equal(centers, _bin_table()[1]):
+        return nearest_bin(ab)  # which looks it up
     colors = np.asarray(ab, np.float64)
     nearest = np.zeros(colors.shape[:-1], np.int64)
     least = np.full(colors.shape[:-1], np.inf)

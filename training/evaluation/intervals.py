@@ -20,30 +20,28 @@ BLOCK = 100  # resamples at a time, which bounds the memory
 Values = NDArray[np.float64]
 
 
-def bootstrap_counts(n: int) -> Iterator[Values]:
-    """How often each of n pictures is drawn in each of 2000 resamples of n, in blocks (100, n); the same every time."""
-    generator = np.random.default_rng(SEED)
-    for _ in range(0, RESAMPLES, BLOCK):
-        yield generator.multinomial(n, np.full(n, 1 / n), size=BLOCK).astype(np.float64)
+def weighted_mean(values: Values, weights: Values | None = None) -> Values:
+    """Means (...) of the finite values (N, ...), weighted by weights (N, ...); inf where none is finite."""
+    return np.asarray(_means(np.ones((1, len(values))), values, weights)[0])
 
 
-def weighted_mean(values: Values, weights: Values | None = None) -> float:
-    """Mean of the finite values (N,), weighted; inf where all are infinite."""
-    return float(_means(np.ones((1, len(values))), values, weights)[0])
+def bootstrap_means(values: Values, weights: Values | None = None) -> Values:
+    """Means (2000, ...) as of `weighted_mean`, of 2000 resamples of the N pictures; the same resamples every time.
 
-
-def mean_interval(values: Values, weights: Values | None = None) -> tuple[float, float]:
-    """The 95 % percentile interval of `weighted_mean` over resamples of the pictures.
-
-    Efron and Tibshirani. An Introduction to the Bootstrap. 1993, chapter 13. Infinite values, of PSNR, are left out of
-    the mean of every resample as they are of the mean itself.
+    Infinite values, of PSNR, are left out of the mean of every resample as they are of the mean itself.
     """
-    means = np.concatenate([_means(counts, values, weights) for counts in bootstrap_counts(len(values))])
-    return percentile_interval(means)
+    n = len(values)
+    generator = np.random.default_rng(SEED)
+    # How often each picture is drawn.
+    blocks = (generator.multinomial(n, np.full(n, 1 / n), size=BLOCK) for _ in range(0, RESAMPLES, BLOCK))
+    return np.concatenate([_means(counts.astype(np.float64), values, weights) for counts in blocks])
 
 
 def percentile_interval(statistics: Values) -> tuple[float, float]:
-    """The interval that holds the middle 95 % of the finite statistics of resamples; inf where there is none."""
+    """The interval that holds the middle 95 % of the finite statistics (R,) of resamples; inf where there is none.
+
+    Efron and Tibshirani. An Introduction to the Bootstrap. 1993, chapter 13.
+    """
     finite = statistics[np.isfinite(statistics)]
     if not finite.size:
         return float("inf"), float("inf")
@@ -52,7 +50,7 @@ def percentile_interval(statistics: Values) -> tuple[float, float]:
 
 
 def _means(counts: Values, values: Values, weights: Values | None) -> Values:
-    """Counts (R, N) -> the mean (R,) of the finite values with these counts times the weights."""
+    """Counts (R, N) -> the means (R, ...) of the finite values (N, ...) with these counts times the weights."""
     finite = np.isfinite(values)
     shares = finite * (1.0 if weights is None else weights)
     with np.errstate(invalid="ignore"):

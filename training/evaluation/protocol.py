@@ -227,7 +227,7 @@ def main(
     if out is not None:
         check_folder(out)  # before the work, not after it
 
-    colorize = _load(preset, look, temperature)
+    colorize = load_colorizer(preset, look, temperature)
     kept: list[int] = []
     left_out: list[PhotographError] = []
     report = evaluate(colorize, _read_all(files, chosen, size, kept, left_out, progress), degraded=degraded)
@@ -237,7 +237,7 @@ def main(
     gray = gray_of(truth)
     colorized = np.concatenate([colorize(part) for part in _batches(truth, BATCH)])
     from_gray = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
-    _check_color_ignored(preset, truth, colorized, from_gray)
+    check_color_ignored(preset, truth, colorized, from_gray)
     if degraded:
         gray = as_old_photographs(truth, sample)
         colorized = np.concatenate([colorize(part) for part in _batches(gray, BATCH)])
@@ -255,7 +255,8 @@ def main(
     return Evaluation(report, left_out)
 
 
-def _load(preset: str, look: str | None, temperature: float | None) -> Colorize:
+def load_colorizer(preset: str, look: str | None = None, temperature: float | None = None) -> Colorize:
+    """A preset as a function: sRGB uint8 (B, S, S, 3) -> uint8 of the same shape. Arguments and errors: `zoo.load`."""
     model = zoo.load(preset, look=look, temperature=temperature)
     model.jit_compile = False  # XLA compiles anew for every shape, and is slower on CPUs
 
@@ -286,7 +287,8 @@ def _read_all(
         raise DataError(f"none of {len(chosen)} images can be read; the first: {left_out[0]}")
 
 
-def _check_color_ignored(preset: str, truth: Pixels, colorized: Pixels, from_gray: Pixels) -> None:
+def check_color_ignored(preset: str, truth: Pixels, colorized: Pixels, from_gray: Pixels) -> None:
+    """Raises PresetError if results (B, S, S, 3) from the truth are closer to it than those from its gray allow."""
     ab_true = _ab(truth)
     from_color_rmse = metrics.rmse(ab_true, _ab(colorized)).mean()
     from_gray_rmse = metrics.rmse(ab_true, _ab(from_gray)).mean()

@@ -1,54 +1,24 @@
 """A run on one page: recipe, photographs, starts, curves, panels and figures, in a file that needs no other.
 
-Everything that is text is escaped where it becomes HTML, in `_text`: names of files may hold markup.
+Everything that is text is escaped where it becomes HTML, in `training.runs.page`: names of files may hold markup.
 """
 
-import base64
 import csv
 import dataclasses
-import html
-import io
 import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from media import atomic
 from training import recipes
 from training.data.datasets import Photographs
-from training.runs import curves, run_folder
+from training.runs import curves, page, run_folder
 from training.systems.recipe import Recipe
 from zoo.registry import architecture, list_models
 
 NAMED = 50  # most files that are named with the reason why they are left out
-# Nothing is fetched, whatever the page holds.
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-h1 {{ font-size: 1.6rem }}
-h2 {{ font-size: 1.2rem; margin-top: 2rem }}
-table {{ border-collapse: collapse; margin: 0.5rem 0 }}
-th, td {{ border-bottom: 1px solid #ddd; padding: 0.2rem 1.2rem 0.2rem 0; text-align: left; vertical-align: top }}
-td {{ overflow-wrap: break-word; max-width: 34rem; font-variant-numeric: tabular-nums }}
-img {{ max-width: 100%; height: auto }}
-summary {{ cursor: pointer }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
 
 
 def write(
@@ -67,22 +37,20 @@ def write(
     name = recipe.name or recipe.architecture
     kind = "validation" if held_out else "training"
     body = [
-        f"<h1>{_text(name)}</h1>",
-        _paragraph(_summary(recipe)),
+        f"<h1>{page.text(name)}</h1>",
+        page.paragraph(_summary(recipe)),
         *(_figures(log, _times(folder / "times.csv", recipe.batch)) if log else []),
         *(_curves(log, name) if log else []),
-        *_section(
+        *page.section(
             "Panels",
-            _paragraph(f"Photographs of the {kind} set after the last epoch, as the network sees them."),
-            _image(_jpeg(panels), "jpeg", "gray, colorized and original photographs"),
+            page.paragraph(f"Photographs of the {kind} set after the last epoch, as the network sees them."),
+            page.image(page.jpeg(panels), "jpeg", "gray, colorized and original photographs"),
         ),
         *_recipe(recipe, name),
         *_photographs(photographs, held_out),
         *_starts(folder),
     ]
-    page = PAGE.format(title=_text(f"{name}: {folder.resolve().name}"), body="\n".join(body))
-    # A browser needs UTF-8, and a name may be something else.
-    atomic.write_text(folder / "report.html", page.encode(errors="backslashreplace").decode())
+    page.write(folder / "report.html", f"{name}: {folder.resolve().name}", body)
 
 
 def _summary(recipe: Recipe) -> str:
@@ -111,12 +79,14 @@ def _figures(log: curves.Log, time: str) -> list[str]:
             row += [f"{_number(values[lowest])} (epoch {lowest + 1})" if lowest is not None else "-"]
             rows.append(row)
     chosen = f"best.keras: epoch {best + 1}" if best is not None else "best.keras: none"
-    table = _table(("", "first epoch", f"last epoch, {len(log['epoch'])}", chosen, "lowest"), rows)
-    return _section("Figures", table, _paragraph(f"best.keras is of the epoch with the lowest {monitor}. {time}"))
+    table = page.table(("", "first epoch", f"last epoch, {len(log['epoch'])}", chosen, "lowest"), rows)
+    return page.section(
+        "Figures", table, page.paragraph(f"best.keras is of the epoch with the lowest {monitor}. {time}")
+    )
 
 
 def _curves(log: curves.Log, name: str) -> list[str]:
-    return _section("Curves", _image(curves.draw(log, curves.quantities(log), salt=name), "svg+xml", "curves"))
+    return page.section("Curves", page.image(curves.draw(log, curves.quantities(log), salt=name), "svg+xml", "curves"))
 
 
 def _lowest(values: Sequence[float]) -> int | None:
@@ -156,10 +126,12 @@ def _recipe(recipe: Recipe, name: str) -> list[str]:
         published = {field.name: field.default for field in dataclasses.fields(recipe)}
     rows = [(field, str(value)) for field, value in values.items()]
     changed = [(*row, str(published[row[0]])) for row in rows if values[row[0]] != published[row[0]]]
-    return _section(
+    return page.section(
         "Recipe",
-        _table(("field", "value", f"in {name}"), changed) if changed else _paragraph(f"All fields are as in {name}."),
-        _fold(f"all {len(rows)} fields", _table(("field", "value"), rows)),
+        page.table(("field", "value", f"in {name}"), changed)
+        if changed
+        else page.paragraph(f"All fields are as in {name}."),
+        page.fold(f"all {len(rows)} fields", page.table(("field", "value"), rows)),
     )
 
 
@@ -168,14 +140,14 @@ def _photographs(photographs: Photographs, held_out: Photographs | None) -> list
     contents = run_folder.contents(photographs, held_out)
     rows = [(kind, contents[kind], run_folder.count_left_out(part)) for kind, part in sets.items()]
     left_out = [row for part in sets.values() for row in part.left_out]
-    parts = [_table(("set", "photographs", "left out"), rows)]
+    parts = [page.table(("set", "photographs", "left out"), rows)]
     if not held_out:
-        parts.append(_paragraph("There was no validation set: the training loss took its place."))
+        parts.append(page.paragraph("There was no validation set: the training loss took its place."))
     if left_out:
-        parts.append(_fold(f"files left out: {len(left_out)}", _table(("file", "reason"), left_out[:NAMED])))
+        parts.append(page.fold(f"files left out: {len(left_out)}", page.table(("file", "reason"), left_out[:NAMED])))
     if len(left_out) > NAMED:
-        parts.append(_paragraph(f"The first {NAMED} are named here, all of them in left_out.txt."))
-    return _section("Photographs", *parts)
+        parts.append(page.paragraph(f"The first {NAMED} are named here, all of them in left_out.txt."))
+    return page.section("Photographs", *parts)
 
 
 def _starts(folder: Path) -> list[str]:
@@ -189,7 +161,7 @@ def _starts(folder: Path) -> list[str]:
         )
         for start in run_folder.starts(folder)
     ]
-    return _section("Starts", _table(("time", "command", "versions", "commit", "devices"), rows))
+    return page.section("Starts", page.table(("time", "command", "versions", "commit", "devices"), rows))
 
 
 def _commit(text: str) -> str:
@@ -199,38 +171,3 @@ def _commit(text: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.5g}"
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "jpeg", quality=90, subsampling=0)  # color is what it is about
-    return file.getvalue()
-
-
-# === HTML ===
-
-
-def _text(text: Any) -> str:
-    return html.escape(str(text))
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{_text(text)}</p>"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
-    lines = ["".join(f"<td>{_text(cell)}</td>" for cell in row) for row in rows]
-    return "\n".join(["<table>", *(f"<tr>{line}</tr>" for line in (head, *lines)), "</table>"])
-
-
-def _image(data: bytes, kind: str, what: str) -> str:
-    return f'<img src="data:image/{kind};base64,{base64.b64encode(data).decode()}" alt="{_text(what)}">'
-
-
-def _fold(summary: str, content: str) -> str:
-    return f"<details><summary>{_text(summary)}</summary>\n{content}\n</details>"
-
-
-def _section(title: str, *parts: str) -> list[str]:
-    return [f"<h2>{_text(title)}</h2>", *parts]

@@ -4,13 +4,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluation.intervals import holm, mean_interval, paired_p_values, weighted_mean
+from training.evaluation.intervals import (
+    bootstrap_means,
+    holm,
+    paired_p_values,
+    percentile_interval,
+    weighted_mean,
+)
 from zoo.errors import ArgumentError
 
 
 @pytest.fixture(scope="module")
 def values() -> np.ndarray:
     return np.random.default_rng(1).gamma(2, 3, 60)
+
+
+def mean_interval(values: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
+    return percentile_interval(bootstrap_means(values, weights))
 
 
 def test_mean_interval_against_scipy(values: np.ndarray) -> None:
@@ -28,6 +38,9 @@ def test_weights_and_infinite_values(values: np.ndarray) -> None:
     assert weighted_mean(values, weights) == pytest.approx(values[:30].mean())
     with_infinite = np.r_[values, np.inf]
     assert weighted_mean(with_infinite) == pytest.approx(values.mean())
+    columns = np.stack([values, values[::-1]], axis=-1)
+    np.testing.assert_allclose(weighted_mean(columns, np.stack([weights, 1 - weights], axis=-1)), values[:30].mean())
+    np.testing.assert_allclose(bootstrap_means(columns)[:, 0], bootstrap_means(values))
     assert np.isfinite(mean_interval(with_infinite)).all()
     assert weighted_mean(np.full(3, np.inf)) == np.inf
     assert mean_interval(np.full(3, np.inf)) == (np.inf, np.inf)
