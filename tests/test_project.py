@@ -41,7 +41,8 @@ ARROWS = {
         "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.pretrained",
     },
     "training.evaluation": {
-        "zoo", "media", "training.data", "training.recipes", "training.runs", "training.pretrained",
+        "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.pretrained",
+        "training.loop",
     },
     "training.publish": {
         "zoo", "media", "training.data", "training.systems", "training.recipes", "training.runs", "training.loop",

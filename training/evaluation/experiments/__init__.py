@@ -1,0 +1,1 @@
+"""The papers' own experiments, repeated small: `python -m training.evaluation.experiments NAME`."""
