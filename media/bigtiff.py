@@ -5,31 +5,14 @@ Adobe. TIFF, Revision 6.0. 1992. AWare Systems. The BigTIFF File Format. https:/
 
 import io
 import struct
-from typing import IO, Any
+from typing import IO
 
 from media import tags
 from media.photograph import UnusableError
+from media.tiff_repairs import SIZES, overlaid
 
 HEADER = b"MM\0+"
 
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}  # by type
 _SHORTER = {16: (4, "Q", "I"), 17: (9, "q", "i"), 18: (4, "Q", "I")}  # type with 4 bytes, and how both are stored
 _INNER = (tags.EXIF_IFD, tags.GPS_IFD)
 _MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 100_000, 1_000, 2**24
@@ -47,7 +30,7 @@ def as_classic(file: IO[bytes]) -> IO[bytes]:
     file.seek(8)
     (first,) = struct.unpack(">Q", file.read(8))
     head = b"MM\0*" + directories.add_all(first)
-    return io.BufferedReader(_Overlay(file, size, head, bytes(size % 2) + bytes(directories.content)))
+    return overlaid(file, {0: head}, bytes(size % 2) + bytes(directories.content))
 
 
 class _Directories:
@@ -94,9 +77,9 @@ class _Directories:
 
     def _entry(self, at: int, stored: bytes, inner: bool) -> bytes:
         tag, kind, count, value = struct.unpack(">HHQ8s", stored)
-        size = _SIZES.get(kind, 0) * count
-        if not size:
-            return b""  # of a type that is not known
+        size = SIZES.get(kind, 0) * count
+        if not size:  # of a type that is not known
+            return struct.pack(">HHII", tag, 0, 0, 0)
         place = int.from_bytes(value, "big") if size > 8 else at + 12
         if tag in _INNER and inner and count == 1:
             offset = struct.unpack(">Q", value)[0] if kind in _SHORTER else struct.unpack(">I", value[:4])[0]
@@ -127,38 +110,3 @@ class _Directories:
     def _read(self, place: int, size: int) -> bytes:
         self._file.seek(min(place, 2**62))
         return self._file.read(size)
-
-
-class _Overlay(io.RawIOBase):
-    """A file with another beginning, and with something behind its end."""
-
-    def __init__(self, file: IO[bytes], size: int, head: bytes, tail: bytes) -> None:
-        self._file, self._size, self._head, self._tail = file, size, head, tail
-        self._place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size + len(self._tail)}[whence]
-        self._place = max(0, start + offset)
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        place, length = self._place, len(buffer)
-        if place < len(self._head):
-            content = self._head[place : place + length]
-        elif place < self._size:
-            self._file.seek(place)
-            content = self._file.read(min(length, self._size - place))
-        else:
-            content = self._tail[place - self._size : place - self._size + length]
-        buffer[: len(content)] = content
-        self._place += len(content)
-        return len(content)

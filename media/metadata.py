@@ -3,9 +3,10 @@
 What is damaged is left out with a warning, and never costs the photograph.
 """
 
+import io
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, ImageFile, JpegImagePlugin
 
@@ -17,6 +18,7 @@ from media.xmp import join_extension
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
+_MAX_ENTRIES = 1_000  # of a directory of EXIF that are looked at; most have some thirty
 _HEADER = b"Exif\0\0"
 
 
@@ -95,25 +97,34 @@ def _is_damaged(image: ImageFile.ImageFile, exif: Image.Exif) -> bool:
     """Whether a directory says that it has more entries than were read; Pillow passes over those that it cannot read.
 
     Raises:
-        struct.error: an offset leads nowhere.
+        struct.error: the block ends too early.
     """
-    block = image.info.get("exif")
-    if isinstance(image, TiffFile) or not isinstance(block, bytes) or not block:
-        return False
-    block = block.removeprefix(_HEADER).removeprefix(_HEADER)
-    order = "<" if block.startswith(b"II") else ">"
-    if block[2:4] not in (b"*\0", b"\0*"):
-        return True
+    if isinstance(image, TiffFile):
+        file, order, first = image.source, image.tag_v2.prefix, image.tag_v2.offset or 0
+    else:
+        block = image.info.get("exif")
+        if not isinstance(block, bytes) or not block:
+            return False
+        block = block.removeprefix(_HEADER).removeprefix(_HEADER)
+        file, order = io.BytesIO(block), block[:2]
+        if block[2:4] not in (b"*\0", b"\0*"):
+            return True
+        (first,) = struct.unpack_from("<I" if order == b"II" else ">I", block, 4)
 
-    def count(offset: int) -> int:
-        return int(struct.unpack_from(f"{order}H", block, offset)[0])
+    byte_order: Literal["little", "big"] = "little" if order == b"II" else "big"
+    width, step = (8, 20) if exif.bigtiff else (2, 12)  # bytes of the number of entries, and of an entry
 
-    (first,) = struct.unpack_from(f"{order}I", block, 4)
-    places = [(first, set(exif))]
+    def stored(offset: int) -> set[int]:
+        file.seek(offset)
+        count = min(int.from_bytes(file.read(width), byte_order), _MAX_ENTRIES)
+        entries = file.read(count * step)
+        return {int.from_bytes(entries[place : place + 2], byte_order) for place in range(0, len(entries), step)}
+
+    directories = [(first, set(exif))]
     for tag in (tags.EXIF_IFD, tags.GPS_IFD):
         if isinstance(place := exif.get(tag), int):
-            places.append((place, set(exif.get_ifd(tag))))
-    return any(count(place) > len(found) for place, found in places)
+            directories.append((place, set(exif.get_ifd(tag))))
+    return any(stored(place) - found for place, found in directories)
 
 
 def _xmp(image: ImageFile.ImageFile) -> tuple[bytes, ...]:

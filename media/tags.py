@@ -21,3 +21,6 @@ STORAGE = {
 The resolution is among them, since it is carried as Photograph.dpi. 700 is XMP, 33723 IPTC, 34377 Photoshop's
 resources and 37724 its layers, 34675 the ICC profile.
 """
+
+PIXELS = STORAGE - {254, 255, 282, 283, 296, 301, 700, 33723, 34377, 34675, 37724}
+"""Those of them without which the pixels cannot be read, or not rightly."""

@@ -16,6 +16,7 @@ from PIL import TiffImagePlugin, TiffTags
 
 from media import bigtiff, tags
 from media.photograph import UnusableError
+from media.tiff_repairs import repaired
 from media.tiff_samples import NO_COMPRESSION, UnlimitedTiff, picture, silence_libtiff
 
 _GRAY, _RGB, _CMYK = "gray", "RGB", "CMYK"
@@ -38,6 +39,7 @@ class TiffFile(UnlimitedTiff):
     """An opened TIFF, not yet turned upright; its first page is selected, and `seek` selects another directory.
 
     Attributes:
+        source: The file.
         pages: Numbers of the directories that are pages: neither reduced copies of others nor masks.
         layout: How the selected page stores its samples, if `decode` is to be called; None if Pillow's `load` is.
     """
@@ -47,8 +49,10 @@ class TiffFile(UnlimitedTiff):
         silence_libtiff()
         big_endian = self.fp.read(4) == bigtiff.HEADER
         self.fp.seek(0)
+        self.fp = repaired(self.fp)
         if big_endian:
             self.fp = bigtiff.as_classic(self.fp)
+        self.source = self.fp
         self._listing = True
         super()._open()
         count = self.n_frames
