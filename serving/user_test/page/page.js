@@ -49,12 +49,17 @@ function appear(name) {
   if (name === "first" || name === "second") find("prompt").textContent = texts[name];
 }
 
+let busy = false; // so that a second press while the server answers does nothing
+
 // Runs what talks with the server. Where that fails, the page is behind or the server is away.
 async function attempt(action) {
+  if (busy) return;
+  busy = true;
   try {
     await action();
   } catch (error) {
     if (error instanceof server.Refusal && error.status === 409) {
+      busy = false;
       await attempt(async () => proceed(await server.look(participant)));
     } else if (error instanceof server.Refusal && error.status === 404 && participant !== null) {
       forget();
@@ -62,6 +67,8 @@ async function attempt(action) {
       console.error(error);
       open("problem");
     }
+  } finally {
+    busy = false;
   }
 }
 
@@ -122,7 +129,6 @@ async function replace(notice) {
 async function choose(first) {
   const timing =
     phase === "again" ? null : { first: times[0], second: times[1], response: performance.now() - asked };
-  phase = "loading"; // a second press must not answer twice
   const told = await server.answer(participant, state.trial, first, timing);
   if (!("right" in told)) {
     await proceed(told.state);

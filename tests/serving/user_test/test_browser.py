@@ -74,7 +74,7 @@ def consent(page: Page) -> None:
     page.get_by_label("my own free will").check()
     page.get_by_label("Age").select_option("30-39")
     assert fits(page)
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Begin").dblclick()
 
 
 def see(page: Page, reveal: Callable[[], object]) -> None:
@@ -110,7 +110,7 @@ def test_from_the_first_picture_to_the_report(browser: Browser, tmp_path: Path) 
         page.reload()
         page.get_by_text(f"You were at photograph 1 of {TRIALS}.").wait_for()
         page.keyboard.press("Enter")
-        page.get_by_role("button", name="Second").click()
+        page.get_by_role("button", name="Second").dblclick()
         page.get_by_text(f"2 of {TRIALS}").wait_for()
     # The server is started again, and the page goes on where it was.
     with serving(data, folder, int(address.rstrip("/").rpartition(":")[2])) as again:
