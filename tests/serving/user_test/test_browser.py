@@ -32,7 +32,9 @@ def browser() -> Iterator[Browser]:
             # The one that Playwright downloads, unless the system has one.
             found = playwright.chromium.launch(executable_path=installed)
         except Error as error:
-            pytest.skip(f"no Chromium ({' or '.join(NAMES)}, or `playwright install chromium`): {error.message[:200]}")
+            pytest.skip(
+                f"no Chromium ({' or '.join(NAMES)}, or `playwright install chromium`): {error.message.splitlines()[0]}"
+            )
         yield found
         found.close()
 
