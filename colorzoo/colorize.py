@@ -69,9 +69,9 @@ def colorize(
 ) -> None:
     """Colorize photographs into a folder.
 
-    Reads JPEG, PNG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF and, with the extra colorzoo[heif], HEIC. Full resolution, 16
-    bits per channel, transparency and metadata (EXIF, XMP, IPTC, comments, DPI) are kept. Photographs that cannot be
-    read are listed with the reason at the end, and the exit code is then 1.
+    Reads JPEG, PNG, TIFF, WebP, BMP, GIF, JPEG 2000, AVIF and, with pillow-heif, HEIC. Full resolution, 16 bits per
+    channel, transparency and metadata (EXIF, XMP, IPTC, comments, DPI) are kept. Photographs that cannot be read are
+    listed with the reason at the end, and the exit code is then 1.
 
     Each page of a TIFF becomes a page of the result, and each frame of an animated PNG, WebP, GIF or AVIF a frame that
     is shown as long; GIF and AVIF become an animated PNG. Other formats hold one of them: see --page.

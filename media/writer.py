@@ -184,15 +184,17 @@ def _keep_times(partial: Path, times: tuple[int, int] | None) -> list[str]:
 
 def _fit_metadata(photograph: Photograph, format: Format, mark: Mark | None) -> tuple[Metadata, list[str]]:
     """What the format can hold, and what is to be said about the rest."""
-    metadata, warnings = Metadata(dpi=photograph.dpi), list[str]()
+    metadata, warnings, records = Metadata(dpi=photograph.dpi), list[str](), photograph.iptc
     if not format.exif:
         return metadata, warnings
     if mark is not None:
         properties = Properties(photograph.xmp)
+        if not format.iptc and iptc.supply(photograph.iptc, properties):
+            records = b""
         metadata = replace(metadata, mark=mark.text, xmp=mark.to_xmp(properties))
         if properties.damaged:
             warnings.append("its XMP is damaged and is left out")
-    exif, records = photograph.exif or b"", photograph.iptc
+    exif = photograph.exif or b""
     sizes = {"EXIF": len(exif), "IPTC": len(iptc.HEADER + iptc.as_resource(records))}
     too_large = [what for what, size in sizes.items() if size > format.max_block]
     # The mark of an earlier result is not written twice.
@@ -202,7 +204,8 @@ def _fit_metadata(photograph: Photograph, format: Format, mark: Mark | None) -> 
         too_large.append("text")
     warnings += [f"its {what} is left out: it is larger than {format.name} can hold" for what in too_large]
     if records and not format.iptc:
-        warnings.append(f"its IPTC is left out: {format.name} has no place for it")
+        part = " in part" if mark is not None else ""
+        warnings.append(f"its IPTC is left out{part}: {format.name} has no place for it")
     metadata = replace(
         metadata,
         exif=b"" if "EXIF" in too_large else exif,

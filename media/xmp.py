@@ -16,11 +16,14 @@ MAX_DEPTH = 100  # of elements in a packet; few have ten
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 IPTC_EXTENSION = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+IPTC_CORE = "{http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/}"
+DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 MEDIA_MANAGEMENT = "{http://ns.adobe.com/xap/1.0/mm/}"
 EVENT = "{http://ns.adobe.com/xap/1.0/sType/ResourceEvent#}"
 _TIFF = "{http://ns.adobe.com/tiff/1.0/}"
 _EXIF = "{http://ns.adobe.com/exif/1.0/}"
-_PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 _META = "{adobe:ns:meta/}"
 _EXTENDED = "{http://ns.adobe.com/xmp/note/}HasExtendedXMP"
 _ABOUT = f"{RDF}about"
@@ -29,11 +32,14 @@ _HISTORY = f"{MEDIA_MANAGEMENT}History"
 _PREFIXES = {
     RDF: "rdf",
     IPTC_EXTENSION: "Iptc4xmpExt",
+    IPTC_CORE: "Iptc4xmpCore",
+    DUBLIN_CORE: "dc",
+    PHOTOSHOP: "photoshop",
     MEDIA_MANAGEMENT: "xmpMM",
     EVENT: "stEvt",
     _META: "x",
     "{http://ns.adobe.com/xmp/note/}": "xmpNote",
-    "{http://www.w3.org/XML/1998/namespace}": "xml",
+    _XML: "xml",
 }
 
 _STORAGE = {
@@ -43,8 +49,8 @@ _STORAGE = {
     *(f"{_TIFF}{name}" for name in ("XResolution", "YResolution", "ResolutionUnit", "TransferFunction")),
     *(f"{_TIFF}{name}" for name in ("WhitePoint", "PrimaryChromaticities", "ReferenceBlackWhite")),
     *(f"{_EXIF}{name}" for name in ("PixelXDimension", "PixelYDimension", "ColorSpace", "NativeDigest")),
-    *(f"{_PHOTOSHOP}{name}" for name in ("ColorMode", "ICCProfile")),
-    "{http://purl.org/dc/elements/1.1/}format",
+    *(f"{PHOTOSHOP}{name}" for name in ("ColorMode", "ICCProfile")),
+    f"{DUBLIN_CORE}format",
     "{http://ns.adobe.com/xap/1.0/}Thumbnails",
     f"{MEDIA_MANAGEMENT}InstanceID",
     _EXTENDED,
@@ -54,6 +60,8 @@ _STORAGE = {
 The orientation is among them, since pixels are written upright. Thumbnails show the gray original, and InstanceID is
 the identity of that file alone.
 """
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no XML can hold
 
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _END = '\n<?xpacket end="w"?>'
@@ -98,6 +106,24 @@ class Properties:
             _remove(description, {name})
         self._own.set(name, value)
         return former
+
+    def supply(self, name: str, values: Sequence[str], kind: str = "") -> None:
+        """Give a property values unless it has some: as "Alt", "Bag" or "Seq", or a single one without any of these."""
+        for description in (*self._descriptions, self._own):
+            if description.get(name) is not None or description.find(name) is not None:
+                return
+        values = [_NO_XML.sub("\ufffd", value) for value in values]
+        if not kind:
+            self._own.set(name, values[0])
+            return
+        container = Element(f"{RDF}{kind}")
+        for value in values:
+            item = Element(f"{RDF}li", {f"{_XML}lang": "x-default"} if kind == "Alt" else {})
+            item.text = value
+            container.append(item)
+        element = Element(name)
+        element.append(container)
+        self._own.append(element)
 
     def add_event(self, fields: dict[str, str]) -> None:
         """Append an entry, with fields of `EVENT` and their values, to the history."""

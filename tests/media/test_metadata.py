@@ -5,6 +5,7 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from media.photograph import Photograph
 from media.provenance import Mark
 from media.reader import read
 from media.writer import write
+from media.xmp import Properties
 from tests.media.containers import jpeg_segments, png_chunks, riff_chunks
 from tests.media.pictures import COLOR, photograph, swapped_profile
 from tests.mutations import mutated
@@ -104,7 +106,7 @@ def test_a_photograph_of_an_archive_keeps_all(tmp_path: Path, suffix: str) -> No
     mark = [MARK.text] * (suffix in (".jpg", ".png"))
     assert found["texts"] == ["first, é", "second", *mark]
     assert found["iptc"] == (None if suffix == ".webp" else RECORDS)
-    assert warnings == (("its IPTC is left out: WEBP has no place for it",) if suffix == ".webp" else ())
+    assert warnings == ()
     (profile,) = found["profile"]  # type: ignore[misc]
     assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
     after = read(path)
@@ -119,6 +121,53 @@ def test_a_photograph_of_an_archive_keeps_all(tmp_path: Path, suffix: str) -> No
     texts = [content.decode() for name, content in jpeg_segments((tmp_path / "again.jpg").read_bytes()) if name == 0xFE]
     assert texts[-1] == MARK.text and texts.count(MARK.text) == 1
     assert "\n".join(texts[:-1]).startswith("first, é\nsecond") or suffix in (".tif", ".webp")
+
+
+def test_iptc_becomes_xmp_where_it_has_no_place(tmp_path: Path) -> None:
+    def data_set(number: int, value: bytes) -> bytes:
+        return struct.pack(">BBBH", 0x1C, 2, number, len(value)) + value
+
+    records = (
+        RECORDS + data_set(0, b"\0\4") + data_set(25, b"ships") + data_set(80, b"Lange") + data_set(90, "Köln".encode())
+    )
+    records += data_set(55, b"19320501") + data_set(60, b"100000+0100") + data_set(5, b"a\x01title")
+    packet = XMP.replace(b"a:box", b'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:City="Bonn" a:box')
+    source = replace(photograph(3, np.uint8, False), iptc=records)
+    assert write(source, tmp_path / "a.webp", mark=MARK) == ()
+    assert write(replace(source, xmp=(packet,)), tmp_path / "b.webp", mark=MARK) == ()
+    for name, city in (("a", "Köln"), ("b", "Bonn")):
+        (found,) = [
+            content for kind, content in riff_chunks((tmp_path / f"{name}.webp").read_bytes()) if kind == b"XMP "
+        ]
+        root = ElementTree.fromstring(found.decode().partition("?>")[2].rpartition("<?")[0])
+        space = {"dc": "http://purl.org/dc/elements/1.1/", "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#"}
+        values = {
+            kind: [item.text for item in root.findall(f".//dc:{kind}/*/rdf:li", space)]
+            for kind in ("description", "subject", "creator", "title")
+        }
+        assert values == {
+            **{"description": ["A caption, é"], "subject": ["harbour", "ships"], "creator": ["Lange"]},
+            "title": ["a\ufffdtitle"],
+        }
+        photoshop = "{http://ns.adobe.com/photoshop/1.0/}"
+        simple = {key: value for element in root.iter() for key, value in element.attrib.items() if photoshop in key}
+        assert simple == {f"{photoshop}City": city, f"{photoshop}DateCreated": "1932-05-01T10:00:00+01:00"}
+    unnamed = replace(source, iptc=data_set(90, b"K\xf6ln"))  # without the name of an encoding
+    write(unnamed, tmp_path / "c.webp", mark=MARK)
+    assert 'City="Köln"'.encode() in (tmp_path / "c.webp").read_bytes()
+    lost = replace(source, iptc=records + data_set(10, b"5"))
+    assert write(lost, tmp_path / "a.webp", mark=MARK) == ("its IPTC is left out in part: WEBP has no place for it",)
+    assert write(source, tmp_path / "a.webp") == ("its IPTC is left out: WEBP has no place for it",)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [(b"19320501", "1932-05-01"), (b"19320500", "1932-05"), (b"19320000", "1932"), (b"00000000", None)],
+)
+def test_dates_that_are_known_in_part(day: bytes, expected: str | None) -> None:
+    properties = Properties()
+    assert iptc.supply(struct.pack(">BBBH", 0x1C, 2, 55, len(day)) + day, properties)
+    assert properties.replace("{http://ns.adobe.com/photoshop/1.0/}DateCreated", "") == expected
 
 
 def test_nothing_is_added_that_a_photograph_does_not_have(tmp_path: Path) -> None:
