@@ -70,7 +70,9 @@ def begin(folder: Path, experiment: Experiment) -> None:
 
     Raises:
         ArgumentError: the folder holds another experiment.
+        DataError: there are too few photographs for one participant.
     """
+    _check_count(len(experiment.photographs), experiment)
     if (folder / _FILE).exists():
         there = read(folder)
         differing = [name for name, value in asdict(experiment).items() if getattr(there, name) != value]
@@ -119,9 +121,13 @@ def usable(folder: Path, experiment: Experiment) -> list[int]:
         DataError: they are too few for one participant.
     """
     there = [i for i in range(len(experiment.photographs)) if picture(folder, i, "original").exists()]
-    if len(there) < experiment.needed:
+    _check_count(len(there), experiment)
+    return there
+
+
+def _check_count(photographs: int, experiment: Experiment) -> None:
+    if photographs < experiment.needed:
         raise DataError(
-            f"{len(there)} usable photographs are too few: each participant sees {experiment.needed} "
+            f"{photographs} usable photographs are too few: each participant sees {experiment.needed} "
             f"({experiment.practice} to practice, {experiment.trials} trials) and none of them twice"
         )
-    return there

@@ -42,6 +42,12 @@ def test_other_folders_are_refused(tmp_path, content):
         read(tmp_path)
 
 
+def test_too_few_photographs_are_refused_before_any_work(tmp_path):
+    with pytest.raises(DataError, match="^2 usable photographs are too few: each participant sees 3"):
+        begin(tmp_path / "new", replace(EXPERIMENT, photographs=("x.jpg", "y.jpg")))
+    assert not list(tmp_path.iterdir())
+
+
 def test_each_participant_needs_as_many_photographs_as_trials(tmp_path):
     for number in (0, 2):
         path = picture(tmp_path, number, "original")

@@ -55,7 +55,7 @@ def test_unreadable_photographs_are_left_out_and_too_few_are_refused(tmp_path):
     _, errors = make(tmp_path / "a", data)
     assert [str(error).split(":")[0] for error in errors] == [str(data / "coast" / "broken.jpg")]
     with pytest.raises(DataError, match="3 usable photographs are too few"):
-        make(tmp_path / "b", data, trials=3)
+        make(tmp_path / "b", data, trials=3)  # four files, three photographs
 
 
 def test_preparation_goes_on_where_it_was(tmp_path):
