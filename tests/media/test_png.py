@@ -181,6 +181,10 @@ def test_code_points_go_before_all_else() -> None:
     assert np.abs(p3.astype(int) - (157, 98, 120)).max() <= 2
     deep = read(png(muted * 257, 16, RGB, chunk(b"cICP", bytes((12, 13, 0, 1))))).pixels[0, 0]
     assert np.abs(deep / 257 - (157, 98, 120)).max() <= 2
+    swapped, standard = chunk(b"iCCP", b"p\0\0" + zlib.compress(swapped_profile())), chunk(b"sRGB", b"\0")
+    for other in (swapped, standard):
+        same = read(png(muted, 8, RGB, chunk(b"cICP", bytes((12, 13, 0, 1))), other)).pixels[0, 0]
+        np.testing.assert_array_equal(same, p3)
     for points in ((1, 13, 0, 1), (1, 1, 0, 1)):
         np.testing.assert_array_equal(read(png(muted, 8, RGB, chunk(b"cICP", bytes(points)), linear)).pixels, muted)
     unspecified = read(png(muted, 8, RGB, chunk(b"cICP", bytes((2, 13, 0, 1))), linear)).pixels
