@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import struct
 
 import numpy as np
@@ -37,9 +38,20 @@ def test_a_missing_end_behind_the_last_row(mode: str, restart: int) -> None:
             read(data[:-cut])
 
 
-def test_a_progressive_one_without_its_end_is_refused() -> None:
-    with pytest.raises(PhotographError, match="truncated"):
-        read(jpeg("L", progressive=True)[:-2])
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_progressive_one_is_read_if_all_its_scans_are_there(mode: str) -> None:
+    data = jpeg(mode, progressive=True)
+    whole = read(data).pixels
+    for cut in (1, 2):
+        found = read(data[:-cut])
+        np.testing.assert_array_equal(found.pixels, whole)
+        assert found.warnings == ("ends too early; all of its rows are there",)
+    scans = [place.start() for place in re.finditer(rb"\xff\xda", data)]
+    assert len(scans) > 3
+    for end in (*scans[1:], *(place + 40 for place in scans), len(data) - 30):
+        with pytest.raises(PhotographError, match="truncated"):
+            read(data[:end])
 
 
 def test_bytes_behind_the_end_are_ignored() -> None:
