@@ -1,6 +1,9 @@
 """Write the tables of docs/results.md and README.md from docs/results/*.csv.
 
     PYTHONPATH=. .venv/bin/python scripts/results.py
+    PYTHONPATH=. .venv/bin/python scripts/results.py samples FOLDER
+
+The second form writes the sample photographs of the demo into a folder, to repeat the study of them.
 
 Each CSV file is the results.csv of a `colorzoo study`. A table stands between two comments, the first of which names
 the file and the form of the table: `<!-- results: scenes_test all -->` and `<!-- end of results -->`.
@@ -8,9 +11,13 @@ the file and the form of the table: `<!-- results: scenes_test all -->` and `<!-
 
 import csv
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
+from examples.demo import samples
 from zoo import DEFAULT_PRESET, list_presets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,8 +109,19 @@ def updated(text: str) -> str:
     return TABLE.sub(lambda found: f"{found[1]}{table(read_results(found[2]), found[3])}{found[4]}", text)
 
 
-def main() -> None:
-    """Writes the pages whose tables have changed."""
+def write_samples(folder: Path) -> None:
+    """The sample photographs in color, as PNG files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pixels in samples().items():
+        if pixels.ndim == 3:
+            Image.fromarray(pixels).save(folder / f"{name}.png")
+
+
+def main(arguments: list[str]) -> None:
+    """Writes the pages whose tables have changed, or the sample photographs."""
+    if arguments[:1] == ["samples"]:
+        write_samples(Path(arguments[1]))
+        return
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
         after = updated(before)
@@ -113,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -9,11 +9,33 @@ import pytest
 
 from tests.training.evaluation.pictures import random_pair
 from tests.training.pretrained.lite import encode, made_up_weights, write_package
+from tests.two_layers import without_tracing
 from training.evaluation import backbones
 from training.pretrained import efficientnet_lite, vgg19
 from zoo.errors import ArgumentError, PresetError
 
 
+@pytest.mark.parametrize("side", [None, 12])
+def test_distance_is_equation_7_without_the_square(side: int | None) -> None:
+    rgb = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(4, 3, 2, name="first")(rgb)
+    encoder = keras.Model(rgb, [first, keras.layers.Conv2D(5, 3, 2, name="second")(first)], name="tiny")
+    backbone = backbones._backbone(encoder, side)
+    pairs = [random_pair((12, 12), seed=seed) for seed in range(3)]
+    truth, result = (np.stack(part) for part in zip(*pairs, strict=True))
+    with without_tracing():
+        distance, features = backbone.compare(truth, result)
+        alone, _ = backbone.compare(truth[1:2], result[1:2])
+    true_maps, maps = ([np.asarray(each) for each in encoder(part.astype(np.float32))] for part in (truth, result))
+    expected = [
+        [np.abs(one[i] - other[i]).mean() for one, other in zip(true_maps, maps, strict=True)] for i in range(3)
+    ]
+    np.testing.assert_allclose(distance, np.mean(expected, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(features, maps[1].mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(alone, distance[1:2], rtol=1e-6)
+
+
+@pytest.mark.slow
 def test_lite0_compares_maps_as_numpy_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eagerly: None) -> None:
     tensors = made_up_weights()
     write_package(tmp_path, tensors)

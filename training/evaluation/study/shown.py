@@ -87,9 +87,11 @@ def _by_temperature(parts: Parts, lightness: color.Tensor) -> Pixels | None:
     if "temperature" not in {layer.name for layer in parts.network.layers}:
         return None
     layer: keras.layers.Rescaling = parts.network.get_layer("temperature")
+    usual = layer.scale
     found = []
     for temperature in TEMPERATURES:
         layer.scale = 1 / temperature
         ab = resize_to(parts.colors(resize_to(lightness, parts.size)), lightness.shape[1])
         found.append(ops.convert_to_numpy(to_levels(recompose(lightness, ab), 255.0, "uint8"))[0])
+    layer.scale = usual
     return np.stack(found)

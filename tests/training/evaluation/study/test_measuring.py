@@ -24,10 +24,10 @@ def systems_compared() -> list[systems.System]:
     return [fake_system(), *(system for system in systems.references() if system.name in ("gray", "truth"))]
 
 
-def measured(folder: Path, pictures: np.ndarray, networks: Networks = NETWORKS) -> dict[str, Part]:
+def measured(folder: Path, pictures: np.ndarray, networks: Networks = NETWORKS, jobs: int = 2) -> dict[str, Part]:
     truth, parts = truth_of(pictures), Parts(folder)
     compared = systems_compared()
-    measure(compared, truth, parts, networks, 2, lambda *_: None)
+    measure(compared, truth, parts, networks, jobs, lambda *_: None)
     return {system.name: parts.read(system.key, -(-len(truth) // 16)) for system in compared}
 
 
@@ -44,10 +44,10 @@ def test_every_measure_has_a_value_for_every_picture(tmp_path: Path) -> None:
     assert found["tint"].values["lpips_alexnet"].tolist() == [0.25] * 3
 
 
-def test_order_and_batches_change_nothing(tmp_path: Path) -> None:
+def test_order_batches_and_threads_change_nothing(tmp_path: Path) -> None:
     pictures = fields(18)
     forward = measured(tmp_path / "a", pictures, Networks())
-    backward = measured(tmp_path / "b", pictures[::-1], Networks())
+    backward = measured(tmp_path / "b", pictures[::-1], Networks(), jobs=1)
     for name in forward:
         for measure_, values in forward[name].values.items():
             np.testing.assert_allclose(backward[name].values[measure_][::-1], values, atol=1e-6)

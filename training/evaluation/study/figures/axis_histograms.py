@@ -4,7 +4,7 @@ import numpy as np
 
 from training.evaluation.histograms import AXIS_BINS, LIMIT, intersection
 from training.evaluation.study import systems
-from training.evaluation.study.figures.drawing import DARK, GRAY, Drawing, new_figure, plain_powers
+from training.evaluation.study.figures.drawing import DARK, GRAY, Drawing, hide_rest, new_figure, plain_powers
 from training.evaluation.study.results import Results
 
 ACROSS = 2  # presets side by side, each with a and b
@@ -31,9 +31,10 @@ def draw(results: Results) -> Drawing:
             plain_powers(axes.yaxis)
             axes.set_ylim(0.5 / pixels, 1)
             axes.set_title(f"{system.name}: {name}, {common[k]:.2f} in common")
-    for axes in grid.flat[2 * len(presets) :]:
-        axes.set_visible(False)
+    hide_rest(grid, 2 * len(presets))
     for axes in grid[:, 0]:
         axes.set_ylabel("share of pixels")
+    for axes in grid[-1]:
+        axes.set_xlabel("Lab units")
     grid[0, 0].legend(frameon=False, loc="upper left")
     return Drawing("axis_histograms", title, figure)

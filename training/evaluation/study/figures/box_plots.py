@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.evaluation.study import systems
-from training.evaluation.study.figures.drawing import DARK, GRAY, Drawing, new_figure
+from training.evaluation.study.figures.drawing import DARK, GRAY, Drawing, hide_rest, new_figure
 from training.evaluation.study.results import Results
 
 ACROSS = 3
@@ -18,8 +18,7 @@ def draw(results: Results) -> Drawing:
     title = "Distribution over the photographs (after Fig. 3 of Araújo and Veloso)"
     figure = new_figure(4 * ACROSS, down * (0.75 + 0.2 * len(names)), title)
     grid = figure.subplots(down, ACROSS, sharey=True, squeeze=False)
-    for axes in grid.flat[len(results.of_pictures) :]:
-        axes.set_visible(False)
+    hide_rest(grid, len(results.of_pictures))
     for axes, measure in zip(grid.flat, results.of_pictures, strict=False):
         shown = [*names, systems.TRUTH] if measure.better == "near" else names
         columns = [results.parts[name].values[measure.name] for name in shown]

@@ -63,7 +63,11 @@ def draw_frequencies(results: Results) -> Drawing:
         axes.set_title(f"{system.name}: {len(system.centers)} bins", y=0.84)
         axes.set_ylabel("share of pixels")
     if presets:
-        grid[0].legend(frameon=False, loc="upper right", ncols=3)
+        # Not every preset has a prior.
+        kinds = {
+            label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        grid[0].legend(kinds.values(), kinds.keys(), frameon=False, loc="upper right", ncols=3)
     return Drawing("bin_frequencies", title, figure)
 
 

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm
 
 from training.evaluation.histograms import LIMIT, PLANE_CELLS
 from training.evaluation.study import systems
-from training.evaluation.study.figures.drawing import COLORMAP, Drawing, new_figure
+from training.evaluation.study.figures.drawing import COLORMAP, Drawing, hide_rest, new_figure
 from training.evaluation.study.results import Results
 from zoo import color
 
@@ -23,8 +23,7 @@ def draw(results: Results) -> Drawing:
     title = "Pixels on the ab plane, logarithmic (after Fig. 2 of Araújo and Veloso)"
     figure = new_figure(2.6 * ACROSS + 0.6, 2.7 * down, title)
     grid = figure.subplots(down, ACROSS, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(names) + 1 :]:
-        axes.set_visible(False)
+    hide_rest(grid, len(names) + 1)
     first, *others = grid.flat[: len(names) + 1]
     first.imshow(cell_colors(), origin="lower", extent=EXTENT)
     first.set_title(f"colors at L = {LIGHTNESS:g}")

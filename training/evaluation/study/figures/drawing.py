@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -69,6 +70,15 @@ def hide_axes(axes: Axes) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def hide_rest(grid: np.ndarray, shown: int) -> None:
+    """Hide all axes of a grid (rows, columns) but the first ones, and label those that end a column instead."""
+    columns = grid.shape[1]
+    for i, axes in enumerate(grid.flat):
+        axes.set_visible(i < shown)
+        if i < shown <= i + columns:
+            axes.tick_params(labelbottom=True)
 
 
 def plain_powers(axis: Axis) -> None:
