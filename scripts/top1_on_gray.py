@@ -17,7 +17,7 @@ from keras import layers, ops
 from PIL import Image
 
 import zoo
-from training.pretrained.efficientnet_lite import STATISTICS, fill_encoder, find_file
+from training.pretrained.efficientnet_lite0 import STATISTICS, fill_encoder, find_file
 from training.pretrained.torch_pickle import read_tensors
 from zoo.color import lightness
 
@@ -29,7 +29,7 @@ def classifiers() -> tuple[keras.Model, keras.Model]:
     """Lightness (B, H, W, 1), and RGB (B, H, W, 3) from 0 to 255 -> scores (B, 1000)."""
     tensors = read_tensors(find_file())
     network = zoo.create_model("lite_unet")
-    fill_encoder(network, find_file(), "lite0")
+    fill_encoder(network, find_file())
     deepest = network.get_layer("stage7_1_project_norm").output
     head = layers.Conv2D(1280, 1, use_bias=False)
     norm = layers.BatchNormalization(epsilon=1e-3)

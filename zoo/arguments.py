@@ -28,16 +28,6 @@ def check_positive(name: str, value: float) -> None:
         raise ArgumentError(f"{name} is {value!r}: it must be a finite number above 0")
 
 
-def check_rate(name: str, value: float) -> None:
-    """Refuse what is not a share of what is left out: a number in [0, 1).
-
-    Raises:
-        ArgumentError: it is below 0, 1 or more, or not a number.
-    """
-    if not is_number(value) or not 0 <= value < 1:
-        raise ArgumentError(f"{name} is {value!r}: it must be a number in [0, 1)")
-
-
 def check_whole(name: str, value: int, least: int, multiple_of: int = 1) -> None:
     """Refuse what is not an integer of at least `least`, and a multiple of `multiple_of`.
 

@@ -17,7 +17,7 @@ tiny = cache(formula_network)
 loaded = cache(zoo.load)
 
 
-def full_size(name: str, **arguments: object) -> keras.Model:
+def full_size(name: str) -> keras.Model:
     """A new network of the size of the paper. All kernels are 0: drawing up to 147 million weights takes seconds."""
 
     def zeros(initializer: object, shape: tuple[int, ...], dtype: str | None = None) -> object:
@@ -26,7 +26,7 @@ def full_size(name: str, **arguments: object) -> keras.Model:
     with pytest.MonkeyPatch.context() as patch:
         for kind in (keras.initializers.VarianceScaling, keras.initializers.RandomNormal):
             patch.setattr(kind, "__call__", zeros)
-        return zoo.create_model(name, **arguments)
+        return zoo.create_model(name)
 
 
 @cache

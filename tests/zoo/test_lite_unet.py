@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-import zoo
 from tests.accept_golden import formula_network
 from tests.zoo import networks
 from zoo.architectures.lite_unet import lite_unet
@@ -30,11 +29,8 @@ def convolutions(network):
     return {layer.name: layer for layer in network.layers if isinstance(layer, kinds)}
 
 
-@pytest.mark.parametrize(("encoder", "count"), [("lite0", 4_856_217), ("lite1", 5_620_889)])
-def test_size_and_cost(full, encoder, count):
-    if encoder != "lite0":
-        full = networks.full_size("lite_unet", encoder=encoder)
-    assert parameters(full) == count < 8_000_000
+def test_size_and_cost(full):
+    assert parameters(full) == 4_856_217 < 8_000_000
     convs = convolutions(full)
     outputs = keras.Model(full.input, {name: layer.output for name, layer in convs.items()})
     shapes = outputs.compute_output_shape((1, SIDE, SIDE, 1))
@@ -96,35 +92,7 @@ def test_a_higher_temperature_is_paler():
     assert chroma[0] > chroma[1]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"temperature": 0}, "a finite number above 0"),
-        ({"temperature": float("nan")}, "a finite number above 0"),
-        ({"width": -1}, "a finite number above 0"),
-        ({"encoder": "b0"}, "one of lite0, lite1"),
-        ({"drop_path": 1}, r"a number in \[0, 1\)"),
-        ({"dropout": -0.1}, r"a number in \[0, 1\)"),
-    ],
-)
-def test_arguments_outside_their_range(arguments, said):
-    with pytest.raises(ArgumentError, match=f"must be {said}"):
+@pytest.mark.parametrize("arguments", [{"temperature": 0}, {"width": -1}, {"temperature": float("nan")}])
+def test_arguments_outside_their_range(arguments):
+    with pytest.raises(ArgumentError, match="must be a finite number above 0"):
         lite_unet(**arguments)
-
-
-def test_what_is_left_out_in_training():
-    """Whole residual blocks, the later the more often, and maps below the scores; nothing afterwards."""
-    deeper = architecture("lite_unet").tiny | {"encoder": "lite1"}
-    network = zoo.create_model("lite_unet", **deeper, drop_path=0.2, dropout=0.1)
-    rates = {layer.name: layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)}
-    assert rates.pop("head_dropout") == 0.1
-    blocks = [name.removesuffix("_add") for name in (layer.name for layer in network.layers) if name.endswith("_add")]
-    assert list(rates) == [f"{name}_drop" for name in blocks]
-    assert list(rates.values()) == sorted(rates.values())
-    assert 0 < min(rates.values()) < max(rates.values()) < 0.2  # the last block, of another width, has no other way
-    drop = network.get_layer(f"{blocks[-1]}_drop")
-    dropped = ops.convert_to_numpy(drop(np.ones((64, 2, 2, 3), np.float32), training=True))
-    assert (dropped == dropped[:, :1, :1, :1]).all()
-    assert len(np.unique(dropped)) == 2
-    plain = zoo.create_model("lite_unet", **deeper)
-    assert [tuple(w.shape) for w in plain.weights] == [tuple(w.shape) for w in network.weights]

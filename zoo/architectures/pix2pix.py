@@ -26,9 +26,10 @@ import keras
 from keras import layers
 
 from zoo import color
-from zoo.arguments import check_filters, check_positive, check_rate
+from zoo.arguments import check_filters, check_positive, is_number
 from zoo.blocks import SYNCHRONIZED, crop_like, pad_to_stride, scale_filters
 from zoo.color import Tensor
+from zoo.errors import ArgumentError
 from zoo.registry import register
 
 FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)  # of the down cells, each of which halves the map
@@ -128,7 +129,8 @@ def pix2pix(*, width: float = 1.0, filters: Sequence[int] = FILTERS, dropout: fl
     """
     check_positive("width", width)
     check_filters(filters)
-    check_rate("dropout", dropout)
+    if not is_number(dropout) or not 0 <= dropout < 1:
+        raise ArgumentError(f"dropout is {dropout!r}: it must be a number in [0, 1)")
     down = [scale_filters(f, width) for f in filters]
     dropout_cells = min(DROPOUT_CELLS, (len(down) - 1) // 2)
 

