@@ -44,9 +44,8 @@ if [ -n "${WHEELS:-}" ]; then
 fi
 
 status=0
-# Depthwise convolutions in float32 are for CPUs. More pictures at once need larger steps.
-"$python" -m training.loop.jax lite_unet_photos_v1 --out "$out" --minutes "$minutes" --val "$val" --compact \
-    --set precision=mixed_bfloat16 --set "float32_layers=()" --set batch=256 --set learning_rate=2e-3 "$@" || status=$?
+"$python" -m training.loop.jax lite_unet_photos_v3 --out "$out" --minutes "$minutes" --val "$val" --compact "$@" ||
+    status=$?
 
 if [ -n "${RESULTS:-}" ] && [ -d "$out" ]; then
     mkdir -p "$RESULTS"
