@@ -68,14 +68,14 @@ def take_part(page: Page, folder: Path) -> list[Image.Image]:
     page.check("#agree")
     page.keyboard.press("Enter")
     for _ in range(5):
-        page.wait_for_selector("#reveal:visible")
+        page.wait_for_selector("body:not([data-busy]) #reveal:visible")
         page.keyboard.press("x")
         page.wait_for_selector("#choose-first:visible")
         page.keyboard.press("1")
-        page.wait_for_selector("#next:visible")
+        page.wait_for_selector("body:not([data-busy]) #next:visible")
         page.keyboard.press("Enter")
     page.click("#start-trials")
-    page.wait_for_selector("#reveal:visible")
+    page.wait_for_selector("body:not([data-busy]) #reveal:visible")
     screens.append(screen())
     page.keyboard.press("x")
     for name in ("first", "second"):

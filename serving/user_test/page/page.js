@@ -15,6 +15,7 @@ const CONTROLS = {
   feedback: ["next"],
 };
 const SECONDS_FOR_A_TRIAL = 6;
+const DOUBLE_CLICK = 400; // milliseconds
 
 const find = (id) => document.getElementById(id);
 let experiment;
@@ -49,17 +50,23 @@ function appear(name) {
   if (name === "first" || name === "second") find("prompt").textContent = texts[name];
 }
 
-let busy = false; // so that a second press while the server answers does nothing
+// While something goes on, presses do nothing; the style sheet keeps buttons from being pressed as well.
+const isBusy = () => "busy" in document.body.dataset;
+
+function setBusy(busy) {
+  if (busy) document.body.dataset.busy = "";
+  else delete document.body.dataset.busy;
+}
 
 // Runs what talks with the server. Where that fails, the page is behind or the server is away.
 async function attempt(action) {
-  if (busy) return;
-  busy = true;
+  if (isBusy()) return;
+  setBusy(true);
   try {
     await action();
   } catch (error) {
     if (error instanceof server.Refusal && error.status === 409) {
-      busy = false;
+      setBusy(false);
       await attempt(async () => proceed(await server.look(participant)));
     } else if (error instanceof server.Refusal && error.status === 404 && participant !== null) {
       forget();
@@ -68,7 +75,7 @@ async function attempt(action) {
       open("problem");
     }
   } finally {
-    busy = false;
+    setBusy(false);
   }
 }
 
@@ -107,6 +114,12 @@ async function proceed(next, notice = "") {
   const images = Object.entries(state.pictures).map(([name, address]) => load(find(name), address));
   await Promise.all(images);
   enter("gray", `${notice} ${touch.matches ? texts.grayTouch : texts.gray}`.trim());
+  await outlastDoubleClick();
+}
+
+// The second half of a double click on an answer is not meant for what appears in its place.
+function outlastDoubleClick() {
+  return new Promise((resolve) => setTimeout(resolve, DOUBLE_CLICK));
 }
 
 async function reveal() {
@@ -136,6 +149,7 @@ async function choose(first) {
   }
   afterwards = told.state;
   enter("feedback", told.right ? texts.right(first) : texts.wrong(!first));
+  await outlastDoubleClick();
 }
 
 async function goOn() {

@@ -74,7 +74,7 @@ def _judge(claim: Claim, figures: Mapping[str, Row], tests: Sequence[Row]) -> st
         return f"{claim.text} **Not measured**: there is no {column}."
     signs = [_sign(column, low, high, tests) for low in claim.lower for high in claim.higher]
     verdict = HOLDS if min(signs) > 0 else REVERSED if min(signs) < 0 else OPEN
-    values = [f"{name} {float(figures[name][column]):.4g}" for name in (*claim.lower, *claim.higher)]
+    values = [f"{name} {float(figures[name][column]):.5g}" for name in (*claim.lower, *claim.higher)]
     return f"{claim.text} **This {verdict}**: {column} of {', '.join(values)}."
 
 

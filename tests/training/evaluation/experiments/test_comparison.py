@@ -77,7 +77,7 @@ def test_figures_stand_beside_those_of_the_paper(study):
 )
 def test_claims_are_judged_by_paired_tests(study, lower, higher, verdict):
     line = page(study, Claim("It is better.", "rmse", lower, higher))[-1]
-    values = ", ".join(f"{name} {FIGURES[name][0]:.4g}" for name in (*lower, *higher))
+    values = ", ".join(f"{name} {FIGURES[name][0]:.5g}" for name in (*lower, *higher))
     assert line == f"* It is better. **This {verdict}**: rmse of {values}."
 
 
