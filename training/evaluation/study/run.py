@@ -23,7 +23,7 @@ from training.evaluation.study.measuring import Networks, count_batches, measure
 from training.evaluation.study.parts import Parts
 from training.evaluation.study.results import Results
 from training.evaluation.study.truth import Progress, check_settings, choose, read_truth, settings_of
-from training.pretrained import efficientnet_lite
+from training.pretrained import efficientnet_lite0
 from zoo.errors import ArgumentError
 from zoo.presets.metadata import list_presets
 
@@ -77,7 +77,7 @@ def main(
     files = PictureFiles(data)
     chosen = choose(files, limit)
     backbone = None
-    if vgg19 is not None or efficientnet_lite.is_installed():
+    if vgg19 is not None or efficientnet_lite0.is_installed():
         backbone = backbones.load(vgg19)
     networks = Networks(backbone, load_lpips() if lpips else None)
     name = backbone.name if backbone else None

@@ -18,7 +18,7 @@ from training.evaluation.protocol import evaluate, load_colorizer
 from training.evaluation.study import measuring, run, shown, systems
 from training.evaluation.study.figures import drawing
 from training.evaluation.study.results import Results
-from training.pretrained import efficientnet_lite
+from training.pretrained import efficientnet_lite0
 from zoo.errors import ArgumentError, DataError, UnknownNameError
 from zoo.registry import architecture
 
@@ -70,7 +70,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         )
 
     with pytest.MonkeyPatch.context() as patches, without_tracing():
-        patches.setattr(efficientnet_lite, "is_installed", lambda: False)
+        patches.setattr(efficientnet_lite0, "is_installed", lambda: False)
         patches.setattr(zoo, "load", lambda name, **_: models[Path(name).stem])
         for module in (measuring, systems):
             patches.setattr(module, "BATCH", BATCH)
