@@ -3,7 +3,11 @@
 import base64
 import hashlib
 import re
+import shutil
 from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
 
 from training.runs import page
 from training.runs.page import Cell
@@ -38,3 +42,22 @@ def test_cells_are_sorted_by_their_values() -> None:
     table = page.sortable(["a", "b"], [[Cell("10.00", 10.0, "9 - 11"), Cell("x", "x")]])
     assert table.count('<button type="button">') == 2
     assert '<td data-value="10.0">10.00<small>9 - 11</small></td><td data-value="x">x</td>' in table
+
+
+@pytest.mark.slow
+def test_headings_sort_in_a_browser(tmp_path: Path) -> None:
+    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if installed is None:
+        pytest.skip("there is no Chromium")
+    rows = [[Cell(name, name), Cell("", value)] for name, value in (("b", 10.0), ("a", 9.0), ("c", 1e300))]
+    page.write(tmp_path / "page.html", "x", [page.sortable(["name", "value"], rows)])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed)
+        opened = browser.new_page()
+        opened.goto((tmp_path / "page.html").as_uri())
+        found = []
+        for heading in ("name", "value", "value"):
+            opened.get_by_role("button", name=heading).click()
+            found.append("".join(opened.locator("tbody td:first-child").all_inner_texts()))
+        browser.close()
+    assert found == ["abc", "abc", "cba"]

@@ -47,7 +47,7 @@ def write(out: Path, results: Results, drawings: Sequence[tuple[Drawing, bytes]]
         page.paragraph(PROTOCOL.format(size=results.size)),
         *page.section("Results", _table(results), _legend(results)),
         *page.section("Paired tests", page.paragraph(TESTED), *_tests(results)),
-        *page.section("Figures", *(part for each in drawings for part in _figure(*each))),
+        *page.section("Figures", *(_figure(*each) for each in drawings)),
     ]
     if left_out:
         reasons = "".join(f"<li>{page.text(reason)}</li>" for reason in left_out)
@@ -100,9 +100,9 @@ def _test(test: Test, measure: Measure) -> list[Cell]:
     ]
 
 
-def _figure(drawing: Drawing, data: bytes) -> list[str]:
-    title = f"<h3>{page.text(drawing.title)}</h3>"
+def _figure(drawing: Drawing, data: bytes) -> str:
+    """A figure, whose title is in it."""
     if not drawing.has_pictures:
-        return [title, page.image(data, "svg+xml", drawing.title)]
+        return page.image(data, "svg+xml", drawing.title)
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    return [title, page.image(page.jpeg(pixels), "jpeg", drawing.title)]
+    return page.image(page.jpeg(pixels), "jpeg", drawing.title)

@@ -1,5 +1,6 @@
 """What the figures of a study show, read from Matplotlib's own objects; and that they are files of PNG and SVG."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from tests.training.evaluation.study.fakes import fake_system, fields, truth_of
 from training.evaluation.confidence_maps import Confidence
-from training.evaluation.study import results, shown, systems
+from training.evaluation.study import report, results, shown, systems
 from training.evaluation.study.figures import (
     axis_histograms,
     box_plots,
@@ -121,6 +122,9 @@ def test_learning_curves_are_files_and_differ_without_hue(tmp_path: Path) -> Non
     styles = {(line.get_linestyle(), line.get_marker()) for line in regression.lines}
     assert len(styles) == 2
     assert inlined == (tmp_path / "learning_curves.svg").read_bytes()
+    assert 'src="data:image/svg+xml;base64,' in report._figure(drawn, inlined)
+    as_picture = dataclasses.replace(drawn, has_pictures=True)
+    assert 'src="data:image/jpeg;base64,' in report._figure(as_picture, (tmp_path / "learning_curves.png").read_bytes())
     assert b"after Fig. 3 of Gorriz Blanch et al." in inlined and b"<dc:date>" not in inlined
     with Image.open(io.BytesIO((tmp_path / "learning_curves.png").read_bytes())) as picture:
         assert picture.format == "PNG"

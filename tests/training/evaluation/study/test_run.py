@@ -76,7 +76,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
             patches.setattr(module, "BATCH", BATCH)
         patches.setattr(shown, "EACH", 1)
         patches.setattr(drawing, "render", render)  # drawing to files takes longer than all the rest
-        patches.setattr("training.evaluation.study.report._figure", lambda each, _: [f"<h3>{each.title}</h3>"])
+        patches.setattr("training.evaluation.study.report._figure", lambda each, _: f"<h3>{each.title}</h3>")
         results = main(runs=[folder / "log.csv"])
         patches.setattr(run, "draw", lambda *_: iter(()))  # once is enough
         yield Study(main, folder / "out", data, presets, results, progress, drawn)
