@@ -99,7 +99,7 @@ def colorize(
         from zoo.presets.loading import load_parts
 
         colorizer = TiledColorizer(load_parts(preset, size=size, temperature=temperature, look=look and look.value))
-        stamp = _mark(_identity(preset)) if mark else None
+        stamp = mark_of(preset) if mark else None
     with _advancing(len(found.tasks), report) as advance:
         results = colorize_files(
             found.tasks,
@@ -195,8 +195,12 @@ def remote(
     screen.report(results, output, found.passed_over)
 
 
+def mark_of(preset: str) -> "provenance.Mark":
+    """The mark of what a preset colorized: its name, or the name and the checksum of a file."""
+    return _mark(_identity(preset))
+
+
 def _identity(preset: str) -> str:
-    """What identifies a preset: its name, or the name and the checksum of a file."""
     from zoo import list_presets
     from zoo.presets.metadata import find_file, sha256
 

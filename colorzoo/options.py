@@ -31,6 +31,26 @@ class Look(StrEnum):
     vivid = "vivid"
 
 
+class Smoothing(StrEnum):
+    """Ways of keeping the colors of a film from flickering."""
+
+    flow = "flow"
+    temporal = "temporal"
+    none = "none"
+
+
+class FilmCodec(StrEnum):
+    """Codecs of colorized films."""
+
+    h264 = "h264"
+    hevc = "hevc"
+    vp9 = "vp9"
+    av1 = "av1"
+    prores = "prores"
+    ffv1 = "ffv1"
+    mpeg2 = "mpeg2"
+
+
 class FrameFormat(StrEnum):
     """File formats of the frames of films."""
 

@@ -48,6 +48,7 @@ class Film:
     Attributes:
         total: number of frames according to the header, or None if it does not say.
         faults: filled while the film is read: reasons why frames are missing.
+        end: seconds from the beginning to the end of what was read.
 
     Raises:
         FilmError: not a film, or one that cannot be decoded; the text does not name the file.
@@ -70,6 +71,7 @@ class Film:
             raise
         self._stream.thread_type = "AUTO"
         self.faults: list[str] = []
+        self.end = 0.0
         self._shrink, self._small, self._full = VideoReformatter(), VideoReformatter(), VideoReformatter()
 
     def __enter__(self) -> "Film":
@@ -93,10 +95,9 @@ class Film:
             FilmError: the colors cannot be converted, or no frame can be decoded.
         """
         rate = self._stream.average_rate or Fraction(25)
-        start = (self._container.start_time or 0) / av.time_base
         number = -1
         for number, decoded in enumerate(_deinterlace(self._decode())):
-            time = float(number / rate) if decoded.time is None else decoded.time - start
+            time = float(number / rate) if decoded.time is None else decoded.time - self._start
             _complete(decoded)
             yield Frame(number, time, decoded.is_corrupt, decoded)
         if number < 0:
@@ -127,10 +128,9 @@ class Film:
         """A frame -> (H, W, 3) uint8, BGR in sRGB, upright and with square pixels."""
         decoded = frame.decoded
         curve, primaries = _target(decoded)
-        ratio = self._stream.sample_aspect_ratio or 1
         pixels = self._full.reformat(
             decoded,
-            round(decoded.width * ratio) if 1 / _STRETCH <= ratio <= _STRETCH else decoded.width,
+            round(decoded.width * self._ratio),
             decoded.height,
             "bgr24",
             interpolation=_FINE,
@@ -138,6 +138,70 @@ class Film:
             dst_color_primaries=primaries,
         ).to_ndarray()
         return np.rot90(pixels, round(decoded.rotation / 90))
+
+    def pixels(self, frame: "Frame", *, square: bool = False) -> np.ndarray:
+        """A frame -> (H, W, 3) sRGB, upright; uint8, or uint16 if the film has more than 8 bits.
+
+        Args:
+            frame: of this film.
+            square: whether the pixels are made square; otherwise they are those of the film, whose width over their
+                height is `aspect`.
+        """
+        decoded = frame.decoded
+        curve, primaries = _target(decoded)
+        pixels = self._full.reformat(
+            decoded,
+            round(decoded.width * self._ratio) if square else decoded.width,
+            decoded.height,
+            "rgb48le" if _bits(decoded) > 8 else "rgb24",
+            interpolation=_FINE,
+            dst_color_trc=curve,
+            dst_color_primaries=primaries,
+        ).to_ndarray()
+        return np.ascontiguousarray(np.rot90(pixels, round(decoded.rotation / 90)))
+
+    def aspect(self, frame: "Frame") -> Fraction:
+        """The width of an upright pixel of a frame over its height."""
+        return 1 / self._ratio if round(frame.decoded.rotation / 90) % 2 else self._ratio
+
+    def packet_times(self) -> Iterator[float | None]:
+        """The time of each packet of the pictures, in seconds from the beginning, without decoding them.
+
+        As `frames` it reads the film to its end, and fills in `faults` and `end`.
+        """
+        problems: list[str] = []
+        cut_off = False
+        for packet in self._packets(problems):
+            if packet is not None and packet.stream.index == self._stream.index and packet.size:
+                cut_off = packet.is_corrupt
+                yield None if packet.pts is None else float(packet.pts * packet.time_base) - self._start
+        if problems or cut_off:
+            self.faults.insert(0, f"is damaged after {self.end:.1f} seconds: {(*problems, 'data are missing')[0]}")
+
+    def seek(self, seconds: float) -> None:
+        """Let the next `frames` begin at the last frame before a time that can be decoded alone."""
+        start = self._container.start_time or 0
+        self._container.seek(start + round(seconds * av.time_base))
+
+    @property
+    def seconds(self) -> float | None:
+        """The duration according to the header, or None if it does not say."""
+        return self._container.duration / av.time_base if self._container.duration else None
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of the unit in which the film states times."""
+        return self._stream.time_base or 1 / self.rate
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, on average."""
+        return self._stream.average_rate or Fraction(25)
+
+    @property
+    def _ratio(self) -> Fraction:
+        ratio = self._stream.sample_aspect_ratio or Fraction(1)
+        return ratio if 1 / _STRETCH <= ratio <= _STRETCH else Fraction(1)
 
     def _video(self) -> VideoStream:
         if "pipe" in self._container.format.name or self._container.format.name == "image2":
@@ -150,7 +214,6 @@ class Film:
         return stream
 
     def _decode(self) -> Iterator[VideoFrame]:
-        end = 0.0
         problems: list[str] = []
 
         def decode(packet: "Packet[Any] | None") -> list[VideoFrame]:
@@ -164,24 +227,34 @@ class Film:
                 problems.append("data are missing")
             return frames
 
-        packets = self._container.demux()  # of all streams, since sound may last longer than pictures
+        for packet in self._packets(problems):
+            if packet is None or packet.stream.index == self._stream.index:
+                yield from decode(packet)
+        if problems:
+            places = f" in {len(problems)} places" if len(problems) > 1 else ""
+            self.faults.insert(0, f"is damaged{places}: {problems[0]}")
+
+    def _packets(self, problems: list[str]) -> "Iterator[Packet[Any] | None]":
+        """All packets of all streams, since sound may last longer than pictures; None after an error of reading."""
+        packets = self._container.demux()
         try:
             for packet in packets:
                 if packet.pts is not None:
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if packet.stream.index == self._stream.index:
-                    yield from decode(packet)
+                    self.end = max(
+                        self.end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start
+                    )
+                yield packet
         except av.FFmpegError as error:
             problems.append(str(error.strerror))
-            yield from decode(None)
-        if problems:
-            places = f" in {len(problems)} places" if len(problems) > 1 else ""
-            self.faults.append(f"is damaged{places}: {problems[0]}")
+            yield None
         duration = (self._container.duration or 0) / av.time_base
-        end -= (self._container.start_time or 0) / av.time_base
         timed = self._container.format.name.split(",")[0] in _TIMED
-        if timed and duration - end > max(0.5, duration / 100):
-            self.faults.append(f"ends after {end:.1f} of {duration:.1f} seconds")
+        if timed and duration - self.end > max(0.5, duration / 100):
+            self.faults.append(f"ends after {self.end:.1f} of {duration:.1f} seconds")
+
+    @property
+    def _start(self) -> float:
+        return (self._container.start_time or 0) / av.time_base
 
 
 @dataclass(frozen=True)
@@ -199,6 +272,22 @@ class Frame:
     time: float
     damaged: bool
     decoded: VideoFrame
+
+    @property
+    def moment(self) -> Fraction | None:
+        """Seconds in the film's own count, which need not begin at 0; None if the film does not say."""
+        pts, base = self.decoded.pts, self.decoded.time_base
+        return None if pts is None or base is None else pts * base
+
+    @property
+    def deep(self) -> bool:
+        """Whether it has more than 8 bits."""
+        return _bits(self.decoded) > 8
+
+
+def _bits(frame: VideoFrame) -> int:
+    """The bits of the largest sample."""
+    return max(component.bits for component in frame.format.components)
 
 
 def _complete(frame: VideoFrame) -> None:

@@ -59,7 +59,7 @@ class Parts:
 
     def colors(self, frames: Tensor) -> Tensor:
         """L (B, size, size, 1) in [0, 100] -> ab (B, size, size, 2) in Lab units, views and saturation included."""
-        network = _seen_by(self)
+        network = answering(self)
         return _frame_colors(self, lambda view: network(view, training=False), frames)
 
 
@@ -97,7 +97,7 @@ def create_colorizer(
 
 def colorizer_of(parts: Parts) -> keras.Model:
     """The colorizer of these parts; see `create_colorizer`."""
-    network, size = _seen_by(parts), parts.size
+    network, size = answering(parts), parts.size
     image = keras.Input((None, None, 3), name="image")
     # A value that is not a number would spread from its pixel over the frame.
     levels = ops.clip(ops.where(ops.isnan(image), 0.0, image), 0.0, 255.0)
@@ -125,7 +125,7 @@ def _at_least_one(frames: Tensor, size: int) -> Tensor:
     return ops.concatenate([frames, ops.tile(lacking, (1, size, size, 1))], axis=0)
 
 
-def _seen_by(parts: Parts) -> keras.Model:
+def answering(parts: Parts) -> keras.Model:
     """What a colorizer shows its views to: the network, or with `calm` one that gives [ab, (a, b, chroma)]."""
     network = parts.network
     if not parts.calm:
@@ -144,17 +144,33 @@ def _chroma(ab: Tensor) -> Tensor:
 
 def _frame_colors(parts: Parts, network: Callable[[Tensor], Any], frame: Tensor) -> Tensor:
     """Frame (B, size, size, 1) -> ab (B, size, size, 2) times the saturation: of the frame, or the mean over views."""
+    return join_views(parts, [network(view) for view in split_views(parts, frame)])
 
-    def see(view: Tensor) -> Tensor:
-        return network(view)[1] if parts.calm else network(view)
 
-    found = []
+def split_views(parts: Parts, frame: Tensor) -> list[Tensor]:
+    """What the network sees of a frame (B, size, size, 1): at each side the frame and its mirror image, or itself."""
+    views = []
     for side in parts.view_sides:
         view = frame if side == parts.size else resize_to(frame, side)
         view = layers.Identity(dtype="float32", name=f"{VIEW}{side}")(view)
-        for colors in (see(view), ops.flip(see(ops.flip(view, axis=2)), axis=2)):  # torch has no negative steps
-            found.append(colors if side == parts.size else resize_to(colors, parts.size))
-    mean = layers.Average(dtype="float32", name="views")(found) if found else see(frame)
+        views += [view, ops.flip(view, axis=2)]  # torch has no negative steps
+    return views or [frame]
+
+
+def join_views(parts: Parts, answers: Sequence[Any]) -> Tensor:
+    """The answers of the network to the views of `split_views` -> ab (B, size, size, 2), the saturation applied.
+
+    Args:
+        answers: ab (B, side, side, 2); with `calm` pairs of this and the mean a, b and chroma (B, side, side, 3).
+    """
+    found = []
+    for i, answer in enumerate(answers):
+        colors = answer[1] if parts.calm else answer
+        if parts.view_sides:
+            colors = ops.flip(colors, axis=2) if i % 2 else colors
+            colors = colors if parts.view_sides[i // 2] == parts.size else resize_to(colors, parts.size)
+        found.append(colors)
+    mean = layers.Average(dtype="float32", name="views")(found) if parts.view_sides else found[0]
     if parts.calm:
         mean = _calm(mean, parts.calm)
     return layers.Rescaling(parts.saturation, dtype="float32", name="saturation")(mean)

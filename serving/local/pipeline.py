@@ -137,11 +137,13 @@ class Prepared:
             as joining.
         frame: What the network sees, (size, size, 1) float32 in [0, 100].
         dtype: uint8 or uint16, as the photograph's pixels are.
+        aspect: Width of a pixel over its height.
     """
 
     lightness: np.ndarray
     frame: np.ndarray
     dtype: np.dtype
+    aspect: float = 1.0
 
 
 class Colorizer(Protocol):

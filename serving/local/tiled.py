@@ -48,6 +48,7 @@ class TiledColorizer:
         """
         parts = colorizer if isinstance(colorizer, Parts) else parts_of(colorizer)
         self.size = parts.size
+        self.parts = parts
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="strip")
         # Batches of any number share one trace.
         frames = tf.TensorSpec((None, self.size, self.size, 1), tf.float32)
@@ -55,11 +56,16 @@ class TiledColorizer:
         self._to_frame = _matrices(pipeline.to_frame, self.size)
         self._from_frame = _matrices(pipeline.from_frame, self.size)
 
-    def prepare(self, pixels: np.ndarray) -> Prepared:
-        """A photograph, gray (H, W) or sRGB (H, W, 3), uint8 or uint16, any H and W >= 1 -> its lightness and frame."""
+    def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
+        """A photograph, gray (H, W) or sRGB (H, W, 3), uint8 or uint16, any H and W >= 1 -> its lightness and frame.
+
+        Args:
+            pixels: of the photograph.
+            aspect: width of a pixel over its height. The network sees the photograph in its true proportions.
+        """
         height, width = pixels.shape[:2]
-        longest = max(height, width)
-        rows, columns = self._to_frame(height, longest), self._to_frame(width, longest)
+        longest = max(height, width * aspect)
+        rows, columns = self._to_frame(height, longest), self._to_frame(width, longest / aspect)
         lightness = np.empty((height, width), np.float32)
 
         def prepare_strip(part: slice) -> np.ndarray:
@@ -69,7 +75,7 @@ class TiledColorizer:
         frame = np.zeros((self.size, self.size), np.float32)
         for contribution in self._each(prepare_strip, _strips(height, width)):
             frame += contribution
-        return Prepared(lightness, frame[..., None], pixels.dtype)
+        return Prepared(lightness, frame[..., None], pixels.dtype, aspect)
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Frames (B, size, size, 1), L in [0, 100] -> ab (B, size, size, 2) in Lab units, saturation applied."""
@@ -78,9 +84,10 @@ class TiledColorizer:
     def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
         """A photograph and the ab (size, size, 2) of its frame -> sRGB (H, W, 3), of the photograph's integer type."""
         height, width = photograph.lightness.shape
-        longest = max(height, width)
+        longest = max(height, width * photograph.aspect)
         rows = self._from_frame(height, longest)
-        planes = _resample_columns(np.ascontiguousarray(ab.transpose(2, 0, 1)), self._from_frame(width, longest))
+        columns = self._from_frame(width, longest / photograph.aspect)
+        planes = _resample_columns(np.ascontiguousarray(ab.transpose(2, 0, 1)), columns)
         painted = np.empty((height, width, 3), photograph.dtype)
 
         def paint_strip(part: slice) -> None:
@@ -185,7 +192,7 @@ def _recompose(lab: tf.Tensor, white: tf.Tensor) -> tuple[tf.Tensor]:
 # === Resampling ===
 
 
-def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, int], np.ndarray]:
+def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, float], np.ndarray]:
     """Number of rows, longer side -> the matrix of these rows, kept for the next photograph of this size."""
     traced = _graph(
         lambda places, longest: matrix(places, size, longest),
@@ -193,7 +200,7 @@ def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, int
     )
 
     @functools.lru_cache(maxsize=MATRICES)
-    def of(count: int, longest: int) -> np.ndarray:
+    def of(count: int, longest: float) -> np.ndarray:
         return np.asarray(traced(np.arange(count, dtype=np.float32)[:, None], np.float32(longest)))
 
     return of

@@ -41,11 +41,11 @@ class TiledColorizer:
     def __init__(self, model: object) -> None:
         self.model = model
 
-    def prepare(self, pixels: np.ndarray) -> Prepared:
-        return Prepared(pixels, np.zeros((8, 8, 1), np.float32), pixels.dtype)
+    def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
+        return Prepared(pixels, np.zeros((16, 16, 1), np.float32), pixels.dtype)
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
-        return np.zeros((len(frames), 8, 8, 2), np.float32)
+        return np.zeros((len(frames), 16, 16, 2), np.float32)
 
     def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
         pixels = photograph.lightness

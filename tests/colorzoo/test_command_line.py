@@ -20,7 +20,7 @@ from training.data import frames
 
 COMMANDS = (
     "colorize", "remote", "presets", "models", "shards", "frames", "prior", "data-service", "train", "calibrate",
-    "evaluate", "study", "confidence", "pack", "export", "serve", "turing",
+    "evaluate", "study", "confidence", "pack", "export", "serve", "turing", "video",
 )  # fmt: skip
 
 
@@ -76,7 +76,9 @@ def test_commands_that_start_without_tensorflow(command: str, tmp_path: Path) ->
 
 def test_choices_are_those_of_their_owners() -> None:
     from media import formats
+    from media.film_codecs import CODECS
     from serving.export.saved_model import PRECISIONS
+    from serving.local.smoothing import SMOOTHINGS
     from serving.server import logs
     from training.loop.strategies import STRATEGIES
     from zoo.presets.metadata import LOOKS
@@ -84,6 +86,8 @@ def test_choices_are_those_of_their_owners() -> None:
     for choices, constants in (
         (options.Format, formats.RESULTS),
         (options.FrameFormat, frames.FORMATS),
+        (options.Smoothing, SMOOTHINGS),
+        (options.FilmCodec, CODECS),
         (options.Look, LOOKS),
         (options.Precision, PRECISIONS),
         (options.LogFormat, logs.LOG_FORMATS),

@@ -16,9 +16,10 @@ from typing import IO, Any
 import numpy as np
 
 from media import atomic
+from media.colorless import colorless
 from media.reader import read_rgb
 from training.data.resize import Resize
-from training.data.statistics import CHECKED_TOGETHER, colorless
+from training.data.statistics import CHECKED_TOGETHER
 from zoo.errors import DataError, PhotographError
 
 CACHE_VERSION = 3

@@ -163,7 +163,7 @@ def prepare(
         split: which part of the shards is meant where a folder of shards is named.
         enlarge: whether "pad" scales a smaller picture up to the frame; without it the picture keeps its size, and what
             remains of the frame is padding.
-        drop_gray: leave gray and toned pictures out (`training.data.statistics.colorless`). Shards must have been
+        drop_gray: leave gray and toned pictures out (`media.colorless.colorless`). Shards must have been
             written in the same way.
 
     Raises:

@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from media.colorless import colorless
 from media.reader import read_rgb
 from training.data import records
 from training.data.perceptual_hash import perceptual_hash
 from training.data.readers import UNREADABLE, Item, Source
 from training.data.resize import THUMBNAIL, center_crop
-from training.data.statistics import CHECKED_TOGETHER, colorless
+from training.data.statistics import CHECKED_TOGETHER
 from zoo.errors import DataError, PhotographError
 
 BYTES_TOGETHER = 64 << 20  # encoded images that wait for the color check

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.scenes import is_blank, score, to_gray
-from training.data.statistics import colorless
+from media.colorless import colorless
+from media.scenes import is_blank, score, to_gray
 
 THRESHOLD = 15.0  # gray levels
 DROPPED = ("near-identical", "gray", "toned", "blank", "damaged", "passed over")

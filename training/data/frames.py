@@ -11,7 +11,7 @@ score nor threshold. Here:
    The paper speaks of neighbors; against those, a slow pan would be dropped from its beginning to its end. Other
    scenes do not count, so that each has a frame whatever the threshold is.
 3. Dropped as well, which the paper does not say: frames of nearly one tone (fades, black leader), frames that are
-   gray or toned by `training.data.statistics.colorless`, and frames that the decoder had to make up in part.
+   gray or toned by `media.colorless.colorless`, and frames that the decoder had to make up in part.
 4. A new scene begins where two neighbors, kept or not, differ in this score and in the histogram of their colors.
    The paper does not look for cuts. Here the scene is part of a frame's name, for a split between the frames of
    one scene would put near-duplicates on both sides.
@@ -35,11 +35,11 @@ import numpy as np
 from media import atomic, files, reader
 from media.files import SHEET
 from media.films import SUFFIXES, Film
+from media.scenes import SceneDetector
 from media.sheets import contact_sheet, fit_cell
 from training.data.film_reports import FilmReport, check_settings, name_folders, read_reports, write_reports
 from training.data.frame_filter import THRESHOLD, FrameFilter, Settings
 from training.data.sampling import choose_evenly
-from training.data.scenes import SceneDetector
 from zoo.errors import ArgumentError, DataError, FilmError, PhotographError
 
 Progress = Callable[[str, int | None, int], None]

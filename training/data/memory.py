@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from media.colorless import colorless
 from media.reader import read_rgb
 from training.data.readers import UNREADABLE, Item, open_source
 from training.data.resize import THUMBNAIL, Resize, Window, center_crop
-from training.data.statistics import CHECKED_TOGETHER, WithStatistics, colorless
+from training.data.statistics import CHECKED_TOGETHER, WithStatistics
 from zoo.errors import ArgumentError, DataError, PhotographError
 
 LONGEST = 1.5  # of a strip, as a multiple of its shorter side; what is longer loses both ends

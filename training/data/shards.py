@@ -50,7 +50,7 @@ def write(
     """Writes the photographs of some sources into shards, or continues where that was interrupted.
 
     Left out are: what cannot be read; unless `keep_gray`, what is gray or toned by its middle square
-    (`training.data.statistics.colorless`); copies of an earlier picture, whose decoded pixels are equal; with
+    (`media.colorless.colorless`); copies of an earlier picture, whose decoded pixels are equal; with
     `near_duplicates`, what looks like an earlier picture; and with `validation`, what looks like pictures of both
     splits.
 

@@ -1,4 +1,4 @@
-"""Statistics of the colors of photographs: whether they have any, and how often each class occurs."""
+"""Statistics of the colors of photographs: how often each class occurs."""
 
 from typing import Protocol
 
@@ -6,11 +6,7 @@ import numpy as np
 from keras import ops
 
 from zoo import bins, color
-from zoo.color import GRAY_LIMIT
 
-# A photograph is toned if its color is a function of its lightness: if what remains of ab beside a parabola over L has
-# a lower RMS than this, in Lab units.
-TONED_LIMIT = 1.0
 CHECKED_TOGETHER = 128  # photographs in one color check
 
 
@@ -46,22 +42,6 @@ class WithStatistics:
     def ab_prior(self, centers: np.ndarray, *, neighbors: int | None, sigma: float) -> np.ndarray:
         """Centers (n, 2) -> the mean (n,) float32 of the colors, softly encoded by the nearest centers or by all."""
         return ab_prior(self, centers, neighbors=neighbors, sigma=sigma)
-
-
-def colorless(frames: np.ndarray) -> list[str]:
-    """Frames (B, S, S, 3) uint8 -> for each "gray", "toned" or, for a color photograph, ""."""
-    sampled = frames[:, ::4, ::4].reshape(len(frames), -1, 3).astype(np.float32) / 255
-    lab = ops.convert_to_numpy(color.rgb_to_lab(sampled))
-    reasons = []
-    for picture in lab:
-        light, ab = picture[:, :1] / 100, picture[:, 1:]
-        parabola = np.concatenate([np.ones_like(light), light, light**2], axis=1)
-        rest = ab - parabola @ np.linalg.lstsq(parabola, ab, rcond=None)[0]
-        if np.abs(ab).max() <= GRAY_LIMIT:
-            reasons.append("gray")
-        else:
-            reasons.append("toned" if np.sqrt((rest**2).mean()) < TONED_LIMIT else "")
-    return reasons
 
 
 def frequent_uv_classes(photographs: Frames, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

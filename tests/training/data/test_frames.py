@@ -14,6 +14,7 @@ from PIL import Image
 
 from media import atomic
 from media.films import SMALL, Film
+from media.scenes import SceneDetector, is_cut
 from tests.films import pan, write_film
 from tests.photographs import color_field
 from training import recipes
@@ -25,7 +26,6 @@ from training.data.film_reports import FilmReport
 from training.data.frame_filter import DROPPED, FrameFilter, Settings
 from training.data.frames import extract, main
 from training.data.resize import Window
-from training.data.scenes import SceneDetector, is_cut
 from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError, DataError
 

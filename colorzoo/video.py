@@ -1,0 +1,276 @@
+"""`colorzoo video`: films in, films out."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from colorzoo import output as screen
+from colorzoo import quiet
+from colorzoo.colorize import mark_of
+from colorzoo.options import FilmCodec, Look, LookName, Overwrite, Smoothing, positive
+from zoo.errors import ArgumentError, FilmError
+
+if TYPE_CHECKING:
+    from serving.local.film_pipeline import Smoother
+    from serving.local.films import Outcome
+    from serving.local.tiled import TiledColorizer
+
+commands = typer.Typer()
+
+
+@dataclass(frozen=True)
+class _Film:
+    source: Path
+    result: Path
+    error: str | None = None
+
+
+@commands.command(epilog="Example:  colorzoo video film.mp4 -o film-color.mp4")
+def video(
+    films: Annotated[list[str], typer.Argument(help="Films, folders (searched recursively) and glob patterns.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="The result, if its name ends like that of a film, or a folder for the results."
+        ),
+    ],
+    preset: Annotated[
+        str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best preset.")
+    ] = None,
+    look: LookName = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Side in pixels of the frame that the network sees; by default the one it was trained with. Results "
+            "always have full resolution.",
+        ),
+    ] = None,
+    smoothing: Annotated[
+        Smoothing,
+        typer.Option(
+            help="flow: colors follow the motion of what is seen, and those of a scene keep their mean. temporal: the "
+            "kernel of ColorUNet, each pixel for itself. none: each frame for itself."
+        ),
+    ] = Smoothing.flow,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Where the result begins: seconds, MM:SS or HH:MM:SS.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Where the result ends: seconds, MM:SS or HH:MM:SS.")
+    ] = None,
+    codec: Annotated[
+        FilmCodec | None,
+        typer.Option(
+            help="Codec of the pictures; by default h264, hevc for 10 bits, vp9 or av1 in WebM and mpeg2 in MPEG."
+        ),
+    ] = None,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of the pictures; prores and ffv1 have only one.")
+    ] = 80,
+    preview: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            callback=positive,
+            help="Only write NAME-preview.jpg: a frame of every so many seconds, gray and colorized.",
+        ),
+    ] = None,
+    skip_color: Annotated[
+        bool, typer.Option("--skip-color", help="Pass over films that are in color already.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Colorize films, with their sound.
+
+    Reads and writes MP4, MOV, Matroska, WebM, AVI, MPEG and others. Resolution, times of frames, 10 bits, sound,
+    subtitles, chapters and metadata are kept; interlaced films become progressive, rotated ones upright. All that can
+    be checked is checked before the work: the film, the result, the disk.
+
+    An interrupted run goes on where it was: what is finished lies in a hidden folder beside the result,
+    .NAME.colorzoo, until the film is whole. Results that exist are skipped. Films that cannot be colorized are listed
+    with the reason, and the exit code is then 1.
+    """
+    import zoo
+    from media.files import check_folder
+    from media.film_codecs import WRITABLE
+    from media.films import SUFFIXES
+
+    first, last = _seconds(start, "--start") or 0.0, _seconds(end, "--end")
+    if last is not None and last <= first:
+        raise typer.BadParameter(f"{end} is not behind the start", param_hint="--end")
+    single = output.suffix.lower() in WRITABLE and not output.is_dir()
+    if not single:
+        if output.suffix.lower() in SUFFIXES:
+            raise ArgumentError(f"{output}: films are written as {', '.join(sorted(WRITABLE))}: choose one of these")
+        check_folder(output)
+    wanted = _find(films, output, single)
+    skipped, failed, work = [], [], []
+    for film in wanted:
+        reason = None if preview else _reason_to_skip(film, skip_color, overwrite)
+        if film.error:
+            failed.append((str(film.source), film.error))
+        elif reason:
+            skipped.append((str(film.source), reason))
+        else:
+            work.append(film)
+    done = 0
+    if work:
+        quiet.import_tensorflow()
+        name = zoo.DEFAULT_PRESET if preset is None else preset
+        run = _Run(name, look, size, smoothing, first, last, codec, quality)
+        for film in work:
+            try:
+                run.preview(film, preview) if preview else run.colorize(film)
+                done += 1
+            except FilmError as error:
+                failed.append((str(film.source), str(error)))
+    for source, reason in skipped:
+        typer.echo(f"{source}: skipped: {reason}")
+    _end(failed, done, len(skipped), len(wanted))
+
+
+def _end(failed: Sequence[tuple[str, str]], done: int, skipped: int, all_films: int) -> None:
+    """Say what failed; one line if it is all there was."""
+    if all_films == 1 and failed:
+        raise FilmError(": ".join(failed[0]))
+    if failed:
+        screen.table(("failed", "reason"), failed, stderr=True)
+    if all_films > 1:
+        typer.echo(f"{done} colorized, {skipped} skipped, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _seconds(text: str | None, option: str) -> float | None:
+    """The seconds of SS, MM:SS and HH:MM:SS, each of which may have decimals."""
+    if text is None:
+        return None
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    total = sum(value * 60**i for i, value in enumerate(reversed(values)))
+    if not values or len(values) > 3 or any(not 0 <= value < float("inf") for value in values):
+        raise typer.BadParameter(f"{text!r} is no time: give seconds, MM:SS or HH:MM:SS", param_hint=option)
+    return total
+
+
+def _find(films: Sequence[str], output: Path, single: bool) -> list[_Film]:
+    """The films that are meant, each with its result."""
+    from media import files
+    from media.film_codecs import WRITABLE
+    from media.films import SUFFIXES
+
+    found = files.find(films, SUFFIXES, without=None if single else output)
+    if single and len(found) > 1:
+        raise ArgumentError(f"{output} can only be one film: name a folder for the results of {len(found)} films")
+    if not found or all(entry.error for entry in found):
+        reasons = "; ".join(f"{entry.path}: {entry.error}" for entry in found)
+        raise ArgumentError(f"no film found{': ' + reasons if reasons else ''}")
+    wanted, taken = [], dict[Path, Path]()
+    for entry in found:
+        name = entry.relative
+        if name.suffix.lower() not in WRITABLE:
+            name = name.with_suffix(".mkv")
+        result = output if single else output / name
+        error = entry.error
+        if os.path.abspath(result) == os.path.abspath(entry.path) or (
+            result.exists() and os.path.samefile(result, entry.path)
+        ):
+            error = "is the result, too: choose another one"
+        elif result in taken:
+            error = f"its result would be that of {taken[result]}: colorize it into another folder"
+        taken.setdefault(result, entry.path)
+        wanted.append(_Film(entry.path, result, error))
+    return wanted
+
+
+def _reason_to_skip(film: _Film, skip_color: bool, overwrite: bool) -> str | None:
+    if film.error:
+        return None
+    if film.result.exists() and not overwrite:
+        return f"{film.result} exists; --overwrite replaces it"
+    if not skip_color:
+        return None
+    quiet.import_tensorflow()
+    from serving.local.film_preview import has_colors
+
+    try:
+        return "it is in color" if has_colors(film.source) else None
+    except FilmError:
+        return None  # colorizing it says why
+
+
+class _Run:
+    """What all films of one command share; a network is loaded for the first one that passes its checks."""
+
+    def __init__(
+        self,
+        preset: str,
+        look: Look | None,
+        size: int | None,
+        smoothing: Smoothing,
+        start: float,
+        end: float | None,
+        codec: FilmCodec | None,
+        quality: int,
+    ) -> None:
+        self.preset, self.look, self.size, self.smoothing = preset, look, size, smoothing
+        self.start, self.end, self.codec, self.quality = start, end, codec, quality
+        self._colorizer: TiledColorizer | None = None
+
+    def colorize(self, film: _Film) -> None:
+        from serving.local.films import FilmTask, colorize_film, plan
+        from zoo.presets.metadata import find_file, sha256
+
+        model = f"{sha256(find_file(self.preset))} {self.look} {self.size}"
+        codec = None if self.codec is None else self.codec.value
+        planned = plan(
+            FilmTask(film.source, film.result, model, self.smoothing.value, self.start, self.end, codec, self.quality)
+        )
+        colorizer = self._load()
+        began = time.monotonic()
+        with screen.progress(film.source.name, planned.extent.frames, unit="frames", decimals=1) as update:
+            outcome = colorize_film(
+                planned, colorizer, self._smoother(colorizer), mark=mark_of(self.preset), progress=update
+            )
+        self._report(film, outcome, time.monotonic() - began)
+
+    def preview(self, film: _Film, every: float) -> None:
+        from serving.local.film_preview import write_preview
+
+        sheet = film.result.with_name(f"{film.result.stem}-preview.jpg")
+        count = write_preview(film.source, sheet, self._load(), every)
+        typer.echo(f"{count} frames -> {sheet}")
+
+    def _report(self, film: _Film, outcome: "Outcome", seconds: float) -> None:
+        for warning in outcome.warnings:
+            typer.echo(f"{film.source}: {warning}", err=True)
+        resumed = f", {outcome.resumed} of them from an earlier run" if outcome.resumed else ""
+        rate = (outcome.frames - outcome.resumed) / max(seconds, 1e-6)
+        typer.echo(f"{outcome.frames} frames{resumed}, {rate:.1f} frames/s -> {film.result}")
+
+    def _load(self) -> "TiledColorizer":
+        if self._colorizer is None:
+            from serving.local.tiled import TiledColorizer
+            from zoo.presets.loading import load_parts
+
+            look = None if self.look is None else self.look.value
+            self._colorizer = TiledColorizer(load_parts(self.preset, size=self.size, look=look))
+        return self._colorizer
+
+    def _smoother(self, colorizer: "TiledColorizer") -> "Smoother":
+        if self.smoothing is Smoothing.flow:
+            from serving.local.flow_smoothing import FlowSmoother
+
+            return FlowSmoother(colorizer)
+        from serving.local.smoothing import TemporalSmoother, Unsmoothed
+
+        return TemporalSmoother(colorizer) if self.smoothing is Smoothing.temporal else Unsmoothed(colorizer)

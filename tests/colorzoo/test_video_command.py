@@ -1,0 +1,94 @@
+"""`colorzoo video`, with a stub in the place of the network."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.local.film_preview import has_colors
+from tests.films import pan, write_film
+from tests.photographs import write_gray
+from tests.talkies import read, write_talkie
+from zoo.presets import metadata
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def checksums(monkeypatch: pytest.MonkeyPatch, loaded: list[Any]) -> None:
+    monkeypatch.setattr(metadata, "find_file", lambda name: Path(name))
+    monkeypatch.setattr(metadata, "sha256", lambda path: f"checksum of {path}")
+
+
+@pytest.mark.parametrize("smoothing", ["none", "flow"])
+def test_one_film(run: Run, loaded: list[Any], tmp_path: Path, smoothing: str) -> None:
+    source = write_talkie(tmp_path / "old.mp4")
+    done = run("video", source, "-o", tmp_path / "new.mp4", "--smoothing", smoothing, "--size", 32, "--start", "0:00.2")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("5 frames, ") and done.stdout.endswith(f"frames/s -> {tmp_path}/new.mp4\n")
+    assert len(read(tmp_path / "new.mp4").frames) == 5
+    assert loaded == [("stub_v1", 32, None)]
+    again = run("video", source, "-o", tmp_path / "new.mp4")
+    assert again.stdout == f"{source}: skipped: {tmp_path}/new.mp4 exists; --overwrite replaces it\n"
+    assert len(loaded) == 1 and again.exit_code == 0
+
+
+def test_a_folder_of_films(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    write_talkie(tmp_path / "old" / "good.mp4", count=3, sound=None)
+    (tmp_path / "old" / "bad.mkv").write_bytes(b"no film" * 100)
+    done = run("video", tmp_path / "old", "-o", tmp_path / "new", "--smoothing", "none")
+    assert done.exit_code == 1
+    assert "1 colorized, 0 skipped, 1 failed" in done.stdout
+    assert "bad.mkv" in done.stderr and "is not a film" in done.stderr
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["good.mp4"]
+
+
+def test_films_in_color_are_passed_over(run: Run, loaded: list[Any], tmp_path: Path) -> None:
+    source = write_film(tmp_path / "old.mkv", pan(0, 5, 2))
+    done = run("video", source, "-o", tmp_path / "new.mkv", "--skip-color")
+    assert (done.exit_code, done.stdout) == (0, f"{source}: skipped: it is in color\n")
+    assert not loaded and not has_colors(write_talkie(tmp_path / "gray.mp4"))
+
+
+def test_preview(run: Run, tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=50, sound=None)
+    done = run("video", source, "-o", tmp_path / "new.mp4", "--preview", "0.5")
+    assert done.exit_code == 0, done.output
+    count = int(done.stdout.split()[0])
+    assert count >= 2 and done.stdout == f"{count} frames -> {tmp_path}/new-preview.jpg\n"
+    with Image.open(tmp_path / "new-preview.jpg") as sheet:
+        assert np.asarray(sheet.convert("L")).std() > 10
+
+
+def wrong(tmp_path: Path) -> dict[str, tuple[list[Any], int, str]]:
+    film = tmp_path / "old.mp4"
+    return {
+        "one line": ([tmp_path / "garbage.mkv", "-o", tmp_path / "new.mkv"], 1, "garbage.mkv: is not a film, or its"),
+        "two films": ([film, tmp_path / "garbage.mkv", "-o", "new.mp4"], 2, "new.mp4 can only be one film: name a fo"),
+        "nothing": ([tmp_path / "none.mp4", "-o", "new.mp4"], 2, "no film found: "),
+        "itself": ([film, "-o", film], 1, "old.mp4: is the result, too: choose another one"),
+        "suffix": ([film, "-o", "new.ogv"], 2, "new.ogv: films are written as .3gp, "),
+        "time": ([film, "-o", "new.mp4", "--start", "1:2:3:4"], 2, "is no time: give seconds, MM:SS or HH:MM:SS"),
+        "order": ([film, "-o", "new.mp4", "--start", "5", "--end", "4"], 2, "4 is not behind the start"),
+    }
+
+
+@pytest.mark.parametrize("kind", list(wrong(Path())))
+def test_what_is_wrong_is_said_in_one_line(run: Run, tmp_path: Path, kind: str) -> None:
+    write_talkie(tmp_path / "old.mp4", count=2, sound=None)
+    (tmp_path / "garbage.mkv").write_bytes(b"no film" * 100)
+    arguments, code, text = wrong(tmp_path)[kind]
+    done = run("video", *arguments)
+    assert done.exit_code == code
+    assert text in " ".join(done.stderr.replace("│", " ").split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["garbage.mkv", "old.mp4"]
+
+
+def test_photographs_are_no_films(run: Run, tmp_path: Path) -> None:
+    old = write_gray(tmp_path / "old", ("a.jpg",))
+    done = run("video", old / "a.jpg", "-o", tmp_path / "new.mp4")
+    assert (done.exit_code, done.stderr) == (1, f"colorzoo: {old / 'a.jpg'}: is a picture, not a film\n")

@@ -1,0 +1,285 @@
+"""Films from end to end, with a colorizer that needs no network."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.audio.frame import AudioFrame
+
+from media.films import Film
+from media.provenance import Mark
+from serving.local.film_pipeline import State
+from serving.local.films import FilmTask, Outcome, colorize_film, plan
+from serving.local.pipeline import Prepared
+from tests.films import write_film
+from tests.talkies import gray_frames, read, write_talkie
+from zoo.errors import ArgumentError, FilmError
+
+MARK = Mark("1.0", "a_preset")
+
+
+class Tint:
+    """Colors every frame with the same shift, (red, green, blue) of 255."""
+
+    def __init__(self, *shift: int) -> None:
+        self.shift = np.array(shift or (0, 0, 0))
+
+    def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
+        return Prepared(pixels, np.zeros((8, 8, 1), np.float32), pixels.dtype, aspect)
+
+    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+        white = np.iinfo(photograph.dtype).max
+        moved = photograph.lightness + (self.shift + ab.reshape(-1)[0]) * (white // 255)
+        return np.clip(moved, 0, white).astype(photograph.dtype)
+
+
+class Counter:
+    """A smoother whose colors depend on how many frames came before."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def colors(self, frames: np.ndarray) -> np.ndarray:
+        numbers = self.count + np.arange(len(frames), dtype=np.float32)
+        self.count += len(frames)
+        return np.broadcast_to(numbers[:, None, None, None], (len(frames), 8, 8, 2))
+
+    def state(self) -> State:
+        return {"count": np.array(self.count)}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        self.count = int(state["count"])
+
+
+class Still(Counter):
+    def colors(self, frames: np.ndarray) -> np.ndarray:
+        return np.zeros((len(frames), 8, 8, 2), np.float32)
+
+
+def colorized(source: Path, result: Path, tint: Tint | None = None, **fields: object) -> Outcome:
+    task = replace(FilmTask(source, result, "model"), **fields)  # type: ignore[arg-type]
+    return colorize_film(plan(task), tint or Tint(), Still(), mark=MARK)
+
+
+KINDS = {
+    "mp4": {},
+    "mkv": {"sound": "ac3", "layout": "5.1", "subtitles": True, "chapters": True},
+    "mov": {"sound": "pcm_s16le", "layout": "stereo"},
+    "webm": {"codec": "libvpx-vp9", "sound": "libopus", "layout": "stereo"},
+    "avi": {"codec": "mpeg4", "sound": "libmp3lame", "layout": "stereo"},
+    "ts": {"codec": "mpeg2video", "sound": "ac3", "layout": "stereo"},
+}
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_frames_and_times_are_kept_and_the_rest_is_copied(tmp_path: Path, suffix: str) -> None:
+    source = write_talkie(tmp_path / f"old.{suffix}", **KINDS[suffix])  # type: ignore[arg-type]
+    outcome = colorized(source, tmp_path / f"new.{suffix}")
+    old, new = read(source), read(tmp_path / f"new.{suffix}")
+    assert outcome == Outcome(10, 0)
+    assert len(new.frames) == 10
+    shift = old.times[0] - new.times[0]  # broadcasts begin anywhere
+    # AVI states no times of frames, and readers guess them.
+    assert np.allclose(np.subtract(old.times, new.times), shift, atol=0.041 if suffix == "avi" else 2e-3)
+    assert abs(old.duration - new.duration) < 1 / 25
+    assert new.packets == old.packets and old.packets["audio"]
+    assert new.chapters == old.chapters
+    if suffix == "mkv":
+        assert new.packets["subtitle"] == [b"one", b"two"] and len(new.chapters) == 2
+    if suffix != "ts":
+        assert new.metadata["title"] == "A film" and new.metadata["comment"] == MARK.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"new.{suffix}", f"old.{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_variable_times_of_frames(tmp_path: Path, suffix: str) -> None:
+    times = [0, 0.04, 0.05, 0.2, 0.21, 0.3, 0.34, 0.38, 0.5, 0.9]
+    source = write_talkie(tmp_path / f"old.{suffix}", times=times)
+    colorized(source, tmp_path / f"new.{suffix}")
+    new = read(tmp_path / f"new.{suffix}")
+    assert np.allclose(new.times, times, atol=1e-3)
+    assert abs(new.duration - 0.94) < 0.05
+    if suffix == "mkv":
+        with pytest.raises(FilmError, match="which .avi cannot: choose .mkv"):
+            colorized(source, tmp_path / "new.avi")
+
+
+def test_rotated_films_become_upright(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4", rotation=90, ratio=Fraction(3, 2))
+    colorized(source, tmp_path / "new.mp4")
+    with Film(source) as before, Film(tmp_path / "new.mp4") as after:
+        old, new = (film.full(next(film.frames())) for film in (before, after))
+    assert (old.shape, new.shape) == ((96, 48, 3), (64, 32, 3))
+    assert np.abs(cv2.resize(old, (32, 64), interpolation=cv2.INTER_AREA).astype(int) - new).mean() < 4
+    assert read(tmp_path / "new.mp4").aspect == Fraction(2, 3) and read(tmp_path / "new.mp4").frames[0].rotation == 0
+
+
+def test_pixels_that_are_not_square(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mkv", ratio=Fraction(4, 3))
+    colorized(source, tmp_path / "new.mkv")
+    new = read(tmp_path / "new.mkv")
+    assert (new.aspect, new.frames[0].width) == (Fraction(4, 3), 64)
+    # VP9 in WebM cannot say so.
+    colorized(write_talkie(tmp_path / "old.webm", codec="libvpx-vp9", sound=None), tmp_path / "plain.webm")
+    colorized(write_talkie(tmp_path / "silent.mkv", ratio=Fraction(4, 3), sound=None), tmp_path / "new.webm")
+    new = read(tmp_path / "new.webm")
+    assert (new.aspect, new.frames[0].width) == (1, 85)
+
+
+def test_interlaced_films_become_progressive(tmp_path: Path) -> None:
+    frames = gray_frames(6)
+    woven = [np.where(np.arange(48)[:, None, None] % 2, frames[i + 1], frames[i]) for i in range(5)]
+    source = write_film(tmp_path / "old.mkv", woven, codec="mpeg2video", pix_fmt="yuv420p", interlaced=True)
+    colorized(source, tmp_path / "new.mkv")
+    old, new = read(source), read(tmp_path / "new.mkv")
+    assert old.frames[0].interlaced_frame and not any(frame.interlaced_frame for frame in new.frames)
+    assert np.allclose(old.times, new.times, atol=2e-3)
+
+
+def test_ten_bits_are_kept(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mov", codec="prores_ks", pix_fmt="yuv422p10le", sound=None)
+    colorized(source, tmp_path / "new.mov", codec="prores")
+    colorized(source, tmp_path / "new.mp4", quality=95)
+    old, prores, hevc = (read(path).frames[0] for path in (source, tmp_path / "new.mov", tmp_path / "new.mp4"))
+    assert (prores.format.name, hevc.format.name) == ("yuv422p10le", "yuv420p10le")
+    luma = [frame.to_ndarray(format="gray10le").astype(int) for frame in (old, prores, hevc)]
+    assert np.abs(luma[1] - luma[0]).mean() < 4 and np.abs(luma[2] - luma[0]).mean() < 6
+    with pytest.raises(FilmError, match="has 10 bits and vp9 only 8"):
+        colorized(source, tmp_path / "new.mkv", codec="vp9")
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1", "prores", "ffv1", "mpeg2"])
+def test_colors_are_those_that_were_painted(tmp_path: Path, codec: str) -> None:
+    source = write_talkie(tmp_path / "old.mkv", sound=None, count=3)
+    colorized(source, tmp_path / "new.mkv", Tint(40, -10, -60), codec=codec)
+    with Film(source) as before, Film(tmp_path / "new.mkv") as after:
+        old, new = (film.full(next(film.frames()))[..., ::-1].astype(int) for film in (before, after))
+    middle = ((old > 70) & (old < 200)).all(-1)
+    assert middle.mean() > 0.3
+    assert np.allclose((new - old)[middle].mean(0), (40, -10, -60), atol=4)
+
+
+@pytest.mark.parametrize("odd", [(63, 48), (64, 47)])
+def test_odd_sides(tmp_path: Path, odd: tuple[int, int]) -> None:
+    frames = gray_frames(3, odd[1], odd[0])
+    source = write_film(tmp_path / "old.mkv", frames)
+    colorized(source, tmp_path / "new.mp4")
+    new = read(tmp_path / "new.mp4").frames[0]
+    assert (new.width, new.height) == odd
+
+
+def test_a_part(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mkv", subtitles=True, chapters=True, sound="ac3", layout="stereo")
+    outcome = colorized(source, tmp_path / "new.mkv", start=0.1, end=0.3)
+    new = read(tmp_path / "new.mkv")
+    assert outcome.frames == 5
+    assert np.allclose(new.times, [0, 0.04, 0.08, 0.12, 0.16], atol=2e-3)
+    assert 0 < len(new.packets["audio"]) < len(read(source).packets["audio"])
+    assert new.packets["subtitle"] == [b"one", b"two"]
+    assert new.chapters == [(0, 0.08, "one"), (0.08, 0.2, "two")]
+    with pytest.raises(FilmError, match="no frame between 7 seconds and its end"):
+        colorized(source, tmp_path / "none.mkv", start=7.0)
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_bit_equal(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=36)
+    whole, halves = (plan(FilmTask(source, tmp_path / name, "model")) for name in ("whole.mp4", "halves.mp4"))
+    assert colorize_film(whole, Tint(), Counter(), mark=MARK, segment=8) == Outcome(36, 0)
+    seen: list[tuple[int, int]] = []
+    stops = [21, 30]
+
+    def interrupt(done: int, total: int) -> None:
+        seen.append((done, total))
+        if done == stops[0]:
+            raise KeyboardInterrupt
+
+    while stops:
+        with pytest.raises(KeyboardInterrupt):
+            colorize_film(halves, Tint(), Counter(), mark=MARK, segment=8, progress=interrupt)
+        stops.pop(0)
+        assert (tmp_path / ".halves.mp4.colorzoo").is_dir() and not (tmp_path / "halves.mp4").exists()
+    assert seen[-1] == (30, 36) and (17, 36) in seen[21:]
+    assert colorize_film(halves, Tint(), Counter(), mark=MARK, segment=8) == Outcome(36, 24)
+    assert (tmp_path / "halves.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["halves.mp4", "old.mp4", "whole.mp4"]
+
+
+def test_other_settings_begin_anew(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=20)
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 18:
+            raise KeyboardInterrupt
+
+    task = FilmTask(source, tmp_path / "new.mp4", "model")
+    with pytest.raises(KeyboardInterrupt):
+        colorize_film(plan(task), Tint(), Counter(), mark=MARK, segment=8, progress=interrupt)
+    other = plan(replace(task, model="other"))
+    assert colorize_film(other, Tint(), Counter(), mark=MARK, segment=8) == Outcome(20, 0)
+
+
+def test_failures_of_a_thread_end_the_run_and_leave_nothing(tmp_path: Path) -> None:
+    class Broken(Tint):
+        def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+            raise FilmError("the paint is out")
+
+    source = write_talkie(tmp_path / "old.mp4", count=36)
+    with pytest.raises(FilmError, match="the paint is out"):
+        colorized(source, tmp_path / "new.mp4", Broken())
+    assert [path.name for path in tmp_path.iterdir()] == ["old.mp4"]
+
+
+def spoil(path: Path, kind: str) -> str:
+    """Make a film that cannot be colorized; returns what must be said about it."""
+    if kind == "garbage":
+        path.write_bytes(b"no film" * 100)
+        return "is not a film, or its header is damaged"
+    if kind == "empty":
+        path.touch()
+        return "is empty"
+    if kind == "sound":
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ac3", rate=48000, layout="mono")
+            block = AudioFrame.from_ndarray(np.zeros((1, 9600), np.float32), "fltp", "mono")
+            block.sample_rate = 48000
+            container.mux([*stream.encode(block), *stream.encode()])
+        return "holds no video"
+    write_talkie(path, count=60)
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        return "ends after .* of 2.4 seconds; the part before that can be colorized with --end"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height = 64, 48
+        container.start_encoding()
+    return "no frame can be decoded|is not a film, or its header is damaged: End of file"
+
+
+@pytest.mark.parametrize("kind", ["garbage", "empty", "sound", "truncated", "no frames"])
+def test_what_cannot_be_colorized_is_refused_before_the_work(tmp_path: Path, kind: str) -> None:
+    reason = spoil(tmp_path / "old.mkv", kind)
+    with pytest.raises(FilmError, match=reason):
+        plan(FilmTask(tmp_path / "old.mkv", tmp_path / "new.mkv", "model"))
+    assert [path.name for path in tmp_path.iterdir()] == ["old.mkv"]
+
+
+def test_containers_that_do_not_take_a_stream(tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mkv", subtitles=True)
+    with pytest.raises(FilmError, match=r"the subtitle stream 2 \(srt\) cannot be stored as mp4: choose .mkv"):
+        colorized(source, tmp_path / "new.mp4")
+    with pytest.raises(FilmError, match="h264 cannot be stored as webm"):
+        colorized(source, tmp_path / "new.webm", codec="h264")
+    with pytest.raises(ArgumentError, match="films are written as"):
+        colorized(source, tmp_path / "new.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["old.mkv"]
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.local.films._free", lambda folder: 10)
+    with pytest.raises(FilmError, match="needs about 0 MB for the result, and 0 MB are free"):
+        colorized(write_talkie(tmp_path / "old.mp4"), tmp_path / "new.mp4")
