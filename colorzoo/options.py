@@ -59,10 +59,22 @@ class FrameFormat(StrEnum):
 
 
 class Precision(StrEnum):
-    """Precisions in which the network of a SavedModel computes."""
+    """Precisions of an exported network."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
+    float16 = "float16"
+    int8 = "int8"
+
+
+class ExportFormat(StrEnum):
+    """What `colorzoo export` writes."""
+
+    saved_model = "saved-model"
+    keras = "keras"
+    onnx = "onnx"
+    litert = "litert"
+    openvino = "openvino"
 
 
 class LogFormat(StrEnum):

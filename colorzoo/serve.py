@@ -1,4 +1,4 @@
-"""`colorzoo export` and `colorzoo serve`: SavedModels, and a server for them."""
+"""`colorzoo serve`: a server for SavedModels."""
 
 import os
 from pathlib import Path
@@ -7,49 +7,9 @@ from typing import Annotated
 import typer
 
 from colorzoo import quiet
-from colorzoo.options import LogFormat, Precision, finite, folder
+from colorzoo.options import LogFormat, finite
 
 commands = typer.Typer()
-
-
-@commands.command(epilog="Example:  colorzoo export lite_unet_photos_v2 -o models/")
-def export(
-    presets: Annotated[list[str], typer.Argument(help="Names from `colorzoo presets`, or .keras files.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", callback=folder, help="Folder of all models; each version is written to NAME/VERSION."
-        ),
-    ],
-    version: Annotated[
-        int | None, typer.Option(min=1, help="Version number; by default one more than the highest in the folder.")
-    ] = None,
-    precision: Annotated[
-        Precision,
-        typer.Option(
-            help="Precision of the network. bfloat16 is faster on GPUs and on CPUs with AMX, and slower on others."
-        ),
-    ] = Precision.float32,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Maximum number of pixels; larger pictures are refused before they are decoded.")
-    ] = 50_000_000,
-) -> None:
-    """Write presets as SavedModels for TensorFlow Serving, or for `colorzoo serve`.
-
-    A version appears in the folder only after it is complete and its pictures were compared with the preset's.
-    Existing versions are never overwritten. The folder's models.config, for TensorFlow Serving, is updated.
-    """
-    quiet.import_tensorflow()
-    from serving.export.saved_model import export as export_preset
-    from serving.models_config import write_models_config
-
-    for preset in presets:
-        made = export_preset(preset, output, version=version, precision=precision.value, max_pixels=max_pixels)
-        write_models_config(output)
-        typer.echo(
-            f"{made.folder}: {', '.join(made.signatures)}; within {made.largest:g} of 255 of the .keras file, "
-            f"{made.mean:.2g} on average"
-        )
 
 
 @commands.command(epilog="Example:  colorzoo serve models/")

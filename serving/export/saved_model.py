@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import zoo
 from media import atomic, files
 from serving.client import messages
 from serving.export.check import ExportError, check, signatures_of
+from serving.export.examples import picture, rough_field
 from serving.export.signatures import SIGNATURES, signatures
 from serving.model_folder import WARM_UP, version_folders
 from zoo.colorizer import colorizer_of, parts_of
@@ -181,14 +181,10 @@ def _write_warm_up(folder: Path, name: str) -> None:
 
 
 def _example(signature: str, size: tuple[int, int]) -> Any:
-    """What a signature takes: a picture of soft colors with some noise."""
-    rng = np.random.default_rng(0)
-    rough = tf.image.resize(rng.uniform(0, 255, (6, 8, 3)).astype(np.float32), size, "bicubic")
-    noisy = rough + rng.normal(0, 6, (*size, 3)).astype(np.float32)
-    image = tf.cast(tf.clip_by_value(noisy, 0, 255), tf.uint8)
+    """What a signature takes."""
     kind = SIGNATURES[signature].input.dtype
     if kind == tf.uint8:
-        return image.numpy()[None]
+        return picture(*size)[None]
     if kind == tf.float32:
-        return np.asarray(rough, np.float32)[None, ..., :1] * (100 / 255)
-    return [tf.io.encode_jpeg(image, quality=90).numpy()]
+        return rough_field(*size)[None, ..., :1] * (100 / 255)
+    return [tf.io.encode_jpeg(picture(*size), quality=90).numpy()]

@@ -77,7 +77,7 @@ def test_commands_that_start_without_tensorflow(command: str, tmp_path: Path) ->
 def test_choices_are_those_of_their_owners() -> None:
     from media import formats
     from media.film_codecs import CODECS
-    from serving.export.saved_model import PRECISIONS
+    from serving.export import files, saved_model
     from serving.local.smoothing import SMOOTHINGS
     from serving.server import logs
     from training.loop.strategies import STRATEGIES
@@ -89,7 +89,8 @@ def test_choices_are_those_of_their_owners() -> None:
         (options.Smoothing, SMOOTHINGS),
         (options.FilmCodec, CODECS),
         (options.Look, LOOKS),
-        (options.Precision, PRECISIONS),
+        (options.Precision, dict.fromkeys((*saved_model.PRECISIONS, *files.PRECISIONS))),
+        (options.ExportFormat, ("saved-model", "keras", *files.FORMATS)),
         (options.LogFormat, logs.LOG_FORMATS),
         (options.Strategy, STRATEGIES),
     ):

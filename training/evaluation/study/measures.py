@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from training.evaluation import metrics, raw_accuracy, rgb_metrics
-from training.evaluation.color_difference import ciede2000
 from training.evaluation.tables import Pixels, Values
+from zoo.color_difference import ciede2000
 
 WEIGHT = "auc_weight"  # the weights that auc_rebalanced is averaged with
 PERCEPTUAL, FRECHET = "perceptual_", "frechet_"  # followed by the name of the backbone

@@ -1,11 +1,11 @@
-"""training.evaluation.color_difference against scikit-image and the pairs that Sharma et al. published."""
+"""zoo.color_difference against scikit-image and the pairs that Sharma et al. published."""
 
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tests.training.evaluation.pictures import one_pixel_apart, random_pair
-from training.evaluation.color_difference import ciede2000, differences
+from zoo.color_difference import ciede2000, differences
 from zoo.errors import ArgumentError
 
 # Table 1 of Sharma, Wu and Dalal: two colors and their difference.
