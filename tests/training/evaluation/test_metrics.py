@@ -76,6 +76,26 @@ def test_equal_pictures() -> None:
     assert metrics.ssim(truth, truth) == pytest.approx(1)
 
 
+def test_constant_pictures_and_one_pixel_apart() -> None:
+    truth = np.full((9, 13, 2), 7.0)
+    ab = truth.copy()
+    ab[4, 6, 0] += 30
+    values = 2 * 9 * 13
+    assert metrics.rmse(truth, ab) == pytest.approx(30 / np.sqrt(values))
+    assert metrics.psnr(truth, ab) == pytest.approx(10 * np.log10(255**2 * values / 30**2))
+    assert metrics.l1(truth, ab) == pytest.approx(30 / values)
+    assert metrics.ssim(truth, ab) == pytest.approx(ssim_by_equation_4(truth, ab), abs=1e-10)
+    # Of the 5 x 9 windows of a, 25 hold the pixel; b is the same.
+    mean, variance = 7 + 30 / 25, 30**2 * (1 / 25 - 1 / 625)
+    with_pixel = (2 * 7 * mean + 6.5025) / (7**2 + mean**2 + 6.5025) * 58.5225 / (variance + 58.5225)
+    assert metrics.ssim(truth, ab) == pytest.approx(((25 * with_pixel + 20) / 45 + 1) / 2)
+
+
+def test_colorfulness_of_a_constant_picture_is_that_of_its_offset() -> None:
+    picture = np.full((5, 7, 3), (200, 100, 50), np.uint8)
+    assert metrics.colorfulness(picture) == pytest.approx(0.3 * np.hypot(100, 100))
+
+
 def test_a_batch_is_its_pictures_one_by_one() -> None:
     truth, ab = ab_pair((3, 8, 9, 2))
     for function in (metrics.mse, metrics.rmse, metrics.l1, metrics.psnr, metrics.ssim):
