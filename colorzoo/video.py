@@ -1,13 +1,14 @@
-"""`colorzoo video`: films in, films out."""
+"""`colorzoo video`: films in, films out; and how much their colors flicker."""
 
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from colorzoo import output as screen
 from colorzoo import quiet
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
+class _FilmGroup(TyperGroup):
+    """Colorizes films, unless the first word is the name of a command of the group."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Click does, but that films are no commands."""
+        if not args or args[0] not in self.commands:
+            ctx.allow_interspersed_args = True  # options may follow the films
+            return super().parse_args(ctx, args)
+        ctx._protected_args, ctx.args = args[:1], args[1:]
+        ctx.params = {parameter.name: None for parameter in self.params} | ctx.params
+        return args[1:]
+
+
+_video = typer.Typer(cls=_FilmGroup)
+commands.add_typer(_video, name="video")
+
+
 @dataclass(frozen=True)
 class _Film:
     source: Path
@@ -30,8 +48,9 @@ class _Film:
     error: str | None = None
 
 
-@commands.command(epilog="Example:  colorzoo video film.mp4 -o film-color.mp4")
+@_video.callback(invoke_without_command=True, epilog="Example:  colorzoo video film.mp4 -o film-color.mp4")
 def video(
+    context: typer.Context,
     films: Annotated[list[str], typer.Argument(help="Films, folders (searched recursively) and glob patterns.")],
     output: Annotated[
         Path,
@@ -95,7 +114,11 @@ def video(
     An interrupted run goes on where it was: what is finished lies in a hidden folder beside the result,
     .NAME.colorzoo, until the film is whole. Results that exist are skipped. Films that cannot be colorized are listed
     with the reason, and the exit code is then 1.
+
+    `colorzoo video evaluate TRUE RESULT` measures how much the colors of a result flicker.
     """
+    if context.invoked_subcommand is not None:
+        return
     import zoo
     from media.files import check_folder
     from media.film_codecs import WRITABLE
@@ -133,6 +156,39 @@ def video(
     for source, reason in skipped:
         typer.echo(f"{source}: skipped: {reason}")
     _end(failed, done, len(skipped), len(wanted))
+
+
+@_video.command(epilog="Example:  colorzoo video evaluate film.mp4 film-color.mp4 film-unsmoothed.mp4")
+def evaluate(
+    true: Annotated[Path, typer.Argument(help="The film in its true colors.")],
+    results: Annotated[list[Path], typer.Argument(help="Films that were colorized from it, frame by frame.")],
+    side: Annotated[int, typer.Option(min=32, help="Longer side in pixels of the frames that are compared.")] = 256,
+) -> None:
+    """Measure how much the colors of films flicker, and how far they are from the true ones.
+
+    Along the motion of the true film, from frame to frame: warping error of ab; CDC, the divergence of the histograms
+    of frames 1, 2 and 4 apart, times 1000; variation of ab in still areas. The true film is measured against itself,
+    too: what it has, no result need fall below.
+    """
+    quiet.import_tensorflow()
+    from training.evaluation.film_flicker import measure
+
+    rows = []
+    for film in (true, *results):
+        with screen.progress(film.name, unit="frames") as update:
+            found = measure(true, film, side, update)
+        rows.append(
+            (
+                "true colors" if film is true else str(film),
+                f"{found.frames:,}",
+                f"{found.warping:.3f}",
+                f"{1000 * found.cdc:.2f}",
+                f"{found.still:.3f}",
+                f"{found.rmse:.2f}",
+                f"{found.colorfulness:.1f}",
+            )
+        )
+    screen.table(("film", "frames", "warping error", "CDC", "still areas", "RMSE on ab", "colorfulness"), rows)
 
 
 def _end(failed: Sequence[tuple[str, str]], done: int, skipped: int, all_films: int) -> None:

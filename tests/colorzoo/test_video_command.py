@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,3 +93,18 @@ def test_photographs_are_no_films(run: Run, tmp_path: Path) -> None:
     old = write_gray(tmp_path / "old", ("a.jpg",))
     done = run("video", old / "a.jpg", "-o", tmp_path / "new.mp4")
     assert (done.exit_code, done.stderr) == (1, f"colorzoo: {old / 'a.jpg'}: is a picture, not a film\n")
+
+
+def test_evaluate(run: Run, tmp_path: Path) -> None:
+    frames = [cv2.resize(frame, (64, 48)) for frame in pan(4, 5, 2)]
+    gray = [frame[..., 1:2].repeat(3, axis=-1) for frame in frames]
+    true, other = write_film(tmp_path / "true.mkv", frames), write_film(tmp_path / "gray.mkv", gray)
+    done = run("video", "evaluate", true, other)
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[1][:3] == ["true", "colors", "5"] and rows[1][-2] == "0.00"
+    assert rows[2][:2] == [str(other), "5"] and rows[2][2] == "0.000" and rows[2][-1] == "0.0"
+    short = write_film(tmp_path / "short.mkv", gray[:3])
+    done = run("video", "evaluate", true, short)
+    assert (done.exit_code, done.stderr) == (1, f"colorzoo: {short} has only 3 frames, fewer than {true}\n")
+    assert "--side" in run("video", "evaluate", "--help").stdout and "--smoothing" in run("video", "--help").stdout

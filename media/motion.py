@@ -1,0 +1,44 @@
+"""Where the pixels of a film's frame were in the frame before, by dense optical flow.
+
+Flow: DIS, Kroeger, Timofte, Dai, Van Gool. Fast Optical Flow using Dense Inverse Search. ECCV 2016. Where flow and
+backward flow disagree, a pixel was hidden: Sundaram, Brox, Keutzer. Dense Point Trajectories by GPU-Accelerated Large
+Displacement Optical Flow. ECCV 2010, equation 5. Where the lightness differs as well, the flow is wrong.
+"""
+
+import cv2
+import numpy as np
+
+# Sundaram's constants: of the squared lengths of both flows, and in squared pixels.
+CONSISTENCY_SHARE, CONSISTENCY_PIXELS = 0.01, 0.5
+LIGHTNESS_CHANGE = 12.0  # difference in L beyond which a pixel is not the one that it was
+
+
+class Motion:
+    """Finds the motion between neighboring frames of one size."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def between(self, before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Two neighboring frames, L (H, W) in [0, 100], H and W >= 12 -> where the later one's pixels were.
+
+        Returns:
+            Places (H, W, 2) float32, x and y in the earlier frame; and (H, W) bool, whether the pixel was in sight.
+        """
+        height, width = now.shape
+        first, second = (np.rint(frame * 2.55).astype(np.uint8) for frame in (before, now))
+        grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+        backward, forward = self._flow.calc(second, first, None), self._flow.calc(first, second, None)
+        places = grid + backward
+        there = look_up(forward, places)
+        mismatch = np.square(backward + there).sum(-1)
+        lengths = np.square(backward).sum(-1) + np.square(there).sum(-1)
+        seen = mismatch <= CONSISTENCY_SHARE * lengths + CONSISTENCY_PIXELS
+        seen &= np.abs(look_up(before, places) - now) <= LIGHTNESS_CHANGE
+        inside = (places >= 0) & (places <= np.array([width - 1, height - 1], np.float32))
+        return places, seen & inside.all(-1)
+
+
+def look_up(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A map (H, W) or (H, W, C), C <= 4, at places (H, W, 2), between its pixels linearly."""
+    return cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
