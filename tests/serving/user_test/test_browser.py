@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browsers import chromium
 from tests.paths import ROOT
 from tests.photographs import write_fields
 
@@ -21,22 +21,12 @@ pytestmark = pytest.mark.slow
 
 PRESETS = ("color_unet_scenes_v1", "color_unet_wide_scenes_v1")
 PRACTICE, TRIALS = 5, 4
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    installed = next(filter(None, map(shutil.which, NAMES)), None)
-    with sync_playwright() as playwright:
-        try:
-            # The one that Playwright downloads, unless the system has one.
-            found = playwright.chromium.launch(executable_path=installed)
-        except Error as error:
-            pytest.skip(
-                f"no Chromium ({' or '.join(NAMES)}, or `playwright install chromium`): {error.message.splitlines()[0]}"
-            )
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @contextmanager

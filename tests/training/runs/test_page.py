@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import re
-import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from tests.browsers import chromium
 from training.runs import page
 from training.runs.page import Cell
 
@@ -46,13 +45,9 @@ def test_cells_are_sorted_by_their_values() -> None:
 
 @pytest.mark.slow
 def test_headings_sort_in_a_browser(tmp_path: Path) -> None:
-    installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if installed is None:
-        pytest.skip("there is no Chromium")
     rows = [[Cell(name, name), Cell("", value)] for name, value in (("b", 10.0), ("a", 9.0), ("c", 1e300))]
     page.write(tmp_path / "page.html", "x", [page.sortable(["name", "value"], rows)])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed)
+    with chromium() as browser:
         opened = browser.new_page()
         opened.goto((tmp_path / "page.html").as_uri())
         found = []
