@@ -25,7 +25,7 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-@commands.command(epilog="Example:  colorzoo export lite_unet_photos_v2 -o models/")
+@commands.command(epilog="Example:  colorzoo export lite_unet_photos_v3 -o models/")
 def export(
     presets: Annotated[list[str], typer.Argument(help="Names from `colorzoo presets`, or .keras files.")],
     output: Annotated[

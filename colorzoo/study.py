@@ -31,7 +31,7 @@ COLUMNS = {
 
 @commands.command(
     cls=ManyValuesCommand,
-    epilog="Example:  colorzoo study --presets lite_unet_photos_v2 zhang2016_scenes_v1 --data test/ -o study/",
+    epilog="Example:  colorzoo study --presets lite_unet_photos_v3 zhang2016_scenes_v1 --data test/ -o study/",
 )
 def study(
     data: Annotated[

@@ -23,7 +23,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 FOLDER = DOCS / "runs"
 SHEETS = {  # in docs/: the presets, one row each
     "sample.jpg": [zoo.DEFAULT_PRESET],
-    "lite_unet.jpg": ["color_unet_wide_scenes_v2", "lite_unet_photos_v2"],
+    "lite_unet.jpg": ["color_unet_wide_scenes_v2", "lite_unet_photos_v2", "lite_unet_photos_v3"],
 }
 CELL = 144  # side of a picture on a sheet, in pixels
 

@@ -1,6 +1,6 @@
 """Colorization networks in Keras, and the presets that ship with them.
 
-model = zoo.load("lite_unet_photos_v2")
+model = zoo.load("lite_unet_photos_v3")
 colorized = model(photographs)  # (B, H, W, 3), RGB 0..255 in, uint8 out
 
 What is listed here is imported when it is first used, so that `import zoo.errors` imports neither Keras nor TensorFlow.

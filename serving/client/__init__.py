@@ -1,6 +1,6 @@
 """Clients of a colorizer behind gRPC: TF Serving, or `colorzoo serve`.
 
-with ColorizeClient("localhost:8500", "lite_unet_photos_v2") as client:
+with ColorizeClient("localhost:8500", "lite_unet_photos_v3") as client:
     Path("new.png").write_bytes(client.colorize(Path("old.jpg").read_bytes()))
 
 `AsyncColorizeClient` has the same methods for asyncio. Neither needs TensorFlow or Keras.

@@ -33,6 +33,7 @@ SHIPPED = [
     "iizuka2016_scenes_v1",
     "larsson2016_scenes_v1",
     "lite_unet_photos_v2",
+    "lite_unet_photos_v3",
     "pix2pix_scenes_v1",
     "zhang2016_scenes_v1",
 ]

@@ -11,7 +11,7 @@ from zoo.errors import PresetError, UnknownNameError
 
 FOLDER = Path(__file__).parent
 LOOKS = ("calm", "natural", "vivid")  # from few colors, of which the network is sure, to many
-DEFAULT_PRESET = "lite_unet_photos_v2"
+DEFAULT_PRESET = "lite_unet_photos_v3"
 # Presets never change, so the rows of the first ones keep their field names: name in the file -> name now.
 RENAMED_FIELDS = {"lam": "rebalance_lambda", "views": "tta_scales"}
 REMOVED_ARGUMENTS = {"test_noise"}  # of builders: it changed nothing in a colorizer

@@ -85,7 +85,7 @@ def test_the_example_of_its_readme(site: Path, tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
     (tmp_path / "old.jpg").write_bytes(encoded(rgb))
     with standing_in() as server:
-        code = code.replace("localhost:8500", server.address).replace("lite_unet_photos_v2", MODEL)
+        code = code.replace("localhost:8500", server.address).replace("lite_unet_photos_v3", MODEL)
         done = run(site, code, tmp_path)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(decoded((tmp_path / "new.png").read_bytes()), tinted(rgb))

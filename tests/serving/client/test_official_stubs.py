@@ -148,6 +148,6 @@ def test_the_documentation_says_how_to_use_them(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     Path("old.jpg").write_bytes(IMAGE)
     with standing_in() as server:
-        code = code.replace("localhost:8500", server.address).replace("lite_unet_photos_v2", MODEL)
+        code = code.replace("localhost:8500", server.address).replace("lite_unet_photos_v3", MODEL)
         exec(compile(code, "docs/serving.md", "exec"), {"__name__": "documentation"})
     np.testing.assert_array_equal(decoded(Path("new.png").read_bytes()), tinted(RGB))

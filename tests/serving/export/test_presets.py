@@ -23,6 +23,7 @@ from zoo.presets.metadata import FOLDER
 PRESETS = [
     "color_unet_wide_scenes_v2",
     "lite_unet_photos_v2",
+    "lite_unet_photos_v3",
     "zhang2016_scenes_v1",
     "larsson2016_scenes_v1",
     "iizuka2016_scenes_v1",
