@@ -110,9 +110,16 @@ def export_file(
     try:
         with atomic.building(folder) as partial:
             written = partial / paths[0].name
-            module.write(trace(original, size), written, precision, calibrating)
-            examples = [picture(*sides)[None] for sides in ((size,) if size else SIZES)]
-            difference = _compare(original, module.load(written), measured or examples)
+            try:
+                module.write(trace(original, size), written, precision, calibrating)
+                run = module.load(written)
+                examples = measured or [picture(*sides)[None] for sides in ((size,) if size else SIZES)]
+                difference = _compare(original, run, examples)
+            except OSError:
+                raise
+            except Exception as error:  # converters and runtimes raise whatever they meet
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise ExportError(f"{name} does not become a file for {format}: {reason}") from error
             _check(name, format, precision, *difference)
             for path in reversed(paths):  # the one that names the others at the end
                 (partial / path.name).rename(path)

@@ -103,6 +103,16 @@ def test_what_differs_too_much_leaves_nothing(
         assert made.largest == 1
 
 
+def test_what_the_converter_refuses_is_one_line(
+    runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "trace", lambda model, size: int("no number\nat all"))
+    with pytest.raises(ExportError) as caught:
+        export_file("tiny", tmp_path, "onnx")
+    assert str(caught.value).startswith("tiny does not become a file for onnx: invalid literal for int()")
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("format", "settings", "message"),
     [
