@@ -22,7 +22,7 @@ def write(function: Function, path: Path, precision: str, images: list[np.ndarra
 
 def load(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """The file as a function image (1, H, W, 3) uint8 -> colorized (1, H, W, 3) uint8."""
-    # By default it computes in bfloat16 where the CPU has that, which is up to 20 levels away.
+    # By default it computes in bfloat16 where the CPU has that.
     model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda image: model({IMAGE: image})[0]
 
