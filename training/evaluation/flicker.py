@@ -71,7 +71,10 @@ class FlickerMeter:
 
     def add(self, true: Pixels, pixels: Pixels) -> None:
         """The next frame of the true film and that of the other, sRGB (H, W, 3) uint8 of one size."""
-        true_lab, lab = _lab(true), _lab(pixels)
+        self.add_lab(true, _lab(true), pixels, _lab(pixels))
+
+    def add_lab(self, true: Pixels, true_lab: NDArray[np.float32], pixels: Pixels, lab: NDArray[np.float32]) -> None:
+        """As `add`, where Lab (H, W, 3) is known without the rounding of RGB."""
         self._errors.append(_root_mean_square(lab[..., 1:] - true_lab[..., 1:]))
         self._colorfulness.append(float(colorfulness(pixels)))
         height, width = SMALL

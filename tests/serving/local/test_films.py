@@ -1,5 +1,7 @@
 """Films from end to end, with a colorizer that needs no network."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +19,7 @@ from serving.local.film_pipeline import State
 from serving.local.films import FilmTask, Outcome, colorize_film, plan
 from serving.local.pipeline import Prepared
 from tests.films import write_film
+from tests.paths import ROOT
 from tests.talkies import gray_frames, read, write_talkie
 from zoo.errors import ArgumentError, FilmError
 
@@ -283,3 +286,40 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.local.films._free", lambda folder: 10)
     with pytest.raises(FilmError, match="needs about 0 MB for the result, and 0 MB are free"):
         colorized(write_talkie(tmp_path / "old.mp4"), tmp_path / "new.mp4")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from media.provenance import Mark
+from serving.local.films import FilmTask, colorize_film, plan
+from serving.local.flow_smoothing import FlowSmoother
+from serving.local.smoothing import TemporalSmoother
+from serving.local.tiled import TiledColorizer
+from zoo.presets.loading import load_parts
+
+source, result, smoothing, last = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+colorizer = TiledColorizer(load_parts("color_unet_scenes_v1", size=32))
+smoother = {"flow": FlowSmoother, "temporal": TemporalSmoother}[smoothing](colorizer)
+
+def kill(done, total):
+    if done == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+colorize_film(plan(FilmTask(source, result, "m", smoothing)), colorizer, smoother, mark=Mark("1", "m"), progress=kill,
+              segment=8)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("smoothing", ["flow", "temporal"])
+def test_a_film_whose_process_was_killed_twice_is_that_of_one_undisturbed_run(tmp_path: Path, smoothing: str) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=40)
+
+    def run(name: str, last: int) -> int:
+        command = [sys.executable, "-c", KILLED, str(source), str(tmp_path / name), smoothing, str(last)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True).returncode
+
+    assert [run("killed.mp4", 19), run("killed.mp4", 35), run("killed.mp4", 0)] == [-9, -9, 0]
+    assert run("whole.mp4", 0) == 0
+    assert (tmp_path / "killed.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()

@@ -1,0 +1,84 @@
+"""Tables of the flicker of a preset on films in color, with each way of smoothing, as docs/film.md shows them.
+
+    PYTHONPATH=. .venv/bin/python scripts/flicker.py FILM... [--frames 40] [--preset NAME]
+
+Colors are measured as the network and the smoothing give them, brought into sRGB, before they are rounded to 8 bits and
+coded: this alone moves them by up to half a unit from frame to frame.
+"""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import zoo
+from media.films import Film
+from serving.local.flow_smoothing import FlowSmoother
+from serving.local.smoothing import TemporalSmoother, Unsmoothed
+from serving.local.tiled import TiledColorizer
+from training.evaluation.flicker import FlickerMeter
+from zoo import color
+from zoo.presets.loading import load_parts
+
+SIDE = 256  # longer side of the frames that are measured
+BATCH = 8
+SMOOTHERS = {"none": Unsmoothed, "temporal": TemporalSmoother, "flow": FlowSmoother}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("films", nargs="+", type=Path)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--preset", default=zoo.DEFAULT_PRESET)
+    arguments = parser.parse_args()
+    colorizer = TiledColorizer(load_parts(arguments.preset))
+    print("| film | smoothing | warping error | against none | CDC | still areas | RMSE on ab | colorfulness |")
+    print("|---|---|---|---|---|---|---|---|")
+    for path in arguments.films:
+        with Film(path) as film:
+            true = [_shrink(film.pixels(frame, square=True)) for frame in islice(film.frames(), arguments.frames)]
+        frames = np.stack([colorizer.prepare(pixels).frame for pixels in true])
+        none = 0.0
+        for name, smoother in SMOOTHERS.items():
+            new = smoother(colorizer)
+            found = [new.colors(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+            figures = _measure(true, np.concatenate(found))
+            none = none or figures.warping
+            print(
+                f"| {path.stem} | {name} | {figures.warping:.3f} | {figures.warping / none:.2f} | "
+                f"{1000 * figures.cdc:.2f} | {figures.still:.3f} | {figures.rmse:.2f} | {figures.colorfulness:.1f} |",
+                flush=True,
+            )
+        meter = FlickerMeter()
+        for pixels in true:
+            meter.add(pixels, pixels)
+        figures = meter.figures()
+        print(
+            f"| {path.stem} | true colors | {figures.warping:.3f} | | {1000 * figures.cdc:.2f} | {figures.still:.3f} | "
+            f"| {figures.colorfulness:.1f} |",
+            flush=True,
+        )
+
+
+def _shrink(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    share = SIDE / max(height, width)
+    return cv2.resize(pixels, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
+
+
+def _measure(true: list[np.ndarray], colors: np.ndarray):
+    meter = FlickerMeter()
+    for pixels, ab in zip(true, colors, strict=True):
+        height, width = pixels.shape[:2]
+        lab = np.asarray(color.rgb_to_lab(pixels.astype(np.float32) / 255))
+        larger = cv2.resize(ab, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        made = np.asarray(color.fit_gamut(np.concatenate([lab[..., :1], larger], axis=-1)))
+        rgb = np.rint(np.asarray(color.lab_to_rgb(made)) * 255).astype(np.uint8)
+        meter.add_lab(pixels, lab, rgb, made)
+    return meter.figures()
+
+
+if __name__ == "__main__":
+    main()
