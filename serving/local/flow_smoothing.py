@@ -4,13 +4,14 @@ The kernel of `serving.local.smoothing` follows what is seen: what a pixel was c
 before (`media.motion`), and where it was not in sight, the kernel begins anew. It is a recursion without end instead of
 T = 20 frames, whose tail weighs 1.5 %, so that memory is one map.
 
-A network's colors also drift and pulse as a whole. What a frame differs in, on average, from the colors that the same
+A network's colors also drift and pulse, over whole regions. What a region differs in from the colors that the same
 matter had before is therefore taken from it, but for a share of 1 / n at the n-th frame of a scene: so the mean of what
-stays in sight is that over all frames of the scene.
+stays in sight is that over the frames of the scene, of which the latest eight or so count.
 """
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 
 from media.motion import Motion, look_up
@@ -18,7 +19,9 @@ from serving.local.film_pipeline import State
 from serving.local.smoothing import DECAY, Cuts
 from serving.local.tiled import TiledColorizer
 
-LEAST_SEEN = 0.1  # share of the frame that must have been in sight before, to tell a pulse
+REGION = 1 / 8  # standard deviation of the Gaussian that means regions, as a share of the frame's side
+LEAST_SEEN = 0.1  # share of a region that must have been in sight before, to tell that it pulses
+LONGEST = 8  # frames; a longer mean is steadier, and farther from the true colors where the first frames were wrong
 
 
 class FlowSmoother:
@@ -40,7 +43,7 @@ class FlowSmoother:
     def _smooth(self, frame: np.ndarray, ab: np.ndarray) -> np.ndarray:
         lightness = frame[..., 0]
         before, self._lightness = self._lightness, lightness
-        self._age += 1
+        self._age = min(self._age + 1, LONGEST)
         if self._cuts.is_next(frame) or before is None:
             self._age = 1
             self._colors, self._weight = ab, np.ones(ab.shape[:2], np.float32)
@@ -48,9 +51,7 @@ class FlowSmoother:
         places, seen = self._motion.between(before, lightness)
         earlier = look_up(self._colors, places)
         weight = np.exp(-DECAY) * look_up(self._weight, places) * seen
-        if seen.mean() >= LEAST_SEEN:
-            pulse = (ab - earlier)[seen].mean(axis=0)
-            ab = ab - pulse * (1 - 1 / self._age)
+        ab = ab - _regions(ab - earlier, seen) * (1 - 1 / self._age)
         self._weight = 1 + weight
         share = (weight / self._weight)[..., None]
         self._colors = ab + share * (earlier - ab)
@@ -69,3 +70,12 @@ class FlowSmoother:
             self._lightness, self._colors, self._weight = state["lightness"], state["colors"], state["weight"]
             self._age = int(state["age"])
             self._cuts.restore(state)
+
+
+def _regions(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Maps (H, W, 2) -> their means over regions, of the pixels that were seen; towards 0 where few were."""
+    spread = REGION * seen.shape[0]
+    known = seen.astype(np.float32)
+    sums = cv2.GaussianBlur(values * known[..., None], None, spread)
+    counts = cv2.GaussianBlur(known, None, spread)
+    return np.asarray(sums / np.maximum(counts, LEAST_SEEN)[..., None], np.float32)
