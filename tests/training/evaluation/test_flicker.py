@@ -66,3 +66,11 @@ def test_divergence() -> None:
     half = np.array([[0.5, 0.5]])
     expected = (np.log2(1 / 0.75) + 0.5 * np.log2(0.5 / 0.75) + 0.5 * np.log2(0.5 / 0.25)) / 2
     assert jensen_shannon(one, half) == pytest.approx(expected)
+
+
+def test_what_comes_into_sight_does_not_count(true: list[np.ndarray]) -> None:
+    before, after = true[0] // 2, true[0] // 2
+    after[20:30, 40:60] = 255
+    painted = after.copy()
+    painted[20:30, 40:60] = (255, 0, 0)
+    assert measured([before, after], [before, painted]).warping < 4  # of 80 over the patch
