@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.accept_golden import formula_network
 from tests.zoo.networks import tiny
 from zoo.class_steps import ClassSteps, has_classes
 from zoo.colorizer import Parts
@@ -11,7 +12,8 @@ from zoo.errors import ArgumentError
 
 @pytest.mark.parametrize(("name", "scales", "calm"), [("color_unet", (0.5, 1.0), 0.5), ("larsson2016", (), 0.0)])
 def test_two_steps_give_the_colors_of_one(name: str, scales: tuple[float, ...], calm: float) -> None:
-    parts = Parts(tiny(name), 32, 1.3, scales, calm)
+    # Not a shared one: the second step begins inside it.
+    parts = Parts(formula_network(name), 32, 1.3, scales, calm)
     frames = np.random.default_rng(0).uniform(0, 100, (2, 32, 32, 1)).astype(np.float32)
     steps = ClassSteps(parts)
     probabilities = steps.probabilities(frames)

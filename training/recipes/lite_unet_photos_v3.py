@@ -2,6 +2,7 @@
 
     python -m training.loop.jax lite_unet_photos_v3 --minutes 5.8 --data photographs/train-0.tar \\
         --data photographs/train-1.tar --data scenes/train --data objects/train --val photographs/val.tar
+    colorzoo train lite_unet_photos_v3 --data ...    # by epochs, with TensorFlow: nobody has tried it
     colorzoo pack runs/lite_unet_photos_v3 -o NAME.keras --temperature 0.65 --saturation 1.25 --calm 0.5 \\
         --size 160 --look calm:0.65:1.1:1 --look vivid:0.65:1.5:0.5 ...
 
