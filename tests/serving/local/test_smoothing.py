@@ -11,6 +11,7 @@ from serving.local.film_pipeline import Smoother
 from serving.local.flow_smoothing import FlowSmoother
 from serving.local.smoothing import Cuts, Kernel, TemporalSmoother, Unsmoothed
 from serving.local.tiled import TiledColorizer
+from tests.accept_golden import formula_network
 from tests.zoo.networks import tiny
 from zoo.colorizer import Parts
 
@@ -58,7 +59,7 @@ def test_kernel_is_that_of_the_paper() -> None:
 
 
 def test_probabilities_are_averaged_before_the_annealed_mean() -> None:
-    network = tiny("color_unet")
+    network = formula_network("color_unet")  # not a shared one: models are made that begin inside it
     frames = np.random.default_rng(0).uniform(0, 100, (5, 16, 16, 1)).astype(np.float32) * 0.1 + 40
     found = TemporalSmoother(TiledColorizer(Parts(network, 16, 1.2))).colors(frames)
     scores = keras.Model(network.input, network.get_layer("scores").output)(frames).numpy().astype(np.float64)
