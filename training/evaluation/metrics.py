@@ -11,6 +11,8 @@ shape, which is () for one picture. Sums are float64 whatever the input.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,24 +104,29 @@ def ssim(ab_true: ArrayLike, ab: ArrayLike) -> NDArray[np.float64]:
         ArgumentError: the shapes differ, are not (..., H, W, 2), or a side is less than 5.
     """
     first, second = _pair(ab_true, ab)
-    if min(first.shape[-3:-1]) < WINDOW:
-        raise ArgumentError(f"pictures of at least {WINDOW}x{WINDOW} are needed, not {first.shape[-3:-1]}")
-
-    def of_one(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-        return structural_similarity(
-            one,
-            other,
-            win_size=WINDOW,
-            data_range=PEAK,
-            channel_axis=-1,
-            gaussian_weights=False,
-            use_sample_covariance=False,
-        )
-
-    return each_picture(of_one, first, second)
+    return mean_similarity(first, second, WINDOW, win_size=WINDOW, gaussian_weights=False)
 
 
-def each_picture(
+def mean_similarity(
+    first: NDArray[np.float64], second: NDArray[np.float64], smallest: int, **window: Any
+) -> NDArray[np.float64]:
+    """Structural similarity (...) of values up to 255 (..., H, W, C), the mean over windows and channels.
+
+    Args:
+        first, second: of equal shapes.
+        smallest: side that a picture must have.
+        window: of `skimage.metrics.structural_similarity`. Covariances are divided by N.
+
+    Raises:
+        ArgumentError: a side is less than `smallest`.
+    """
+    if min(first.shape[-3:-1]) < smallest:
+        raise ArgumentError(f"pictures of at least {smallest}x{smallest} are needed, not {first.shape[-3:-1]}")
+    measure = partial(structural_similarity, data_range=PEAK, channel_axis=-1, use_sample_covariance=False, **window)
+    return _each_picture(measure, first, second)
+
+
+def _each_picture(
     measure: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
     first: NDArray[np.float64],
     second: NDArray[np.float64],

@@ -10,9 +10,8 @@ array of the leading shape, which is () for one picture. Sums are float64.
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
-from training.evaluation.metrics import PEAK, each_picture, levels
+from training.evaluation.metrics import PEAK, levels, mean_similarity
 from zoo.errors import ArgumentError
 
 SIGMA = 1.5  # of the Gaussian window of SSIM, in pixels
@@ -65,21 +64,7 @@ def ssim_rgb(truth: Pixels, rgb: Pixels) -> NDArray[np.float64]:
             uint16.
     """
     first, second = _pair(truth, rgb)
-    if min(first.shape[-3:-1]) < SMALLEST:
-        raise ArgumentError(f"pictures of at least {SMALLEST}x{SMALLEST} are needed, not {first.shape[-3:-1]}")
-
-    def of_one(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-        return structural_similarity(
-            one,
-            other,
-            data_range=PEAK,
-            channel_axis=-1,
-            gaussian_weights=True,
-            sigma=SIGMA,
-            use_sample_covariance=False,
-        )
-
-    return each_picture(of_one, first, second)
+    return mean_similarity(first, second, SMALLEST, gaussian_weights=True, sigma=SIGMA)
 
 
 def channel_accuracy(truth: Pixels, rgb: Pixels) -> NDArray[np.float64]:
