@@ -18,7 +18,7 @@ def chromium() -> Iterator[Browser]:
         try:
             browser = playwright.chromium.launch(executable_path=installed)
         except Error as error:
-            reason = error.message.splitlines()[0]
-            pytest.skip(f"no Chromium ({' or '.join(NAMES)}, or `playwright install chromium`): {reason}")
+            needed = f"no Chromium ({' or '.join(NAMES)}, or `playwright install chromium`)"
+            pytest.skip(f"{needed}: {error.message.splitlines()[0]}")  # pip cannot install a browser
         yield browser
         browser.close()

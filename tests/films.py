@@ -10,6 +10,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
+from media.films import SMALL
 from tests.photographs import color_field
 
 RATE = 25
@@ -105,3 +106,13 @@ def pan(seed: int, count: int, step: int, height: int = 72, width: int = 128) ->
     """A camera that moves over a field of color, `step` pixels from frame to frame."""
     field = np.asarray(color_field(seed, height, width + step * count))
     return [field[:, i * step : i * step + width] for i in range(count)]
+
+
+def field(seed: int) -> np.ndarray:
+    """A picture of the size at which scenes and sieve look at frames."""
+    return np.asarray(color_field(seed, *SMALL))
+
+
+def brightened(picture: np.ndarray, levels: float) -> np.ndarray:
+    """With so many gray levels more, as far as there are any."""
+    return (picture.astype(float) + levels).clip(0, 255).astype(np.uint8)

@@ -23,7 +23,7 @@ def colorize(backend: str, jobs: Sequence[tuple[str | Path, np.ndarray]], folder
     import pytest  # which the environment of `make test-backends` lacks
 
     if not PYTHON and find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed: run make test-backends")
+        pytest.skip(f"{backend} is not installed: run make test-backends")  # PyTorch is too large for the dev extra
     (folder / "models.json").write_text(json.dumps([str(model) for model, _ in jobs]))
     for number, (_, batch) in enumerate(jobs):
         np.save(folder / f"{number}.in.npy", batch)

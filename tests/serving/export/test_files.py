@@ -167,7 +167,7 @@ def skip_without(format: str, precision: str = "float32") -> None:
     row = FORMATS[format]
     missing = [name for name in (*row.packages, *(row.for_int8 if precision == "int8" else ())) if not find_spec(name)]
     if missing:
-        pytest.skip(f"{', '.join(missing)} not installed: pip install 'colorzoo[{format}]'")
+        pytest.skip(f"{', '.join(missing)} not installed: pip install 'colorzoo[{format}]'")  # dev has ONNX alone
 
 
 @pytest.mark.parametrize("precision", files.PRECISIONS)

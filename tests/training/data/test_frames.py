@@ -1,6 +1,5 @@
-"""Frames from films: what is kept, what is dropped and why, the report, and what a second run does."""
+"""Films to frames: what is written, the report, what a second run does, and what goes wrong."""
 
-import hashlib
 import json
 import os
 import threading
@@ -13,148 +12,14 @@ import pytest
 from PIL import Image
 
 from media import atomic
-from media.films import SMALL, Film
-from media.scenes import SceneDetector, is_cut
+from media.films import Film
 from tests.films import pan, write_film
 from tests.photographs import color_field
-from training import recipes
 from training.data import frames
-from training.data.augmentation import Augmentation
-from training.data.batches import batches
-from training.data.datasets import Photographs
 from training.data.film_reports import FilmReport
-from training.data.frame_filter import DROPPED, FrameFilter, Settings
+from training.data.frame_filter import DROPPED, Settings
 from training.data.frames import extract, main
-from training.data.resize import Window
-from training.loop.inputs import prepare_photographs
 from zoo.errors import ArgumentError, DataError
-
-PLAIN = Augmentation(flip=False, crop=1.0, noise=(0.0,))
-
-
-def field(seed: int) -> np.ndarray:
-    return np.asarray(color_field(seed, *SMALL))
-
-
-def verdicts(pictures: list[np.ndarray], settings: Settings | None = None, rate: float = 25) -> list[str]:
-    sieve = FrameFilter(settings or Settings())
-    return [sieve.verdict(picture, i / rate, scene=1) for i, picture in enumerate(pictures)]
-
-
-def scenes(pictures: list[np.ndarray]) -> list[int]:
-    counter = SceneDetector()
-    return [counter.number(picture) for picture in pictures]
-
-
-def brightened(picture: np.ndarray, levels: float) -> np.ndarray:
-    return (picture.astype(float) + levels).clip(0, 255).astype(np.uint8)
-
-
-# === The sieve ===
-
-
-def test_near_identical_frames_are_dropped() -> None:
-    one, other = field(0), field(1)
-    assert verdicts([one, one, brightened(one, 3), other, other, one]) == [
-        "", "near-identical", "near-identical", "", "near-identical", "",
-    ]  # fmt: skip
-
-
-def test_a_slow_change_is_measured_against_the_last_kept_frame() -> None:
-    base = (field(0) * 0.5 + 30).astype(np.uint8)
-    fade = [brightened(base, 2 * i) for i in range(30)]  # neighbors differ by two levels
-    kept = [i for i, verdict in enumerate(verdicts(fade, Settings(threshold=15))) if not verdict]
-    assert kept == [0, 8, 16, 24]
-
-
-def test_the_threshold_is_a_mean_difference_in_gray_levels() -> None:
-    base = (field(0) * 0.5 + 30).astype(np.uint8)
-    for levels, verdict in ((9, "near-identical"), (11, "")):
-        assert verdicts([base, brightened(base, levels)], Settings(threshold=10)) == ["", verdict]
-    assert verdicts([base, base], Settings(threshold=0)) == ["", ""]
-
-
-def test_grain_does_not_count() -> None:
-    rng = np.random.default_rng(0)
-    grainy = [(field(0) + rng.normal(0, 12, (*SMALL, 3))).clip(0, 255).astype(np.uint8) for _ in range(5)]
-    assert verdicts(grainy, Settings(threshold=5)) == ["", *["near-identical"] * 4]
-
-
-def test_frames_without_color_or_of_one_tone_are_dropped() -> None:
-    gray = field(0).mean(axis=-1, keepdims=True)
-    toned = (gray * [1.0, 0.85, 0.6]).astype(np.uint8)
-    black = np.zeros((*SMALL, 3), np.uint8)
-    faded = (field(3) * 0.05).astype(np.uint8)
-    blue = np.full((*SMALL, 3), (10, 30, 200), np.uint8)
-    pictures = [gray.repeat(3, axis=-1).astype(np.uint8), toned, black, faded, blue, field(1)]
-    assert verdicts(pictures) == ["gray", "toned", "blank", "blank", "blank", ""]
-
-
-def test_a_dropped_frame_is_not_what_the_next_is_compared_with() -> None:
-    colored = field(0)
-    gray = np.asarray(Image.fromarray(colored).convert("L").convert("RGB"))
-    assert verdicts([gray, colored, gray]) == ["gray", "", "near-identical"]
-
-
-def test_every_looks_at_one_frame_in_so_many_seconds() -> None:
-    pictures = [field(i) for i in range(12)]
-    looked = [i for i, verdict in enumerate(verdicts(pictures, Settings(every=0.5), rate=10)) if not verdict]
-    assert looked == [0, 5, 10]
-    sieve = FrameFilter(Settings(every=100))
-    times = [0.0, 50.0, 100.0, 7.0, 8.0]  # a clock that starts anew
-    assert [sieve.verdict(field(i), t, i) for i, t in enumerate(times)] == ["", "passed over", "", "", "passed over"]
-
-
-def test_every_scene_has_a_frame_whatever_the_threshold() -> None:
-    one, other = field(0), field(1)
-    sieve = FrameFilter(Settings(threshold=255))
-    found = [sieve.verdict(picture, 0.0, scene) for picture, scene in ((one, 1), (other, 1), (other, 2), (one, 2))]
-    assert found == ["", "near-identical", "", "near-identical"]
-
-
-def test_after_a_flash_the_scene_is_not_kept_again() -> None:
-    calm = pan(0, 12, 1)
-    pictures = [*calm[:5], *(brightened(picture, 150) for picture in calm[5:7]), *calm[7:]]
-    sieve, counter = FrameFilter(Settings()), SceneDetector()
-    kept = [i for i, p in enumerate(pictures) if not sieve.verdict(p, i / 25, counter.number(p))]
-    assert kept == [0, 5]
-
-
-# === Scenes ===
-
-
-def test_cuts_begin_scenes_and_motion_does_not() -> None:
-    pictures = [*pan(0, 10, 5), *pan(1, 10, 12), *pan(2, 10, 2)]
-    assert scenes(pictures) == [1] * 10 + [2] * 10 + [3] * 10
-
-
-def test_a_cut_needs_both_criteria() -> None:
-    one = field(0)
-    assert is_cut(one, field(1))
-    assert not is_cut(one, one[:, ::-1]), "other places, the same colors"
-    flat = np.full((*SMALL, 3), 127, np.uint8)
-    flat[:20] = 10
-    assert not is_cut(flat, brightened(flat, 2)), "other bins, nearly the same gray"
-    swapped = one[..., [2, 1, 0]]
-    assert not is_cut(one, one) and not is_cut(swapped, swapped)
-
-
-def test_a_flash_does_not_end_a_scene() -> None:
-    calm = pan(0, 12, 1)
-    flash = [brightened(picture, 150) for picture in calm]
-    white = np.full((*SMALL, 3), 255, np.uint8)
-    assert scenes([*calm[:5], flash[5], flash[6], *calm[7:]]) == [1] * 5 + [2] * 2 + [1] * 5
-    assert scenes([*calm[:5], white, *calm[6:], field(1)]) == [1] * 5 + [2] + [1] * 6 + [3]
-    # What lasts longer is a scene of its own.
-    assert scenes([*calm[:3], *flash[:8], *calm[3:5]]) == [1] * 3 + [2] * 8 + [3] * 2
-
-
-def test_a_fade_through_black_is_a_cut() -> None:
-    dark = [(field(0) * f).astype(np.uint8) for f in np.linspace(1, 0, 20)]
-    light = [(field(1) * f).astype(np.uint8) for f in np.linspace(0, 1, 20)]
-    numbers = scenes([*dark, *light])
-    assert numbers[0] == 1 and numbers[-1] == 3 and numbers == sorted(numbers)
-
 
 # === Films to frames ===
 
@@ -537,65 +402,6 @@ def test_no_film(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no film found: .*x\.mkv: there is no such file"):
         main([str(tmp_path / "x.mkv")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-# === Training takes them ===
-
-
-def places(height: int, width: int) -> np.ndarray:
-    """A picture whose pixels say where they lie; `place` reads it."""
-    picture = np.zeros((height, width, 3), np.uint8)
-    y, x = np.arange(height)[:, None], np.arange(width)
-    picture[..., 0], picture[..., 1], picture[..., 2] = y // 16, x // 16, y % 16 * 16 + x % 16
-    return picture
-
-
-def place(window: np.ndarray) -> tuple[int, int]:
-    """Top and left of a window of `places`."""
-    y, x, rest = map(int, window[0, 0])
-    return 16 * y + rest // 16, 16 * x + rest % 16
-
-
-def test_training_cuts_windows_out_of_the_frames(tmp_path: Path) -> None:
-    picture = places(600, 800)
-    main([str(write_film(tmp_path / "a.mkv", [picture]))], tmp_path / "frames", format="png")
-    recipe = recipes.load("pix2pix_films")
-    assert (recipe.resize_mode, recipe.size, recipe.shortest) == ("random_crop", 512, (0, 0))
-    photographs = prepare_photographs(recipe, [tmp_path / "frames"], tmp_path / "cache")
-    assert [Path(name).parent.name for name in photographs.names] == ["a"], "with the sheet"
-    assert photographs.left_out == []
-    found = set()
-    for epoch in range(2):
-        ((_, truth),) = batches(photographs, 1, epoch=epoch, augmentation=PLAIN).as_numpy_iterator()
-        window = (truth["rgb"][0] * 255).round().astype(np.uint8)
-        top, left = place(window)
-        np.testing.assert_array_equal(window, picture[top : top + 512, left : left + 512])
-        found.add((top, left))
-    assert len(found) == 2
-
-
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160)])
-def test_windows_of_full_hd_and_4k_hardly_repeat(
-    width: int, height: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    picture = Image.fromarray(places(height, width))
-    names = [str(tmp_path / name) for name in "ab"]
-    for name in names:
-        Path(name).touch()
-    monkeypatch.setattr("training.data.datasets.read_rgb", lambda _: picture)
-    photographs = Photographs(
-        np.zeros((2, 64, 64, 3), np.uint8),
-        np.full((2, 2), 64, np.int32),
-        names,
-        [hashlib.sha256(b"").hexdigest()] * 2,
-        [],
-        window=Window(512),
-    )
-    both = np.arange(2)
-    found = [place(window) for epoch in range(200) for window in photographs.read(both, [0, epoch])[0]]
-    assert len(set(found)) == 400, "of two frames in 200 epochs"
-    for corners, spare in zip(zip(*found, strict=True), (height - 512, width - 512), strict=True):
-        assert 0 <= min(corners) < spare / 20 and spare * 0.95 < max(corners) <= spare
 
 
 def test_progress_sees_every_frame(film: Path, tmp_path: Path) -> None:
