@@ -1,5 +1,6 @@
 """Reading a film's packets once, without decoding them: how many frames there are, and whether the film is whole."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def measure(path: Path, start: float = 0.0, end: float | None = None) -> Extent:
             elif end is None or time is None or time < end:
                 frames += 1
         if film.faults and (end is None or film.end < end):
-            raise FilmError(f"{film.faults[0]}; the part before that can be colorized with --end {film.end:.1f}")
+            tenths = math.floor(10 * film.end)
+            part = f"; the part before that can be colorized with --end {tenths / 10:.1f}" if tenths else ""
+            raise FilmError(f"{film.faults[0]}{part}")
     if not frames:
         raise FilmError(f"has no frame between {start:g} seconds and {'its end' if end is None else f'{end:g}'}")
     return Extent(before, frames, steady)

@@ -39,6 +39,7 @@ _WIDE = {ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432
 _FINE = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 _COARSE = Interpolation.AREA | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 _STRETCH = 4  # a sample aspect ratio beyond this is a broken header
+_ENCRYPTED = "is encrypted: films can be read only without copy protection"
 _TIMED = {"mov", "matroska", "avi", "flv", "asf"}  # containers whose header says how long the film is
 
 
@@ -92,7 +93,7 @@ class Film:
         """All frames that can be decoded, one in memory at a time.
 
         Raises:
-            FilmError: the colors cannot be converted, or no frame can be decoded.
+            FilmError: the colors cannot be converted, a packet is encrypted, or no frame can be decoded.
         """
         rate = self._stream.average_rate or Fraction(25)
         number = -1
@@ -211,6 +212,8 @@ class Film:
             raise FilmError("holds no video")
         if not stream.codec_context:
             raise FilmError("is coded in a way that cannot be decoded")
+        if any(key.lower() == "enc_key_id" for each in self._container.streams for key in each.metadata):
+            raise FilmError(_ENCRYPTED)  # Matroska and WebM
         return stream
 
     def _decode(self) -> Iterator[VideoFrame]:
@@ -235,10 +238,16 @@ class Film:
             self.faults.insert(0, f"is damaged{places}: {problems[0]}")
 
     def _packets(self, problems: list[str]) -> "Iterator[Packet[Any] | None]":
-        """All packets of all streams, since sound may last longer than pictures; None after an error of reading."""
+        """All packets of all streams, since sound may last longer than pictures; None after an error of reading.
+
+        Raises:
+            FilmError: one of them is encrypted, as all but the first seconds of a film may be.
+        """
         packets = self._container.demux()
         try:
             for packet in packets:
+                if packet.has_sidedata("encryption_info"):  # MP4 and MOV
+                    raise FilmError(_ENCRYPTED)
                 if packet.pts is not None:
                     self.end = max(
                         self.end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._start

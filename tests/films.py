@@ -73,6 +73,7 @@ def write_film(
     interlaced: bool = False,
     times: Sequence[float] | None = None,
     options: dict[str, str] | None = None,
+    name: str = "",
 ) -> Path:
     """Codes pictures, RGB uint8 (H, W, 3) or frames of `coded`, without loss by default; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,7 @@ def write_film(
         stream = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, pix_fmt
         stream.gop_size = 5
+        stream.metadata["title"] = name
         stream.bit_rate = 4_000_000
         context = stream.codec_context
         if frames[0].format.name == pix_fmt:

@@ -38,9 +38,10 @@ def write_talkie(
     times: Sequence[float] | None = None,
     rotation: int = 0,
     ratio: Fraction | None = None,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write `count` frames at 25 per second, or at `times` in seconds, and sound of the same length."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
         context = stream.codec_context

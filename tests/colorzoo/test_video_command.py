@@ -1,5 +1,6 @@
 """`colorzoo video`, with a stub in the place of the network."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 from serving.local.film_preview import has_colors
 from tests.films import pan, write_film
 from tests.photographs import write_gray
+from tests.spoiled_films import SPOILED
 from tests.talkies import read, write_talkie
 from zoo.presets import metadata
 
@@ -68,7 +70,6 @@ def test_preview(run: Run, tmp_path: Path) -> None:
 def wrong(tmp_path: Path) -> dict[str, tuple[list[Any], int, str]]:
     film = tmp_path / "old.mp4"
     return {
-        "one line": ([tmp_path / "garbage.mkv", "-o", tmp_path / "new.mkv"], 1, "garbage.mkv: is not a film, or its"),
         "two films": ([film, tmp_path / "garbage.mkv", "-o", "new.mp4"], 2, "new.mp4 can only be one film: name a fo"),
         "nothing": ([tmp_path / "none.mp4", "-o", "new.mp4"], 2, "no film found: "),
         "itself": ([film, "-o", film], 1, "old.mp4: is the result, too: choose another one"),
@@ -87,6 +88,17 @@ def test_what_is_wrong_is_said_in_one_line(run: Run, tmp_path: Path, kind: str) 
     assert done.exit_code == code
     assert text in " ".join(done.stderr.replace("│", " ").split())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["garbage.mkv", "old.mp4"]
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_films_that_cannot_be_colorized(run: Run, loaded: list[Any], tmp_path: Path, kind: str) -> None:
+    suffix, write, reason = SPOILED[kind]
+    film = tmp_path / f"old{suffix}"
+    write(film)
+    done = run("video", film, "-o", tmp_path / "new.mkv")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.fullmatch(rf"colorzoo: {re.escape(str(film))}: ({reason}).*\n", done.stderr)
+    assert not loaded and [path.name for path in tmp_path.iterdir()] == [film.name]
 
 
 def test_photographs_are_no_films(run: Run, tmp_path: Path) -> None:
