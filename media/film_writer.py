@@ -16,7 +16,7 @@ import av
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from media import atomic
@@ -25,6 +25,7 @@ from media.film_segments import Coded, to_packet
 from zoo.errors import FilmError
 
 _FORMATS = {".m4v": "mp4"}  # where FFmpeg would take another one
+_NO_TEXT = b"\0\0"  # of MP4: between two subtitles
 # What describes the former file and not the film.
 _OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"}
 
@@ -152,8 +153,9 @@ def _add_streams(container: OutputContainer, original: InputContainer, coding: C
                 copies[stream.index] = _copy(container, stream)
             except (ValueError, av.FFmpegError) as error:
                 name = container.format.name
-                raise FilmError(f"the {what} cannot be stored as {name}: choose .mkv for the result") from error
-        else:
+                other = Path(original.name).suffix if name == "matroska" else ".mkv"
+                raise FilmError(f"the {what} cannot be stored as {name}: choose {other} for the result") from error
+        elif stream.discard is not Discard.all:  # as the titles of chapters in MP4 are, which are copied as chapters
             left_out.append(f"the {what}")
     assert opened is not None, "the film is one of the streams"
     return opened
@@ -250,6 +252,8 @@ def _copied_packets(
     for packet in original.demux(streams) if streams else ():
         if packet.dts is None and packet.pts is None:
             continue  # the end of a stream
+        if packet.stream.name == "mov_text" and bytes(packet) == _NO_TEXT:
+            continue  # FFmpeg writes these anew
         base = packet.time_base
         shift = round(zero / base)
         begins = packet.pts if packet.pts is not None else packet.dts

@@ -8,12 +8,14 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.codec.context import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from tests.films import pan
 
 RATE = 25
+SUBTITLES = {".mp4": "mov_text", ".mov": "mov_text", ".webm": "webvtt"}
 CHAPTERS = [
     {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}},
     {"id": 2, "start": 200, "end": 400, "time_base": Fraction(1, 1000), "metadata": {"title": "two"}},
@@ -38,6 +40,7 @@ def write_talkie(
     times: Sequence[float] | None = None,
     rotation: int = 0,
     ratio: Fraction | None = None,
+    interlaced: bool = False,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write `count` frames at 25 per second, or at `times` in seconds, and sound of the same length."""
@@ -51,8 +54,10 @@ def write_talkie(
             stream.set_display_rotation(rotation)
         if times:
             context.time_base = Fraction(1, 1000)
+        if interlaced:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         voice = container.add_stream(sound, rate=48000, layout=layout) if sound else None
-        texts = container.add_mux_stream("subrip") if subtitles else None
+        texts = container.add_mux_stream(SUBTITLES.get(path.suffix, "subrip")) if subtitles else None
         container.metadata["title"] = "A film"
         if chapters:
             container.set_chapters(CHAPTERS)
@@ -66,7 +71,7 @@ def write_talkie(
         container.mux(stream.encode())
         if texts:
             for start, text in ((40, b"one"), (240, b"two")):
-                packet = Packet(text)
+                packet = Packet(len(text).to_bytes(2) + text if path.suffix in (".mp4", ".mov") else text)
                 packet.stream, packet.time_base = texts, Fraction(1, 1000)
                 packet.pts = packet.dts = start
                 packet.duration = 100
