@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from colorzoo import catalog, colorize, data, export, serve, study, train, turing, video
+from colorzoo import catalog, colorize, data, export, serve, study, train, turing, video, web
 from zoo.errors import ColorzooError, FilmError, PhotographError
 
 # Extra of the distribution -> the commands that need it.
@@ -29,6 +29,7 @@ EXTRAS = {
     },
     "turing": {"turing"},
     "video": {"video"},
+    "web": {"web"},
 }
 
 
@@ -79,7 +80,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Colorize gray photographs with published networks, and train and evaluate these networks.",
 )
-for _family in (colorize, video, catalog, data, train, study, turing, export, serve):
+for _family in (colorize, video, catalog, data, train, study, turing, export, serve, web):
     app.add_typer(_family.commands)
 
 

@@ -57,24 +57,30 @@ def write(
     """
     path = Path(path)
     suffix = SUFFIXES.get(path.suffix.lower())
-    name = (format or (suffix.name if suffix else photograph.format)).upper()
-    row = FORMATS.get(name)
-    if row is None or row.encode is None:
-        *others, last = (each.name for each in FORMATS.values() if each.encode)
-        raise PhotographError(f"{path}: {name} cannot be written; use {', '.join(others)} or {last}")
-    _refuse_size(photograph, path, row)
-    pixels = _fit_format(photograph, row)
-    metadata, warnings = _fit_metadata(photograph, row, mark)
+    name = format or (suffix.name if suffix else photograph.format)
     try:
-        data = row.encode(pixels, metadata, quality)
+        data, warnings = encode(photograph, name, quality=quality, mark=mark)
         with atomic.replacing(path) as partial:
             partial.write_bytes(data)
-            warnings += _keep_times(partial, times)
+            untimely = _keep_times(partial, times)
     except PhotographError as error:
         raise PhotographError(f"{path}: {error}") from error
     except OSError as error:
         raise PhotographError(f"{path}: cannot be written: {os_reason(error)}") from error
-    return tuple(warnings)
+    return (*warnings, *untimely)
+
+
+def encode(
+    photograph: Photograph, format: str, *, quality: int = 95, mark: Mark | None = None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The content of the file that `write` writes, and what it returns; arguments and errors are those of `write`."""
+    row = FORMATS.get(format.upper())
+    if row is None or row.encode is None:
+        *others, last = (each.name for each in FORMATS.values() if each.encode)
+        raise PhotographError(f"{format.upper()} cannot be written; use {', '.join(others)} or {last}")
+    _refuse_size(photograph, row)
+    metadata, warnings = _fit_metadata(photograph, row, mark)
+    return row.encode(_fit_format(photograph, row), metadata, quality), tuple(warnings)
 
 
 class SequenceWriter:
@@ -118,11 +124,11 @@ class SequenceWriter:
         Raises:
             PhotographError: the format cannot hold it, or the file cannot be written.
         """
-        _refuse_size(photograph, self._path, self._row)
         metadata, warnings = _fit_metadata(photograph, self._row, self._mark)
         self.warnings += [warning for warning in warnings if warning not in self.warnings]
         pixels = _fit_format(self._with_alpha(photograph), self._row)
         with self._named_errors():
+            _refuse_size(photograph, self._row)
             self._assembler.add(pixels, metadata, self._quality, photograph.duration)
 
     def finish(self, times: tuple[int, int] | None = None) -> None:
@@ -163,12 +169,11 @@ class SequenceWriter:
             raise PhotographError(f"{self._path}: cannot be written: {os_reason(error)}") from error
 
 
-def _refuse_size(photograph: Photograph, path: Path, format: Format) -> None:
+def _refuse_size(photograph: Photograph, format: Format) -> None:
     height, width = photograph.pixels.shape[:2]
     if max(height, width) > format.max_side:
         raise PhotographError(
-            f"{path}: is {width} x {height} pixels, and {format.name} holds at most {format.max_side} a side; use PNG "
-            "or TIFF"
+            f"is {width} x {height} pixels, and {format.name} holds at most {format.max_side} a side; use PNG or TIFF"
         )
 
 

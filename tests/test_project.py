@@ -55,6 +55,7 @@ ARROWS = {
     "serving.local": {"zoo", "media", "serving.client"},
     "serving.server": {"zoo", "serving", "serving.client"},
     "serving.user_test": {"zoo", "media", "serving", "serving.local"},
+    "serving.web": {"zoo", "media", "serving", "serving.client", "serving.local"},
     "colorzoo": {"zoo", "media", "training.*", "serving", "serving.*"},
 }  # fmt: skip
 # What every backend of Keras can run, with all that it imports.

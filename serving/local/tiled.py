@@ -5,6 +5,7 @@ megapixels. Here strips are converted by compiled loops, in parallel threads, an
 size, so that photographs of different sizes share a batch.
 """
 
+import copy
 import functools
 import os
 from collections.abc import Callable
@@ -52,9 +53,15 @@ class TiledColorizer:
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="strip")
         # Batches of any number share one trace.
         frames = tf.TensorSpec((None, self.size, self.size, 1), tf.float32)
-        self._network = _graph(parts.colors, input_signature=[frames])
+        self._network: Callable[[np.ndarray], tf.Tensor | np.ndarray] = _graph(parts.colors, input_signature=[frames])
         self._to_frame = _matrices(pipeline.to_frame, self.size)
         self._from_frame = _matrices(pipeline.from_frame, self.size)
+
+    def with_colors_of(self, network: Callable[[np.ndarray], tf.Tensor | np.ndarray]) -> "TiledColorizer":
+        """The same steps around another network: frames (B, size, size, 1) -> ab (B, size, size, 2)."""
+        other = copy.copy(self)
+        other._network = network
+        return other
 
     def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
         """A photograph, gray (H, W) or sRGB (H, W, 3), uint8 or uint16, any H and W >= 1 -> its lightness and frame.

@@ -1,0 +1,1 @@
+"""`colorzoo web`: the web page and its HTTP interface."""

@@ -1,0 +1,131 @@
+"""Photographs in color: results at full resolution, previews, maps of confidence and palettes; all of it in memory."""
+
+import numpy as np
+
+from media.photograph import eight_bits
+from serving.local.tiled import TiledColorizer
+from serving.web import filters
+from serving.web.engine import Engine
+from serving.web.photographs import Kept
+from serving.web.pictures import (
+    Picture,
+    Source,
+    confidence_overlay,
+    encode_preview,
+    encode_result,
+    read,
+    reduce,
+)
+from serving.web.settings import How
+from zoo.blocks import resample
+from zoo.pipeline import from_frame
+
+
+class Renderer:
+    """Makes pictures with an engine; its methods take a while and may be called from several threads.
+
+    Args:
+        engine: What colorizes.
+        max_pixels: Of one photograph.
+    """
+
+    def __init__(self, engine: Engine, max_pixels: int) -> None:
+        self.engine = engine
+        self.max_pixels = max_pixels
+
+    def result(self, data: bytes, how: How, *, page: int | None = None, reference: bytes | None = None) -> Picture:
+        """The file of a photograph, colorized at full resolution, as `colorzoo colorize` writes it.
+
+        Raises:
+            WebError: it is no photograph, or cannot be colorized so.
+        """
+        name = self.engine.check(how)
+        source = read(data, self.max_pixels, page)
+        pixels = self.colorize(source.photograph.pixels, how, reference)
+        return encode_result(source, pixels, how, self.engine.mark(name), name)
+
+    def result_of(self, kept: Kept, how: How) -> Picture:
+        """The file of a photograph that is kept; see `result`."""
+        return self.result(kept.data, how, page=kept.page, reference=kept.reference if how.reference else None)
+
+    def colorize(self, pixels: np.ndarray, how: How, reference: bytes | None = None) -> np.ndarray:
+        """(H, W) or (H, W, 3), uint8 or uint16 -> sRGB (H, W, 3) of the same type, without filters."""
+        colorizer = self.engine.colorizer(how)
+        prepared = colorizer.prepare(pixels)
+        return colorizer.paint(prepared, colorizer.predict(prepared.frame[None])[0])
+
+    def read(self, data: bytes, page: int | None) -> Source:
+        """A page of a photograph; see `serving.web.pictures.read`."""
+        return read(data, self.max_pixels, page)
+
+    def original(self, kept: Kept, longest: int, gray: bool, format: str, quality: int) -> Picture:
+        """A photograph as it was sent, reduced; without its colors if wanted."""
+        pixels = _three_channels(eight_bits(reduce(kept.reduced, longest)))
+        return encode_preview(filters.apply(pixels, ["gray"] if gray else []), format, quality)
+
+    def preview(self, kept: Kept, how: How, longest: int) -> Picture:
+        """A reduced photograph in color.
+
+        Raises:
+            WebError: it cannot be colorized so.
+        """
+        name = self.engine.check(how)
+        pixels = self._small(kept, how, longest)
+        return encode_preview(filters.apply(pixels, how.filters), how.format or "jpeg", how.quality, name)
+
+    def confidence(self, kept: Kept, name: str, longest: int, overlay: bool) -> tuple[Picture, float]:
+        """The map of a photograph, and its mean; see `confidence_of`."""
+        with kept.lock:
+            frame = self._frame(kept, self.engine.colorizer(How(preset=name)))
+        small = reduce(kept.reduced, longest)
+        return self._draw_confidence(name, frame, small.shape[:2], overlay)
+
+    def confidence_of(
+        self, data: bytes, name: str, page: int | None, longest: int | None, overlay: bool
+    ) -> tuple[Picture, float]:
+        """How sure a preset is of the colors of a photograph.
+
+        Returns:
+            A gray PNG of 16 bits, 65535 for a probability of 1 of the best color; or an overlay, orange where it is
+            low. And the mean probability.
+
+        Raises:
+            WebError: it is no photograph, or the preset has no probabilities.
+        """
+        pixels = read(data, self.max_pixels, page).photograph.pixels
+        frame = self.engine.colorizer(How(preset=name)).prepare(pixels).frame
+        height, width = pixels.shape[:2]
+        scale = min(1.0, (longest or max(height, width)) / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        return self._draw_confidence(name, frame, size, overlay)
+
+    def _draw_confidence(
+        self, name: str, frame: np.ndarray, size: tuple[int, int], overlay: bool
+    ) -> tuple[Picture, float]:
+        top = self.engine.confidence(name, frame)
+        longest = np.float32(max(size))
+        rows, columns = (
+            np.asarray(from_frame(np.arange(side, dtype=np.float32)[:, None], len(top), longest)) for side in size
+        )
+        enlarged = np.asarray(resample(top, rows, columns))
+        mean = float(enlarged.mean())
+        drawn = confidence_overlay(enlarged) if overlay else np.rint(enlarged.clip(0, 1) * 65535).astype(np.uint16)
+        return encode_preview(drawn, "png", 90, name), mean
+
+    def _small(self, kept: Kept, how: How, longest: int) -> np.ndarray:
+        """The colorized pixels of a preview, 8 bits, before its filters."""
+        colorizer = self.engine.colorizer(how)
+        with kept.lock:
+            frame = self._frame(kept, colorizer)
+            ab = kept.remember_colors(how.colors, lambda: colorizer.predict(frame[None])[0])
+        return colorizer.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)
+
+    def _frame(self, kept: Kept, colorizer: TiledColorizer) -> np.ndarray:
+        """What the network sees, the same for previews of all sizes; the photograph is in use."""
+        if colorizer.size not in kept.frames:
+            kept.frames[colorizer.size] = colorizer.prepare(kept.reduced).frame
+        return kept.frames[colorizer.size]
+
+
+def _three_channels(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)

@@ -1,0 +1,53 @@
+"""What the paths of the HTTP interface share."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from serving.web.bodies import Bodies
+from serving.web.engine import Engine
+from serving.web.limits import Limits
+from serving.web.metrics import Metrics
+from serving.web.photographs import Photographs
+from serving.web.rendering import Renderer
+from serving.web.workers import Workers
+
+
+@dataclass
+class Service:
+    """One server of the page.
+
+    Attributes:
+        engine: What colorizes.
+        limits: Of everything.
+    """
+
+    engine: Engine
+    limits: Limits
+    renderer: Renderer = field(init=False)
+    workers: Workers = field(init=False)
+    bodies: Bodies = field(init=False)
+    photographs: Photographs = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.renderer = Renderer(self.engine, limits.pixels)
+        self.workers = Workers(limits.workers, limits.waiting)
+        self.bodies = Bodies(limits)
+        self.photographs = Photographs(limits)
+        self.metrics = Metrics()
+        self.metrics.watch(
+            waiting=lambda: self.workers.waiting,
+            running=lambda: self.workers.running,
+            photographs=lambda: len(self.photographs),
+            photograph_bytes=lambda: self.photographs.size,
+        )
+
+    async def engine_ready(self) -> bool:
+        """Whether a photograph would be colorized now."""
+        return await asyncio.to_thread(self.engine.ready)
+
+    def close(self) -> None:
+        """Begin nothing more, and forget everything."""
+        self.workers.close()
+        self.photographs.clear()
