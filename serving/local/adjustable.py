@@ -32,7 +32,7 @@ class AdjustableColorizer:
         layers = {layer.name: layer for layer in parts.network.layers}
         self._layer = layers.get("temperature")
         self._frames = tf.TensorSpec((None, parts.size, parts.size, 1), tf.float32)
-        self._settings: dict[str | None, Mapping[str, float]] = dict(looks)
+        self._settings: dict[str | None, Mapping[str, float]] = {name: looks[name] for name in looks}
         self._settings[None] = {"saturation": parts.saturation, "calm": parts.calm}
         # Traced when they are first called; equal ones share a trace.
         self._as_they_are = {
