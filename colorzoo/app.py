@@ -29,6 +29,7 @@ EXTRAS = {
     },
     "turing": {"turing"},
     "video": {"video"},
+    "hints": {"colorize"},
     "web": {"web"},
 }
 

@@ -14,6 +14,7 @@ from zoo.colorizer import Parts, answering, join_views, split_views
 from zoo.errors import ArgumentError
 
 LEAST_PROBABILITY = 1e-12  # of a class, so that it has a logarithm
+PROBED = 32  # side in pixels, a multiple of all strides
 
 
 class ClassSteps:
@@ -59,6 +60,21 @@ class ClassSteps:
             answer = self._decode([ops.log(ops.maximum(found, np.float32(LEAST_PROBABILITY))), view], training=False)
             answers.append(answer if self._parts.calm else answer[0] if isinstance(answer, list) else answer)
         return join_views(self._parts, answers)
+
+    def split(self, probabilities: np.ndarray) -> list[np.ndarray]:
+        """Probabilities (..., K) -> those of each histogram that a color is made of, one or two, (..., K / number)."""
+        return np.split(probabilities, self._histograms, axis=-1)
+
+    def decode(self, probabilities: np.ndarray, lightness: float) -> np.ndarray:
+        """Probabilities (N, K), each of one place -> the network's colors for them, ab (N, 2), on a gray of this L."""
+        light = np.full((len(probabilities), PROBED, PROBED, 1), lightness, np.float32)
+        _, height, width, _ = self._score.compute_output_shape((None, PROBED, PROBED, 1))
+        maps = np.broadcast_to(
+            probabilities[:, None, None], (len(probabilities), height, width, probabilities.shape[-1])
+        )
+        answer = self._decode([np.log(np.maximum(maps, LEAST_PROBABILITY, dtype=np.float32)), light], training=False)
+        ab = ops.convert_to_numpy(answer[0] if isinstance(answer, list) else answer)
+        return np.asarray(ab[:, PROBED // 2, PROBED // 2])
 
 
 def has_classes(network: keras.Model) -> bool:

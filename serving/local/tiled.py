@@ -8,7 +8,7 @@ size, so that photographs of different sizes share a batch.
 import copy
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ LOOP_PIXELS = (1 << 16, 1 << 18)
 FITTED_PIXELS = (1 << 11, 1 << 15)
 MATRICES = 32  # number of cached matrices, for the sides of the latest photographs, in each direction
 
+Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 # AutoGraph would translate each function of `zoo` that is reached, which takes longer than tracing it. None has control
@@ -88,31 +89,93 @@ class TiledColorizer:
         """Frames (B, size, size, 1), L in [0, 100] -> ab (B, size, size, 2) in Lab units, saturation applied."""
         return np.asarray(self._network(frames))
 
-    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
-        """A photograph and the ab (size, size, 2) of its frame -> sRGB (H, W, 3), of the photograph's integer type."""
+    def paint(self, photograph: Prepared, ab: np.ndarray, change: np.ndarray | None = None) -> np.ndarray:
+        """A photograph and the ab (size, size, 2) of its frame -> sRGB (H, W, 3), of the photograph's integer type.
+
+        Args:
+            change: what is added to its ab, in Lab units: (h, w, 2) of any size, stretched over the photograph.
+        """
+        painted = np.empty((*photograph.lightness.shape, 3), photograph.dtype)
+        self.repaint(painted, photograph, ab, change)
+        return painted
+
+    def repaint(
+        self,
+        painted: np.ndarray,
+        photograph: Prepared,
+        ab: np.ndarray,
+        change: np.ndarray | None = None,
+        stale: np.ndarray | None = None,
+    ) -> None:
+        """Write what `paint` gives into `painted` (H, W, 3), at least where it is `stale`.
+
+        Args:
+            stale: (h, w) bool, which pixels of `change` differ from those that it was painted with; by default all.
+        """
         height, width = photograph.lightness.shape
         longest = max(height, width * photograph.aspect)
         rows = self._from_frame(height, longest)
         columns = self._from_frame(width, longest / photograph.aspect)
         planes = _resample_columns(np.ascontiguousarray(ab.transpose(2, 0, 1)), columns)
-        painted = np.empty((height, width, 3), photograph.dtype)
+        changes = None if change is None else _Stretched(change, height, width)
 
-        def paint_strip(part: slice) -> None:
-            a, b = _resample_rows(planes, rows[part]).numpy()
-            lab = np.stack([photograph.lightness[part], a, b], axis=-1).reshape(-1, 3)
-            painted[part] = _levels(lab, photograph.dtype).reshape(*a.shape, 3)
+        def paint_part(part: tuple[slice, slice]) -> None:
+            down, across = part
+            colors = _resample_rows(planes[:, :, across], rows[down]).numpy()
+            if changes is not None:
+                colors += changes.part(down, across)
+            lab = np.stack([photograph.lightness[part], *colors], axis=-1).reshape(-1, 3)
+            painted[part] = _levels(lab, photograph.dtype).reshape(*colors.shape[1:], 3)
 
-        self._each(paint_strip, _strips(height, width))
-        return painted
+        parts = [(strip, slice(0, width)) for strip in _strips(height, width)]
+        if stale is not None:
+            parts = [smaller for part in parts if (smaller := _stale_part(part[0], stale, height, width)) is not None]
+        if parts:
+            self._each(paint_part, parts)
 
-    def _each(self, work: Callable[[slice], Result], strips: list[slice]) -> list[Result]:
-        """The results of all strips, in their order, computed in parallel."""
-        return [work(strips[0])] if len(strips) == 1 else list(self._pool.map(work, strips))
+    def _each(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """The results of all parts, in their order, computed in parallel."""
+        return [work(parts[0])] if len(parts) == 1 else list(self._pool.map(work, parts))
 
 
 def _strips(height: int, width: int) -> list[slice]:
     rows = max(1, STRIP_PIXELS // width)
     return [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
+
+
+def _stale_part(strip: slice, stale: np.ndarray, height: int, width: int) -> tuple[slice, slice] | None:
+    """The part of a strip that depends on stale pixels of a map which is stretched over the photograph, if any does."""
+    down, across = height / stale.shape[0], width / stale.shape[1]
+    # A pixel of the map reaches as far as the centers of its neighbors.
+    first, last = int(strip.start / down - 1), int(strip.stop / down + 2)
+    columns = np.flatnonzero(stale[max(0, first) : last].any(axis=0))
+    if not columns.size:
+        return None
+    start, stop = int((columns[0] - 1) * across) - 1, int((columns[-1] + 2) * across) + 1
+    return strip, slice(max(0, start), min(width, stop))
+
+
+class _Stretched:
+    """A map (h, w, C) stretched over (height, width), part by part: linear between the centers of its pixels."""
+
+    def __init__(self, values: np.ndarray, height: int, width: int) -> None:
+        self._rows = _neighbors(values.shape[0], height)
+        first, second, share = _neighbors(values.shape[1], width)
+        planes = np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
+        self._planes = planes[..., first] * (1 - share) + planes[..., second] * share
+
+    def part(self, down: slice, across: slice) -> np.ndarray:
+        """The part (C, rows, columns) float32."""
+        first, second, share = (line[down] for line in self._rows)
+        planes = self._planes[..., across]
+        return planes[:, first] * (1 - share[:, None]) + planes[:, second] * share[:, None]
+
+
+def _neighbors(count: int, longer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each of `longer` samples the two of `count` that it lies between, and the share of the second."""
+    place = np.clip((np.arange(longer) + 0.5) * (count / longer) - 0.5, 0, count - 1)
+    first = place.astype(np.intp)
+    return first, np.minimum(first + 1, count - 1), (place - first).astype(np.float32)
 
 
 # === Lightness ===
