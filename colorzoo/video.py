@@ -1,25 +1,18 @@
 """`colorzoo video`: films in, films out; and how much their colors flicker."""
 
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from colorzoo import output as screen
 from colorzoo import quiet
-from colorzoo.colorize import mark_of
-from colorzoo.options import FilmCodec, Look, LookName, Overwrite, Smoothing, positive
+from colorzoo.film_run import FilmRun, WantedFilm
+from colorzoo.options import FilmCodec, LookName, Overwrite, Smoothing, positive
 from zoo.errors import ArgumentError, FilmError
-
-if TYPE_CHECKING:
-    from serving.local.film_pipeline import Smoother
-    from serving.local.films import Outcome
-    from serving.local.tiled import TiledColorizer
 
 commands = typer.Typer()
 
@@ -39,13 +32,6 @@ class _FilmGroup(TyperGroup):
 
 _video = typer.Typer(cls=_FilmGroup)
 commands.add_typer(_video, name="video")
-
-
-@dataclass(frozen=True)
-class _Film:
-    source: Path
-    result: Path
-    error: str | None = None
 
 
 @_video.callback(invoke_without_command=True, epilog="Example:  colorzoo video film.mp4 -o film-color.mp4")
@@ -77,6 +63,13 @@ def video(
             "kernel of ColorUNet, each pixel for itself. none: each frame for itself."
         ),
     ] = Smoothing.flow,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of colored stills of the film, called by their time, as 00-01-10.5.png or 70.5s.png, or the "
+            "number of their frame from 0, as frame-001762.png. Their colors are carried through their scenes."
+        ),
+    ] = None,
     start: Annotated[
         str | None, typer.Option(metavar="TIME", help="Where the result begins: seconds, MM:SS or HH:MM:SS.")
     ] = None,
@@ -133,6 +126,8 @@ def video(
             raise ArgumentError(f"{output}: films are written as {', '.join(sorted(WRITABLE))}: choose one of these")
         check_folder(output)
     wanted = _find(films, output, single)
+    if references is not None and len(wanted) > 1:
+        raise ArgumentError(f"--references are those of one film, and there are {len(wanted)}: colorize one at a time")
     skipped, failed, work = [], [], []
     for film in wanted:
         reason = None if preview else _reason_to_skip(film, skip_color, overwrite)
@@ -146,7 +141,7 @@ def video(
     if work:
         quiet.import_tensorflow()
         name = zoo.DEFAULT_PRESET if preset is None else preset
-        run = _Run(name, look, size, smoothing, first, last, codec, quality)
+        run = FilmRun(name, look, size, smoothing, first, last, codec, quality, references)
         for film in work:
             try:
                 run.preview(film, preview) if preview else run.colorize(film)
@@ -218,7 +213,7 @@ def _seconds(text: str | None, option: str) -> float | None:
     return total
 
 
-def _find(films: Sequence[str], output: Path, single: bool) -> list[_Film]:
+def _find(films: Sequence[str], output: Path, single: bool) -> list[WantedFilm]:
     """The films that are meant, each with its result."""
     from media import files
     from media.film_codecs import WRITABLE
@@ -244,11 +239,11 @@ def _find(films: Sequence[str], output: Path, single: bool) -> list[_Film]:
         elif result in taken:
             error = f"its result would be that of {taken[result]}: colorize it into another folder"
         taken.setdefault(result, entry.path)
-        wanted.append(_Film(entry.path, result, error))
+        wanted.append(WantedFilm(entry.path, result, error))
     return wanted
 
 
-def _reason_to_skip(film: _Film, skip_color: bool, overwrite: bool) -> str | None:
+def _reason_to_skip(film: WantedFilm, skip_color: bool, overwrite: bool) -> str | None:
     if film.error:
         return None
     if film.result.exists() and not overwrite:
@@ -262,71 +257,3 @@ def _reason_to_skip(film: _Film, skip_color: bool, overwrite: bool) -> str | Non
         return "it is in color" if has_colors(film.source) else None
     except FilmError:
         return None  # colorizing it says why
-
-
-class _Run:
-    """What all films of one command share; a network is loaded for the first one that passes its checks."""
-
-    def __init__(
-        self,
-        preset: str,
-        look: Look | None,
-        size: int | None,
-        smoothing: Smoothing,
-        start: float,
-        end: float | None,
-        codec: FilmCodec | None,
-        quality: int,
-    ) -> None:
-        self.preset, self.look, self.size, self.smoothing = preset, look, size, smoothing
-        self.start, self.end, self.codec, self.quality = start, end, codec, quality
-        self._colorizer: TiledColorizer | None = None
-
-    def colorize(self, film: _Film) -> None:
-        from serving.local.films import FilmTask, colorize_film, plan
-        from zoo.presets.metadata import find_file, sha256
-
-        model = f"{sha256(find_file(self.preset))} {self.look} {self.size}"
-        codec = None if self.codec is None else self.codec.value
-        planned = plan(
-            FilmTask(film.source, film.result, model, self.smoothing.value, self.start, self.end, codec, self.quality)
-        )
-        colorizer = self._load()
-        began = time.monotonic()
-        with screen.progress(film.source.name, planned.extent.frames, unit="frames", decimals=1) as update:
-            outcome = colorize_film(
-                planned, colorizer, self._smoother(colorizer), mark=mark_of(self.preset), progress=update
-            )
-        self._report(film, outcome, time.monotonic() - began)
-
-    def preview(self, film: _Film, every: float) -> None:
-        from serving.local.film_preview import write_preview
-
-        sheet = film.result.with_name(f"{film.result.stem}-preview.jpg")
-        count = write_preview(film.source, sheet, self._load(), every)
-        typer.echo(f"{count} frames -> {sheet}")
-
-    def _report(self, film: _Film, outcome: "Outcome", seconds: float) -> None:
-        for warning in outcome.warnings:
-            typer.echo(f"{film.source}: {warning}", err=True)
-        resumed = f", {outcome.resumed} of them from an earlier run" if outcome.resumed else ""
-        rate = (outcome.frames - outcome.resumed) / max(seconds, 1e-6)
-        typer.echo(f"{outcome.frames} frames{resumed}, {rate:.1f} frames/s -> {film.result}")
-
-    def _load(self) -> "TiledColorizer":
-        if self._colorizer is None:
-            from serving.local.tiled import TiledColorizer
-            from zoo.presets.loading import load_parts
-
-            look = None if self.look is None else self.look.value
-            self._colorizer = TiledColorizer(load_parts(self.preset, size=self.size, look=look))
-        return self._colorizer
-
-    def _smoother(self, colorizer: "TiledColorizer") -> "Smoother":
-        if self.smoothing is Smoothing.flow:
-            from serving.local.flow_smoothing import FlowSmoother
-
-            return FlowSmoother(colorizer)
-        from serving.local.smoothing import TemporalSmoother, Unsmoothed
-
-        return TemporalSmoother(colorizer) if self.smoothing is Smoothing.temporal else Unsmoothed(colorizer)

@@ -18,7 +18,7 @@ from media.films import Film
 from serving.local.flow_smoothing import FlowSmoother
 from serving.local.smoothing import TemporalSmoother, Unsmoothed
 from serving.local.tiled import TiledColorizer
-from training.evaluation.flicker import FlickerMeter
+from training.evaluation.flicker import Flicker, FlickerMeter
 from zoo import color
 from zoo.presets.loading import load_parts
 
@@ -28,23 +28,18 @@ SMOOTHERS = {"none": Unsmoothed, "temporal": TemporalSmoother, "flow": FlowSmoot
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("films", nargs="+", type=Path)
-    parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--preset", default=zoo.DEFAULT_PRESET)
-    arguments = parser.parse_args()
+    arguments = parser(__doc__).parse_args()
     colorizer = TiledColorizer(load_parts(arguments.preset))
     print("| film | smoothing | warping error | against none | CDC | still areas | RMSE on ab | colorfulness |")
     print("|---|---|---|---|---|---|---|---|")
     for path in arguments.films:
-        with Film(path) as film:
-            true = [_shrink(film.pixels(frame, square=True)) for frame in islice(film.frames(), arguments.frames)]
+        true = true_frames(path, arguments.frames)
         frames = np.stack([colorizer.prepare(pixels).frame for pixels in true])
         none = 0.0
         for name, smoother in SMOOTHERS.items():
             new = smoother(colorizer)
             found = [new.colors(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
-            figures = _measure(true, np.concatenate(found))
+            figures = measure(true, np.concatenate(found))
             none = none or figures.warping
             print(
                 f"| {path.stem} | {name} | {figures.warping:.3f} | {figures.warping / none:.2f} | "
@@ -62,22 +57,41 @@ def main() -> None:
         )
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("films", nargs="+", type=Path)
+    made.add_argument("--frames", type=int, default=40)
+    made.add_argument("--preset", default=zoo.DEFAULT_PRESET)
+    return made
+
+
+def true_frames(path: Path, count: int) -> list[np.ndarray]:
+    """The first frames of a film, sRGB uint8, SIDE pixels long."""
+    with Film(path) as film:
+        return [_shrink(film.pixels(frame, square=True)) for frame in islice(film.frames(), count)]
+
+
 def _shrink(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     share = SIDE / max(height, width)
     return cv2.resize(pixels, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
 
 
-def _measure(true: list[np.ndarray], colors: np.ndarray):
+def measure(true: list[np.ndarray], colors: np.ndarray) -> Flicker:
     meter = FlickerMeter()
     for pixels, ab in zip(true, colors, strict=True):
-        height, width = pixels.shape[:2]
-        lab = np.asarray(color.rgb_to_lab(pixels.astype(np.float32) / 255))
-        larger = cv2.resize(ab, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)[:height, :width]
-        made = np.asarray(color.fit_gamut(np.concatenate([lab[..., :1], larger], axis=-1)))
-        rgb = np.rint(np.asarray(color.lab_to_rgb(made)) * 255).astype(np.uint8)
+        lab, made, rgb = paint(pixels, ab)
         meter.add_lab(pixels, lab, rgb, made)
     return meter.figures()
+
+
+def paint(pixels: np.ndarray, ab: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A frame in its true colors and the ab of its frame -> Lab of the former and the latter, and RGB of the latter."""
+    height, width = pixels.shape[:2]
+    lab = np.asarray(color.rgb_to_lab(pixels.astype(np.float32) / 255))
+    larger = cv2.resize(ab, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)[:height, :width]
+    made = np.asarray(color.fit_gamut(np.concatenate([lab[..., :1], larger], axis=-1)))
+    return lab, made, np.rint(np.asarray(color.lab_to_rgb(made)) * 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,15 @@ class Smoother(Protocol):
         """Go on from a state, with the very colors that followed it."""
 
 
+def prepare(film: Film, frame: Frame, coding: Coding, colorizer: FrameColorizer) -> Prepared:
+    """A frame of a film as the network and `paint` take it, at the size at which it is coded."""
+    aspect = film.aspect(frame)
+    pixels = film.pixels(frame, square=coding.aspect != aspect)
+    if pixels.shape[:2] != (coding.height, coding.width):  # a broadcast may change it
+        pixels = cv2.resize(pixels, (coding.width, coding.height), interpolation=cv2.INTER_AREA)
+    return colorizer.prepare(pixels, float(coding.aspect))
+
+
 @dataclass(frozen=True, eq=False)
 class _Item:
     """A frame on its way: when and how long it is shown, in ticks, and behind the network its ab."""
@@ -151,7 +160,8 @@ class Pipeline:
                 self._read.put(replace(last, duration=max(1, tick - last.tick)))
                 last = None
             if count >= skipped:
-                last = _Item(self._prepare(frame), tick, length)
+                prepared = prepare(self._film, frame, self._coding, self._colorizer)
+                last = _Item(prepared, tick, length)
         if last is not None:
             self._read.put(last)
         self._read.put(_FILM_ENDS)
@@ -172,14 +182,6 @@ class Pipeline:
 
     def _tick(self, frame: Frame) -> int:
         return round(self._moment(frame) / self._film.time_base)
-
-    def _prepare(self, frame: Frame) -> Prepared:
-        coding = self._coding
-        aspect = self._film.aspect(frame)
-        pixels = self._film.pixels(frame, square=coding.aspect != aspect)
-        if pixels.shape[:2] != (coding.height, coding.width):  # a broadcast may change it
-            pixels = cv2.resize(pixels, (coding.width, coding.height), interpolation=cv2.INTER_AREA)
-        return self._colorizer.prepare(pixels, float(coding.aspect))
 
     def _color(self, number: int) -> int:
         """Color all frames, in batches that begin with the segments; returns how many there were."""

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,8 +15,10 @@ from media.film_segments import read_segments
 from media.film_writer import Span
 from media.films import Film
 from media.provenance import Mark
+from media.reference_stills import Still, find_stills
 from serving.local.film_job import SEGMENT, FilmJob
 from serving.local.film_pipeline import BATCH, FrameColorizer, Pipeline, Smoother
+from serving.local.film_references import ReferenceSmoother, references_of, second_reading
 from zoo.errors import FilmError
 
 _COPIES = 3  # of the original's size that must be free: the segments, the result and a margin
@@ -34,6 +37,7 @@ class FilmTask:
         end: seconds from the beginning at which it ends; None for the end of the film.
         codec: a name of `media.film_codecs.CODECS`, or None for that of the container.
         quality: 1 to 100.
+        references: a folder of colored stills, see `media.reference_stills`, or None.
     """
 
     source: Path
@@ -44,6 +48,7 @@ class FilmTask:
     end: float | None = None
     codec: str | None = None
     quality: int = 80
+    references: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Plan:
         extent: how long it is.
         global_header: see `media.film_writer.Check`.
         left_out: what the result will not have.
+        stills: those of the folder of references.
     """
 
     task: FilmTask
@@ -63,6 +69,7 @@ class Plan:
     extent: Extent
     global_header: bool
     left_out: tuple[str, ...]
+    stills: tuple[Still, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def plan(task: FilmTask) -> Plan:
 
     Raises:
         FilmError: it cannot be colorized, or the result cannot be written; the text does not name the film.
-        ArgumentError: no film can have the name of the result.
+        ArgumentError: no film can have the name of the result, or the names of the references are wrong.
     """
     with Film(task.source) as film:
         frame = next(film.frames())
@@ -102,7 +109,9 @@ def plan(task: FilmTask) -> Plan:
     needed = _COPIES * os.path.getsize(task.source)
     if (free := _free(task.result.parent)) < needed:
         raise FilmError(f"needs about {needed >> 20:,} MB for the result, and {free >> 20:,} MB are free")
-    return Plan(task, coding, extent, checked.global_header, checked.left_out)
+    shape = coding.width * coding.aspect / coding.height
+    stills = () if task.references is None else find_stills(task.references, task.source, shape)
+    return Plan(task, coding, extent, checked.global_header, checked.left_out, stills)
 
 
 def colorize_film(
@@ -131,7 +140,7 @@ def colorize_film(
     job = FilmJob(task.result, _settings(planned, segment))
     try:
         done = job.begin()
-        with Film(task.source) as film:
+        with Film(task.source) as film, _with_references(smoother, planned, colorizer, job.folder) as smoother:
             run = Pipeline(film, planned.coding, colorizer, smoother, job, planned.global_header, segment)
             frames = run.carry_out(done, task.start, task.end, lambda count: progress(count, planned.extent.frames))
         segments = map(job.segment, range(-(-frames // segment)))
@@ -150,12 +159,26 @@ def colorize_film(
     return Outcome(frames, min(frames, done * segment), (*without, *film.faults))
 
 
+@contextmanager
+def _with_references(smoother: Smoother, planned: Plan, colorizer: FrameColorizer, folder: Path) -> Iterator[Smoother]:
+    """The smoother, or one that adds the colors of the references to its own."""
+    if not planned.stills:
+        yield smoother
+        return
+    with Film(planned.task.source) as film:
+        references, frames = references_of(planned.stills, film), second_reading(film, planned.coding, colorizer)
+        added = ReferenceSmoother(smoother, references, frames, planned.task.start, folder)
+        with closing(added):
+            yield added
+
+
 def _settings(planned: Plan, segment: int) -> dict[str, object]:
     """All that the frames of the result depend on."""
     status = planned.task.source.stat()
     return {
         "film": [str(planned.task.source.resolve()), status.st_size, status.st_mtime_ns],
         "task": {name: str(value) for name, value in asdict(planned.task).items()},
+        "references": [[str(still.time), still.digest] for still in planned.stills],
         "coding": {name: str(value) for name, value in asdict(planned.coding).items()},
         "segment": [segment, BATCH],
         "cores": os.cpu_count(),  # on which the rounding of a network and an encoder depends

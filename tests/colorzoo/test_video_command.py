@@ -39,6 +39,20 @@ def test_one_film(run: Run, loaded: list[Any], tmp_path: Path, smoothing: str) -
     assert len(loaded) == 1 and again.exit_code == 0
 
 
+def test_references(run: Run, tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=3, sound=None)
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    cv2.imwrite(str(stills / "00-00-00.04.png"), np.full((48, 64, 3), (60, 90, 120), np.uint8))
+    done = run("video", source, "-o", tmp_path / "new.mp4", "--references", stills)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("3 frames, with 1 reference, ")
+    (stills / "frame-1.png").write_bytes((stills / "00-00-00.04.png").read_bytes())
+    done = run("video", source, "-o", tmp_path / "other.mp4", "--references", stills)
+    expected = f"{stills}/00-00-00.04.png and {stills}/frame-1.png are both references of the frame at 0.040 seconds"
+    assert (done.exit_code, done.stderr) == (1, f"colorzoo: {source}: {expected}\n")
+
+
 def test_a_folder_of_films(run: Run, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write_talkie(tmp_path / "old" / "good.mp4", count=3, sound=None)
