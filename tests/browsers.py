@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -22,3 +22,24 @@ def chromium() -> Iterator[Browser]:
             pytest.skip(f"{needed}: {error.message.splitlines()[0]}")  # pip cannot install a browser
         yield browser
         browser.close()
+
+
+def open_page(browser: Browser, address: str, **options: object) -> tuple[Page, list[str]]:
+    """A page in a new session, and the list of what must not happen there."""
+    page = browser.new_context(**options).new_page()
+    wrong: list[str] = []
+
+    def look(url: str) -> None:
+        if not url.removeprefix("blob:").startswith(address):
+            wrong.append(url)
+
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: look(request.url))
+    page.goto(address)
+    return page, wrong
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing is beyond the right side of the window."""
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -85,8 +85,9 @@ async function setReference(file) {
 export function listen() {
   const { looks, presets, default: best } = pictures.service;
   find("looks").append(...looks.map(makeCard));
+  const inOrder = [...presets].sort((one, other) => (other.name === best) - (one.name === best));
   find("preset").append(
-    ...presets.map(({ name }) => new Option(name === best ? texts.recommended(name) : name, name)),
+    ...inOrder.map(({ name }) => new Option(name === best ? texts.recommended(name) : name, name)),
   );
   find("preset").addEventListener("change", () =>
     pictures.change({ preset: find("preset").value, temperature: null }),

@@ -72,11 +72,18 @@ function listen() {
   tabs.listen(openTab);
 }
 
+// Where pictures go, as far as the page can know.
+function showPrivacy() {
+  const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  const { here, at, behind } = texts.privacy;
+  let text = isHere ? here : at(location.hostname);
+  if (pictures.service.mode === "server") text = behind(location.hostname);
+  find("privacy").textContent = text;
+}
+
 async function start() {
   fillIn();
   theme.listen();
-  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  document.querySelector("#empty > .fine").textContent = texts.privacy(isLocal ? texts.thisComputer : location.hostname);
   try {
     pictures.setService(await server.describe());
   } catch (error) {
@@ -85,6 +92,7 @@ async function start() {
     return;
   }
   help.listen(pictures.service.version);
+  showPrivacy();
   for (const part of [strip, looks, adjust, fixes, saving, viewer, screen, intake, examples]) part.listen();
   listen();
 }

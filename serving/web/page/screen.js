@@ -105,6 +105,7 @@ async function attempt(picture, steps) {
 }
 
 function showFailure(picture) {
+  find("work").setAttribute("data-failed", "");
   const text = texts.failed(picture.name, picture.reason);
   notice(text, null, { label: texts.remove, action: () => pictures.remove(picture) });
   say(text);
@@ -121,6 +122,7 @@ function showKind(kind) {
 /** Shows another picture. */
 export async function open(picture) {
   find("stage").setAttribute("data-empty", "");
+  find("work").removeAttribute("data-failed");
   for (const id of ["before", "after"]) find(id).removeAttribute("src");
   find("confidence").hidden = find("legend").hidden = true;
   notice(null);

@@ -22,10 +22,14 @@ export const texts = {
   examples: "Or try one of these",
   example: (name) => `Try the example: ${name}`,
   exampleNames: { astronaut: "portrait of an astronaut", chelsea: "a cat", coffee: "a cup of coffee" },
-  privacy: (host) =>
-    `Pictures are sent to the computer that runs this page (${host}) and nowhere else. ` +
-    "It keeps them in memory while you work and forgets them afterwards.",
-  thisComputer: "this one",
+  privacy: {
+    here: "Your pictures stay on this computer. They are kept in memory while you work, and forgotten afterwards.",
+    at: (host) =>
+      `Your pictures are sent to ${host}, which runs this page. It keeps them in memory while you work, and forgets them afterwards.`,
+    behind: (host) =>
+      `Your pictures are sent to ${host}, which runs this page, and from there to a server with the models. ` +
+      "They are kept in memory while you work, and forgotten afterwards.",
+  },
 
   // The picture
   picture: "Picture",
@@ -168,7 +172,7 @@ export const texts = {
     {
       title: "How it works",
       list: [
-        "Add photographs: choose files or a whole folder, drag them onto the page, paste one, or take one with the camera of a phone. TIFF, HEIC and JPEG 2000 work too, with 16 bits as well.",
+        "Add photographs: choose files or a whole folder, drag them onto the page, paste one, or take one with the camera of a phone. TIFF and JPEG 2000 work too, with 16 bits as well, and HEIC where the server can read it.",
         "Look: calm, natural and vivid are three suggestions for the same picture. Take the one that suits it; another model gives others.",
         "Compare: drag the divider over the picture or move the slider below it. The eye shows where the network was unsure.",
         "Fix: click a place whose color is wrong and take one of the colors that are plausible there, or any other. It spreads at once to what belongs together.",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browsers import chromium
+from tests.browsers import chromium, fits, open_page
 from tests.paths import ROOT
 from tests.photographs import write_fields
 
@@ -43,21 +43,6 @@ def serving(data: Path, folder: Path, port: int) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
-
-
-def open_page(browser: Browser, address: str, **options: object) -> tuple[Page, list[str]]:
-    """A page in a new session, and the list of what must not happen there."""
-    page = browser.new_context(**options).new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(address) else None)
-    page.goto(address)
-    return page, wrong
-
-
-def fits(page: Page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def consent(page: Page) -> None:
