@@ -11,6 +11,7 @@ import tensorflow as tf
 from serving.local.tiled import TiledColorizer
 from zoo.colorizer import Parts, answering, join_views, split_views
 
+_FAINT = 1e-3  # saturation in place of 0, which parts do not have
 _graph = functools.partial(tf.function, autograph=False)
 
 
@@ -61,10 +62,15 @@ class AdjustableColorizer:
         own = self.temperature or 1.0
         wanted = setting.get("temperature", own) if temperature is None else temperature
         if saturation == 1.0 and np.isclose(wanted, own):
-            return self._tiled.with_colors_of(self._as_they_are[setting["saturation"], setting["calm"]])
-        run = self._adjusted[setting["calm"]]
-        factors = tf.constant([own / wanted, setting["saturation"] * saturation], tf.float32)
-        return self._tiled.with_colors_of(lambda frames: run(tf.constant(frames), factors))
+            adjusted = self._tiled.with_colors_of(self._as_they_are[setting["saturation"], setting["calm"]])
+        else:
+            run = self._adjusted[setting["calm"]]
+            factors = tf.constant([own / wanted, setting["saturation"] * saturation], tf.float32)
+            adjusted = self._tiled.with_colors_of(lambda frames: run(tf.constant(frames), factors))
+        adjusted.parts = replace(
+            self.parts, saturation=max(_FAINT, setting["saturation"] * saturation), calm=setting["calm"]
+        )
+        return adjusted
 
     def _adjustable(self, parts: Parts) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         """Frames (B, size, size, 1), and own / wanted temperature and the saturation -> ab (B, size, size, 2)."""

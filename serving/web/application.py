@@ -10,6 +10,7 @@ GET  /metrics                             for Prometheus
 GET  /api/openapi.json                    the description of all this
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from serving.web import interactive, stateless
+from serving.web import bundles, interactive, queueing, stateless
 from serving.web.errors import handle_errors
 from serving.web.guard import Guard
 from serving.web.limits import Rates
@@ -48,7 +49,9 @@ def described(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(service.forget_in_time())
         yield
+        sweeping.cancel()
         service.close()
 
     app = FastAPI(
@@ -61,7 +64,7 @@ def described(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     handle_errors(app)
-    for part in (stateless, interactive):
+    for part in (stateless, interactive, bundles, queueing):
         app.include_router(part.router(service))
     app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False))
     return app

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -119,7 +120,7 @@ class LocalEngine:
 
     def unavailable(self) -> dict[str, str]:
         """See `Engine`."""
-        return {}
+        return missing_extras()
 
     def ready(self) -> bool:
         """See `Engine`."""
@@ -155,6 +156,13 @@ class LoadedPreset:
                 autograph=False,
             )
             self.confidence = lambda frame: np.asarray(run(tf.constant(frame[None])))[0, ..., 0]
+
+
+def missing_extras() -> dict[str, str]:
+    """What is not installed, by what it is for, with the reason."""
+    if find_spec("av") is None:
+        return {"films": "PyAV is not installed on the server: pip install 'colorzoo[web]'"}
+    return {}
 
 
 def load_adjustable(row: Preset) -> AdjustableColorizer:

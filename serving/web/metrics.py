@@ -4,6 +4,7 @@ colorzoo_web_requests_total{method,path,status}    answered requests; the path i
 colorzoo_web_request_seconds{path}                 from request to answer
 colorzoo_web_waiting, colorzoo_web_running         pieces of work in the queue, and in work
 colorzoo_web_photographs, colorzoo_web_photograph_bytes    kept between clicks
+    colorzoo_web_jobs                                  jobs that wait, run, or have a result
 """
 
 from collections.abc import Callable

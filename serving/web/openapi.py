@@ -56,6 +56,12 @@ def upload(settings: type[BaseModel] | None = None, *, reference: bool = True) -
     }
 
 
+def raw(*kinds: str) -> dict[str, Any]:
+    """The body of a request that is a file."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {"requestBody": {"required": True, "content": {kind: schema for kind in kinds}}}
+
+
 def picture(description: str, *kinds: str) -> dict[int | str, dict[str, Any]]:
     """The answer that is a picture, or that picture as JSON."""
     kinds = kinds or ("image/jpeg", "image/png", "image/tiff", "image/webp")

@@ -70,7 +70,7 @@ class Renderer:
             WebError: it cannot be colorized so.
         """
         name = self.engine.check(how)
-        pixels = self._small(kept, how, longest)
+        pixels = self.small(kept, how, longest)
         return encode_preview(filters.apply(pixels, how.filters), how.format or "jpeg", how.quality, name)
 
     def confidence(self, kept: Kept, name: str, longest: int, overlay: bool) -> tuple[Picture, float]:
@@ -112,7 +112,7 @@ class Renderer:
         drawn = confidence_overlay(enlarged) if overlay else np.rint(enlarged.clip(0, 1) * 65535).astype(np.uint16)
         return encode_preview(drawn, "png", 90, name), mean
 
-    def _small(self, kept: Kept, how: How, longest: int) -> np.ndarray:
+    def small(self, kept: Kept, how: How, longest: int) -> np.ndarray:
         """The colorized pixels of a preview, 8 bits, before its filters."""
         colorizer = self.engine.colorizer(how)
         with kept.lock:

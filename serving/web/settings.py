@@ -27,6 +27,9 @@ def _split(value: Any) -> Any:
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
+Filters = Annotated[list[Filter], BeforeValidator(_split)]
+
+
 class HintModel(BaseModel):
     """A color that a place is to have."""
 
@@ -53,7 +56,7 @@ class Colors(BaseModel):
         None, ge=0.05, le=5, description="Of the annealed mean: low for vivid colors, 1 for the mean."
     )
     saturation: float = Field(1.0, ge=0, le=3, description="Factor on the colors of the look.")
-    filters: Annotated[list[Filter], BeforeValidator(_split)] = Field(
+    filters: Filters = Field(
         [], max_length=MAX_FILTERS, description="Applied to the result in this order; names between commas."
     )
 
@@ -65,7 +68,9 @@ class _TextHints(Colors):
     reference: bool = Field(False, description="Whether the reference photograph that was sent before is to be used.")
 
 
-class _JsonHints(Colors):
+class JsonHints(Colors):
+    """Settings as JSON."""
+
     hints: Hints = []
     reference: bool = Field(False, description="Whether the reference photograph that was sent before is to be used.")
 
@@ -85,7 +90,7 @@ class PreviewQuery(_TextHints, _Preview):
     """Settings of a preview in a query."""
 
 
-class PreviewBody(_JsonHints, _Preview):
+class PreviewBody(JsonHints, _Preview):
     """Settings of a preview as JSON."""
 
 
@@ -93,7 +98,7 @@ class ResultQuery(_TextHints, _Result):
     """Settings of a result in a query."""
 
 
-class ResultBody(_JsonHints, _Result):
+class ResultBody(JsonHints, _Result):
     """Settings of a result as JSON."""
 
 
