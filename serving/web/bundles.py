@@ -160,6 +160,9 @@ class _Chunks:
     def flush(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def take(self) -> bytes:
         data, self._held = bytes(self._held), bytearray()
         return data

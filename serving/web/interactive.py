@@ -13,6 +13,7 @@ from serving.web.service import Service
 from serving.web.settings import (
     MAX_PAGE,
     How,
+    Look,
     PreviewBody,
     PreviewFormat,
     PreviewQuery,
@@ -57,6 +58,35 @@ class OverlayQuery(BaseModel):
         "overlay", description="map: 16-bit gray, 65535 for a probability of 1. overlay: orange where it is low."
     )
     longest: int = Longest
+
+
+class PaletteQuery(BaseModel):
+    """A place, and the colors that it has now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x: float = Field(ge=0, le=1, description="Share of the width, from the left.", examples=[0.31])
+    y: float = Field(ge=0, le=1, description="Share of the height, from the top.", examples=[0.5])
+    preset: str | None = Field(None, max_length=200, description="A name of /api/presets; by default the best preset.")
+    look: Look | None = Field(None, description="How much color; by default as the preset has it.")
+    temperature: float | None = Field(None, ge=0.05, le=5, description="Of the annealed mean.")
+    saturation: float = Field(1.0, ge=0, le=3, description="Factor on the colors of the look.")
+
+
+class PlausibleColor(BaseModel):
+    """A color that may be right at a place."""
+
+    color: str = Field(description="At the lightness of the place.", examples=["#4f7a2b"])
+    probability: float = Field(description="0 where the preset does not tell.")
+
+
+class PaletteBody(BaseModel):
+    """The colors of a place."""
+
+    x: float
+    y: float
+    current: str = Field(description="Without hints.", examples=["#6f7a55"])
+    colors: list[PlausibleColor] = Field(description="The most probable one first.")
 
 
 class PhotographBody(BaseModel):
@@ -152,6 +182,20 @@ def router(service: Service) -> APIRouter:
         kept = photographs.get(id)
         service.engine.check(settings)
         return respond(await workers.run(lambda: renderer.preview(kept, settings, longest)))
+
+    @paths.get(
+        "/api/photographs/{id}/palette",
+        summary="Plausible colors of a place",
+        responses=answers(*_GONE, "unknown_preset", "not_possible"),
+    )
+    async def palette(id: Id, query: Annotated[PaletteQuery, Query()]) -> PaletteBody:
+        """The classes that the network finds probable there; or a ring of hues, if it has none."""
+        kept = photographs.get(id)
+        settings = How(query.preset, query.look, query.temperature, query.saturation)
+        service.engine.check(settings)
+        current, found = await workers.run(lambda: renderer.palette(kept, settings, query.x, query.y))
+        colors = [PlausibleColor(color=each.color, probability=round(each.probability, 4)) for each in found]
+        return PaletteBody(x=query.x, y=query.y, current=current, colors=colors)
 
     @paths.get(
         "/api/photographs/{id}/confidence",

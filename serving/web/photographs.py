@@ -17,7 +17,7 @@ from serving.web.pictures import Source, has_colors, reduce
 SIDE = 2048
 """Longer side in pixels of the copy that previews are made of."""
 
-_COPIES = 4  # of that copy: with its lightness, and what fixing it keeps
+_BYTES = 8  # for each pixel of that copy, besides the copy itself: what is kept beside it
 _IN_USE = 60  # seconds since its last use, in which a photograph makes no room for a new one
 _KEPT_COLORS = 8  # of each photograph
 
@@ -63,7 +63,8 @@ class Kept:
     @property
     def size(self) -> int:
         """Bytes that it takes in memory, about."""
-        return len(self.data) + len(self.reference or b"") + _COPIES * self.reduced.nbytes
+        height, width = self.reduced.shape[:2]
+        return len(self.data) + len(self.reference or b"") + self.reduced.nbytes + _BYTES * height * width
 
     def remember_colors(self, key: tuple[object, ...], compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The colors of its frame under some settings; the latest ones are kept."""

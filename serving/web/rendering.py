@@ -1,11 +1,18 @@
 """Photographs in color: results at full resolution, previews, maps of confidence and palettes; all of it in memory."""
 
+import threading
+from collections import deque
+
 import numpy as np
 
 from media.photograph import eight_bits
+from serving.local.guided import GuidedPhotograph
+from serving.local.hints import Hint
+from serving.local.palette import Plausible
 from serving.local.tiled import TiledColorizer
 from serving.web import filters
 from serving.web.engine import Engine
+from serving.web.errors import WebError
 from serving.web.photographs import Kept
 from serving.web.pictures import (
     Picture,
@@ -20,6 +27,10 @@ from serving.web.settings import How
 from zoo.blocks import resample
 from zoo.pipeline import from_frame
 
+GUIDED = 6  # photographs for which what spreads hints is kept
+PLAUSIBLE = 12  # colors of a palette
+_SWATCH = 256  # longer side in pixels of the copy whose colors are named
+
 
 class Renderer:
     """Makes pictures with an engine; its methods take a while and may be called from several threads.
@@ -32,6 +43,8 @@ class Renderer:
     def __init__(self, engine: Engine, max_pixels: int) -> None:
         self.engine = engine
         self.max_pixels = max_pixels
+        self._guided: deque[Kept] = deque()
+        self._lock = threading.Lock()
 
     def result(self, data: bytes, how: How, *, page: int | None = None, reference: bytes | None = None) -> Picture:
         """The file of a photograph, colorized at full resolution, as `colorzoo colorize` writes it.
@@ -51,6 +64,8 @@ class Renderer:
     def colorize(self, pixels: np.ndarray, how: How, reference: bytes | None = None) -> np.ndarray:
         """(H, W) or (H, W, 3), uint8 or uint16 -> sRGB (H, W, 3) of the same type, without filters."""
         colorizer = self.engine.colorizer(how)
+        if how.hints:
+            return GuidedPhotograph(colorizer, pixels).paint(_hints(how))
         prepared = colorizer.prepare(pixels)
         return colorizer.paint(prepared, colorizer.predict(prepared.frame[None])[0])
 
@@ -112,10 +127,28 @@ class Renderer:
         drawn = confidence_overlay(enlarged) if overlay else np.rint(enlarged.clip(0, 1) * 65535).astype(np.uint16)
         return encode_preview(drawn, "png", 90, name), mean
 
+    def palette(self, kept: Kept, how: How, x: float, y: float) -> tuple[str, list[Plausible]]:
+        """The color of a place without hints, and those that are plausible there, the most probable one first.
+
+        Args:
+            x, y: Shares of the width and the height, in [0, 1].
+        """
+        name = self.engine.check(how)
+        if reason := self.engine.unavailable().get("palette"):
+            raise WebError("not_possible", reason)
+        colored = self.small(kept, How(name, how.look, how.temperature, how.saturation), _SWATCH)
+        height, width = colored.shape[:2]
+        current = colored[min(int(y * height), height - 1), min(int(x * width), width - 1)]
+        with kept.lock:
+            found = self._guide(kept, how).palette(x, y, PLAUSIBLE)
+        return "#{:02x}{:02x}{:02x}".format(*current), found
+
     def small(self, kept: Kept, how: How, longest: int) -> np.ndarray:
         """The colorized pixels of a preview, 8 bits, before its filters."""
         colorizer = self.engine.colorizer(how)
         with kept.lock:
+            if how.hints:
+                return eight_bits(self._guide(kept, how).paint(_hints(how), longest=longest))
             frame = self._frame(kept, colorizer)
             ab = kept.remember_colors(how.colors, lambda: colorizer.predict(frame[None])[0])
         return colorizer.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)
@@ -125,6 +158,23 @@ class Renderer:
         if colorizer.size not in kept.frames:
             kept.frames[colorizer.size] = colorizer.prepare(kept.reduced).frame
         return kept.frames[colorizer.size]
+
+    def _guide(self, kept: Kept, how: How) -> GuidedPhotograph:
+        """What spreads hints over a photograph, which is in use; kept for the photographs that had some last."""
+        if kept.guided is None or kept.guided[0] != how.colors:
+            kept.guided = how.colors, GuidedPhotograph(self.engine.colorizer(how), kept.reduced)
+        guided: GuidedPhotograph = kept.guided[1]
+        with self._lock:
+            if kept in self._guided:
+                self._guided.remove(kept)
+            self._guided.append(kept)
+            if len(self._guided) > GUIDED:
+                self._guided.popleft().guided = None
+        return guided
+
+
+def _hints(how: How) -> list[Hint]:
+    return [Hint(hint.x, hint.y, hint.color, hint.radius) for hint in how.hints]
 
 
 def _three_channels(pixels: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class HintModel(BaseModel):
     x: float = Field(ge=0, le=1, description="Share of the width, from the left.")
     y: float = Field(ge=0, le=1, description="Share of the height, from the top.")
     color: str = Field(pattern="^#[0-9A-Fa-f]{6}$", description="Its chroma is taken, its lightness is not.")
-    radius: float = Field(0.01, gt=0, le=0.5, description="Share of the longer side.")
+    radius: float = Field(default=0.01, gt=0, le=0.5, description="Share of the longer side.")
 
 
 Hints = Annotated[list[HintModel], Field(max_length=MAX_HINTS)]
