@@ -106,7 +106,7 @@ class ColorizeQuery(Colors, _Result):
     """Settings of a photograph that is sent with them."""
 
     hints: str = Field("", max_length=50_000, description="JSON, as an array or as its text.")
-    page: int = Field(1, ge=1, le=MAX_PAGE, description="Of a TIFF or an animation.")
+    page: int | None = Field(None, ge=1, le=MAX_PAGE, description="Of a TIFF or an animation; by default the first.")
 
 
 @dataclass(frozen=True)

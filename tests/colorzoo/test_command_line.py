@@ -20,7 +20,7 @@ from training.data import frames
 
 COMMANDS = (
     "colorize", "remote", "presets", "models", "shards", "frames", "prior", "data-service", "train", "calibrate",
-    "evaluate", "study", "confidence", "pack", "export", "serve", "turing", "video",
+    "evaluate", "study", "confidence", "pack", "export", "serve", "turing", "video", "web",
 )  # fmt: skip
 
 
