@@ -12,6 +12,7 @@ from colorzoo import quiet
 from colorzoo.options import (
     Compare,
     Format,
+    HintsFile,
     KeepTimes,
     LookName,
     Mark,
@@ -52,6 +53,7 @@ def colorize(
     ] = None,
     look: LookName = None,
     temperature: Temperature = None,
+    hints: HintsFile = None,
     compare: Compare = False,
     format: ResultFormat = None,
     page: Page = None,
@@ -87,19 +89,22 @@ def colorize(
     import zoo
 
     found = _find(paths, output, format, page, compare, overwrite, report)
+    from colorzoo.guided import Guides
     from media.reader import MAX_PIXELS
     from serving.local.pipeline import colorize_files
     from serving.local.tasks import is_settled
 
     preset = zoo.DEFAULT_PRESET if preset is None else preset
+    guides = Guides(len(found.tasks), hints)
     colorizer = stamp = None
     if not all(is_settled(task, overwrite) for task in found.tasks):  # loading a network takes seconds
         quiet.import_tensorflow()
         from serving.local.tiled import TiledColorizer
         from zoo.presets.loading import load_parts
 
-        colorizer = TiledColorizer(load_parts(preset, size=size, temperature=temperature, look=look and look.value))
-        stamp = mark_of(preset) if mark else None
+        parts = load_parts(preset, size=size, temperature=temperature, look=look and look.value)
+        colorizer = guides.colorizer(TiledColorizer(parts))
+        stamp = mark_of(preset, guides.names) if mark else None
     with _advancing(len(found.tasks), report) as advance:
         results = colorize_files(
             found.tasks,
@@ -195,9 +200,9 @@ def remote(
     screen.report(results, output, found.passed_over)
 
 
-def mark_of(preset: str) -> "provenance.Mark":
-    """The mark of what a preset colorized: its name, or the name and the checksum of a file."""
-    return _mark(_identity(preset))
+def mark_of(preset: str, guides: Sequence[str] = ()) -> "provenance.Mark":
+    """The mark of what a preset colorized: its name, or the name and the checksum of a file; and what guided it."""
+    return _mark(" and ".join([_identity(preset), *guides]))
 
 
 def _identity(preset: str) -> str:

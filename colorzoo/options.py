@@ -195,6 +195,15 @@ Report = Annotated[
         "warnings, and the reason if it was not colorized. A report of an earlier run is continued.",
     ),
 ]
+HintsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--hints",
+        help="Colors for places of one photograph: a transparent PNG of the same proportions with colored strokes, or "
+        'a JSON file, [{"x": 0.31, "y": 0.52, "color": "#a03020", "radius": 0.01}], x and y as shares of width and '
+        "height, the radius, which may be left out, of the longer side.",
+    ),
+]
 PresetName = Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")]
 Temperature = Annotated[
     float | None,

@@ -20,9 +20,9 @@ from serving.local.working import Working
 
 PULL = 1e-2  # weight of what is wanted away from hints
 FIRM = 1.0  # and at hints
+FAINT = 0.05  # share of a hint's color that is none, and this much less than all that is all
 SHARE = 50.0  # what a whole share counts among Lab units, for the tolerance
 TOLERANCE = 3e-3
-UNSEEN = 0.2  # Lab units: a smaller change is none, so that the rest of the photograph stays as it is
 
 # Differences that count as much as the distance at which the influence of a hint has fallen to 1 / e, if they last for
 # REACH pixels: of lightness, of its standard deviation, and of a and b.
@@ -82,8 +82,7 @@ class Hinting:
         if self._spreader is None:
             self._spreader = Spreader(photograph.lightness, PULL)
         self._latest = self._spreader.spread(wanted, weight, start=self._latest, tolerance=TOLERANCE)
-        change = self._latest[..., 1:] - self._latest[..., :1] / SHARE * photograph.ab
-        return np.where(np.abs(change) < UNSEEN, np.float32(0), change)
+        return _replaced(photograph.ab, self._latest[..., :1] / SHARE, self._latest[..., 1:])
 
     def _distance(self, key: bytes, mask: np.ndarray) -> np.ndarray:
         """From a mask (h, w) to each pixel (h, w); END where it is larger."""
@@ -96,6 +95,13 @@ class Hinting:
 
 def _key(mask: np.ndarray) -> bytes:
     return np.packbits(mask).tobytes()
+
+
+def _replaced(ab: np.ndarray, share: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """What is added to ab (h, w, 2) where a share (h, w, 1) of it is replaced by colors, which are times the share."""
+    # The faint rest, far around a region, would tint the whole photograph; and its inside is to have the very color.
+    clear = np.clip((share - FAINT) / (1 - 2 * FAINT), 0, 1)
+    return np.asarray(clear * (colors / np.maximum(share, FAINT) - ab), np.float32)
 
 
 def _mix(distances: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -135,7 +141,8 @@ def _distance(features: np.ndarray, mask: np.ndarray) -> np.ndarray:
     seeds = np.zeros((height, width), bool)
     seeds[rows * height // mask.shape[0], columns * width // mask.shape[1]] = True
     looks = features[seeds]
-    difference = ((features - looks.mean(axis=0)) ** 2 / (1 + looks.var(axis=0))).sum(axis=2)
+    spread = np.minimum(looks.var(axis=0), 1)  # a disc that is larger than its region must not stand for all around it
+    difference = ((features - np.median(looks, axis=0)) ** 2 / (1 + spread)).sum(axis=2)
     cost = 1 / (FARTHEST * max(height, width)) + np.minimum(difference, LARGEST_DIFFERENCE) / REACH
     cost[seeds] = 0
     places = np.arange(height * width, dtype=np.int32).reshape(height, width)

@@ -26,6 +26,7 @@ NEIGHBORS = ((0, 1), (1, 0), (1, 1), (1, -1))  # with those on the other side, a
 DAMPING = 2 / 3  # of a Jacobi step
 COARSEST = 100  # unknowns that are solved directly
 TOLERANCE = 1e-3  # residual over the right side
+LEFT_OUT = 0.3  # of the tolerance, by directions of color that are not followed
 MAX_STEPS = 200
 
 
@@ -43,7 +44,8 @@ class Spreader:
         self._laplacian = laplacian(lightness)
         matrix = self._laplacian + sparse.diags_array(np.broadcast_to(weight, self._shape).ravel().astype(float))
         self._levels = list(_levels(matrix.tocsr()))
-        self._coarsest = np.linalg.pinv(self._levels[-1].matrix.toarray(), hermitian=True)
+        coarsest = self._levels[-1].matrix.toarray().astype(float)
+        self._coarsest = np.linalg.pinv(coarsest, hermitian=True).astype(np.float32)
 
     def spread(
         self,
@@ -66,24 +68,31 @@ class Spreader:
         right = wanted.reshape(-1, channels) * diagonal
         colors = np.zeros_like(right) if start is None else start.reshape(-1, channels).astype(float)
         residual = right - self._laplacian @ colors - diagonal * colors
-        limit = tolerance * np.linalg.norm(right)
-        direction, last = np.zeros_like(right), np.ones(channels)
-        # Each channel is a system of its own; together they share what reading the matrix costs.
+        limit = tolerance * float(np.linalg.norm(right))
+        # One more place with a color changes all channels in proportion: along few directions there is something to do.
+        directions = _directions(residual, LEFT_OUT * limit)
+        colors += self._solve(residual @ directions, diagonal, limit) @ directions.T
+        return colors.reshape(*self._shape, channels).astype(np.float32)
+
+    def _solve(self, residual: np.ndarray, diagonal: np.ndarray, limit: float) -> np.ndarray:
+        """Conjugate gradients from 0, for several right sides (n, k) that share what reading the matrix costs."""
+        solution, direction = np.zeros_like(residual), np.zeros_like(residual)
+        last = np.ones(residual.shape[1])
         for _ in range(MAX_STEPS):
             if np.linalg.norm(residual) <= limit:
                 break
-            preconditioned = self._cycle(residual)
+            preconditioned = self._cycle(residual.astype(np.float32))
             product = np.einsum("ic,ic->c", residual, preconditioned)
             direction = preconditioned + product / last * direction
             image = self._laplacian @ direction + diagonal * direction
             step = product / np.maximum(np.einsum("ic,ic->c", direction, image), np.finfo(float).tiny)
-            colors += step * direction
+            solution += step * direction
             residual -= step * image
             last = np.maximum(product, np.finfo(float).tiny)
-        return colors.reshape(*self._shape, channels).astype(np.float32)
+        return solution
 
     def _cycle(self, right: np.ndarray) -> np.ndarray:
-        """One V-cycle with a Jacobi step on either side, from 0."""
+        """One V-cycle with a Jacobi step on either side, from 0; in float32, which suffices for a preconditioner."""
         smoothed = []
         for level in self._levels[:-1]:
             x = level.damped * right
@@ -107,7 +116,15 @@ class _Level:
 
 def _levels(matrix: sparse.csr_array) -> Iterator[_Level]:
     for level in pyamg.ruge_stuben_solver(matrix, max_coarse=COARSEST).levels:
-        yield _Level(sparse.csr_array(level.A), sparse.csr_array(level.P) if hasattr(level, "P") else None)
+        maps = (level.A, level.P) if hasattr(level, "P") else (level.A, None)
+        yield _Level(*(None if each is None else sparse.csr_array(each).astype(np.float32) for each in maps))
+
+
+def _directions(residual: np.ndarray, limit: float) -> np.ndarray:
+    """Orthonormal directions (C, k) of residuals (n, C); what remains outside of them has a norm of at most `limit`."""
+    squares, directions = np.linalg.eigh(residual.T @ residual)
+    outside = np.cumsum(np.maximum(squares, 0)) <= limit**2
+    return np.asarray(directions[:, ~outside])
 
 
 def laplacian(lightness: np.ndarray) -> sparse.csr_array:

@@ -27,7 +27,7 @@ class Working:
 
 def working_size(photograph: Prepared, ab: np.ndarray) -> Working:
     """A photograph and the ab (size, size, 2) of its frame, with at most LONGEST pixels on the longer side."""
-    lightness = shrink(photograph.lightness, LONGEST)
+    lightness = shrink(photograph.lightness.astype(np.float32, copy=False), LONGEST)
     height, width = lightness.shape
     planes = resample(ab.transpose(2, 0, 1), *_from_frame(photograph, height, width, ab.shape[0]))
     return Working(lightness, np.asarray(planes).transpose(1, 2, 0))

@@ -47,6 +47,9 @@ class TiledColorizer:
     def predict(self, frames: np.ndarray) -> np.ndarray:
         return np.zeros((len(frames), 16, 16, 2), np.float32)
 
-    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+    def paint(self, photograph: Prepared, ab: np.ndarray, change: np.ndarray | None = None) -> np.ndarray:
         pixels = photograph.lightness
-        return np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
+        rgb = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
+        if change is not None:  # of the size of the small photographs of tests
+            rgb[..., 0] = np.clip(rgb[..., 0] + change[..., 0], 0, 255)
+        return rgb

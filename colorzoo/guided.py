@@ -1,0 +1,48 @@
+"""What guides the colors of `colorzoo colorize`: hints, a reference photograph, the network's own surest pixels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from serving.local.guidance import Guide
+    from serving.local.hints import Hint, Stroke
+    from serving.local.pipeline import Colorizer
+    from serving.local.tiled import TiledColorizer
+
+
+class Guides:
+    """The options of a command, read before a network is loaded.
+
+    Raises:
+        ArgumentError: hints, or several photographs with one file of them.
+        PhotographError: a file cannot be read.
+    """
+
+    def __init__(self, photographs: int, hints: Path | None) -> None:
+        self._hints: list[Hint] | list[Stroke] = []
+        if hints is not None:
+            from serving.local.hints import read_hints
+
+            if photographs > 1:
+                raise ArgumentError(
+                    f"{hints}: the places of hints belong to one photograph, and there are {photographs}"
+                )
+            self._hints = read_hints(hints)
+
+    @property
+    def names(self) -> list[str]:
+        """What results are to say about how they were made."""
+        return ["hints"] if self._hints else []
+
+    def colorizer(self, colorizer: "TiledColorizer") -> "Colorizer":
+        """A colorizer that follows them."""
+        if not self.names:
+            return colorizer
+        from serving.local.guidance import GuidedColorizer, Hints
+
+        guides: list[Guide] = []
+        if self._hints:
+            guides.append(Hints(self._hints))
+        return GuidedColorizer(colorizer, guides)
