@@ -43,6 +43,7 @@ class FilmRun:
 
     def colorize(self, film: WantedFilm) -> None:
         """Colorize a film, and say what came of it."""
+        from serving.local.film_colorizer import FilmColorizer
         from serving.local.films import FilmTask, colorize_film, plan
         from zoo.presets.metadata import find_file, sha256
 
@@ -65,7 +66,7 @@ class FilmRun:
         began = time.monotonic()
         with screen.progress(film.source.name, planned.extent.frames, unit="frames", decimals=1) as update:
             outcome = colorize_film(
-                planned, colorizer, self._smoother(colorizer), mark=mark_of(self.preset), progress=update
+                planned, FilmColorizer(colorizer), self._smoother(colorizer), mark=mark_of(self.preset), progress=update
             )
         self._report(film, planned, outcome, time.monotonic() - began)
 

@@ -23,6 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from media.film_planes import gray_levels
 from zoo.errors import FilmError
 
 SUFFIXES = frozenset(
@@ -160,6 +161,12 @@ class Film:
             dst_color_primaries=primaries,
         ).to_ndarray()
         return np.ascontiguousarray(np.rot90(pixels, round(decoded.rotation / 90)))
+
+    def gray(self, frame: "Frame") -> np.ndarray | None:
+        """A frame without any color -> its levels (H, W), upright, as `pixels` gives them, and quicker; else None."""
+        decoded = frame.decoded
+        levels = None if any(_target(decoded)) else gray_levels(decoded)
+        return None if levels is None else np.ascontiguousarray(np.rot90(levels, round(decoded.rotation / 90)))
 
     def aspect(self, frame: "Frame") -> Fraction:
         """The width of an upright pixel of a frame over its height."""

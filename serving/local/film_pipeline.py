@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from queue import Empty, Full, Queue
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ from media.film_codecs import Coding
 from media.film_segments import SegmentWriter
 from media.films import Film, Frame
 from serving.local.film_job import FilmJob
-from serving.local.pipeline import Prepared
 
 BATCH = 8  # frames in a batch of the network; the last one of a film may have fewer
 PIXELS_WAITING = 16_000_000  # of frames that wait, before the network and behind it
@@ -30,12 +29,12 @@ State = dict[str, np.ndarray]
 
 
 class FrameColorizer(Protocol):
-    """What `serving.local.tiled.TiledColorizer` offers to films."""
+    """What `serving.local.film_colorizer.FilmColorizer` offers."""
 
-    def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
-        """(H, W, 3), uint8 or uint16 -> what smoothers and `paint` need of it."""
+    def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Any:
+        """Gray (H, W) or sRGB (H, W, 3), uint8 or uint16 -> what `paint` needs of it, and smoothers of its `frame`."""
 
-    def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
+    def paint(self, photograph: Any, ab: np.ndarray) -> np.ndarray:
         """A frame and ab (size, size, 2) -> (H, W, 3) of the frame's dtype."""
 
 
@@ -52,10 +51,12 @@ class Smoother(Protocol):
         """Go on from a state, with the very colors that followed it."""
 
 
-def prepare(film: Film, frame: Frame, coding: Coding, colorizer: FrameColorizer) -> Prepared:
+def prepare(film: Film, frame: Frame, coding: Coding, colorizer: FrameColorizer) -> Any:
     """A frame of a film as the network and `paint` take it, at the size at which it is coded."""
-    aspect = film.aspect(frame)
-    pixels = film.pixels(frame, square=coding.aspect != aspect)
+    square = coding.aspect != film.aspect(frame)
+    pixels = None if square else film.gray(frame)
+    if pixels is None:
+        pixels = film.pixels(frame, square=square)
     if pixels.shape[:2] != (coding.height, coding.width):  # a broadcast may change it
         pixels = cv2.resize(pixels, (coding.width, coding.height), interpolation=cv2.INTER_AREA)
     return colorizer.prepare(pixels, float(coding.aspect))
@@ -65,7 +66,7 @@ def prepare(film: Film, frame: Frame, coding: Coding, colorizer: FrameColorizer)
 class _Item:
     """A frame on its way: when and how long it is shown, in ticks, and behind the network its ab."""
 
-    prepared: Prepared
+    prepared: Any  # of the FrameColorizer
     tick: int
     duration: int
     ab: np.ndarray | None = None

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from serving.local.pipeline import Prepared
 from zoo import color, pipeline
-from zoo.blocks import resample, resample_columns, resample_rows
+from zoo.blocks import resample_columns, resample_rows
 from zoo.colorizer import Parts, parts_of
 
 # Pixels of a strip: enough to hide what a call costs, few enough to stay in the cache.
@@ -28,6 +28,7 @@ STRIP_PIXELS = 1 << 18
 # a second; two lengths keep small photographs from paying for large ones.
 LOOP_PIXELS = (1 << 16, 1 << 18)
 FITTED_PIXELS = (1 << 11, 1 << 15)
+BAND = 16  # rows of a matrix that are multiplied at a time
 MATRICES = 32  # number of cached matrices, for the sides of the latest photographs, in each direction
 
 Part = TypeVar("Part")
@@ -78,7 +79,7 @@ class TiledColorizer:
 
         def prepare_strip(part: slice) -> np.ndarray:
             _write_lightness(pixels[part], lightness[part])
-            return _resample(lightness[part], rows[:, part], columns).numpy()
+            return _shrink(lightness[part], rows[:, part], columns)
 
         frame = np.zeros((self.size, self.size), np.float32)
         for contribution in self._each(prepare_strip, _strips(height, width)):
@@ -276,9 +277,25 @@ def _matrices(matrix: Callable[..., tf.Tensor], size: int) -> Callable[[int, flo
     return of
 
 
+def _shrink(plane: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`zoo.blocks.resample` of a plane (H, W) by matrices (M, H) and (N, W) -> (M, N)."""
+    return _multiply(rows, _multiply(columns, plane.T).T)
+
+
+def _multiply(matrix: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """Matrix (M, H) by plane (H, W) -> (M, W), in bands: a pixel of the frame is the mean of few neighboring ones."""
+    out = np.zeros((len(matrix), plane.shape[1]), np.float32)
+    for start in range(0, len(matrix), BAND):
+        band = matrix[start : start + BAND]
+        used = np.flatnonzero(band.any(axis=0))
+        if used.size:
+            near = slice(used[0], used[-1] + 1)
+            np.matmul(band[:, near], plane[near], out=out[start : start + BAND])
+    return out
+
+
 # One graph for all sizes: calling the operations one by one costs more than they do on a small photograph.
 _ANY = tf.TensorSpec((None, None), tf.float32)
 _PLANES = tf.TensorSpec((2, None, None), tf.float32)
-_resample = _graph(resample, input_signature=[_ANY, _ANY, _ANY])
 _resample_columns = _graph(resample_columns, input_signature=[_PLANES, _ANY])
 _resample_rows = _graph(resample_rows, input_signature=[_PLANES, _ANY])

@@ -67,6 +67,23 @@ def test_films_coded_in_rgb_and_in_gray(tmp_path: Path) -> None:
     assert (np.ptp(gray, axis=-1) == 0).all() and gray.std() > 10
 
 
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le"])
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+def test_gray_frames_have_levels(full: bool, pix_fmt: str, tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 128)[None, :, None].repeat(48, axis=0).repeat(3, axis=-1)
+    frame = coded(ramp, "bt709", full=full, pix_fmt=pix_fmt)
+    path = write_film(tmp_path / "a.mkv", [frame, frame], pix_fmt=pix_fmt, rotation=90)
+    with Film(path) as film:
+        frame = next(film.frames())
+        gray, pixels = film.gray(frame), film.pixels(frame)
+    unit = 257 if "10" in pix_fmt else 1
+    assert gray is not None and gray.shape == (128, 48) and gray.dtype == pixels.dtype
+    assert np.abs(gray[..., None].astype(float) - pixels).max() <= unit
+    assert np.ptp(gray) == 255 * unit
+    with Film(write_film(tmp_path / "b.mkv", [coded(patches(), "bt709", pix_fmt=pix_fmt)], pix_fmt=pix_fmt)) as film:
+        assert film.gray(next(film.frames())) is None
+
+
 def perceptual_quantizer(nits: np.ndarray) -> np.ndarray:
     """SMPTE ST 2084: luminance -> signal in [0, 1]."""
     powered = (nits / 10_000) ** (2610 / 16384)

@@ -31,6 +31,7 @@ class Tint:
         self.shift = np.array(shift or (0, 0, 0))
 
     def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
+        pixels = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
         return Prepared(pixels, np.zeros((8, 8, 1), np.float32), pixels.dtype, aspect)
 
     def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
@@ -275,6 +276,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from media.provenance import Mark
+from serving.local.film_colorizer import FilmColorizer
 from serving.local.films import FilmTask, colorize_film, plan
 from serving.local.flow_smoothing import FlowSmoother
 from serving.local.smoothing import TemporalSmoother
@@ -289,8 +291,8 @@ def kill(done, total):
     if done == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
-colorize_film(plan(FilmTask(source, result, "m", smoothing)), colorizer, smoother, mark=Mark("1", "m"), progress=kill,
-              segment=8)
+planned = plan(FilmTask(source, result, "m", smoothing))
+colorize_film(planned, FilmColorizer(colorizer), smoother, mark=Mark("1", "m"), progress=kill, segment=8)
 """
 
 

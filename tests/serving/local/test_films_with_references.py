@@ -29,7 +29,7 @@ class Painter:
     def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
         height, width = photograph.lightness.shape[:2]
         a = cv2.resize(ab[..., 0], (width, height))
-        moved = photograph.lightness.astype(np.float32) + np.stack([a, -a, 0 * a], axis=-1)
+        moved = photograph.lightness.reshape(height, width, -1).astype(np.float32) + np.stack([a, -a, 0 * a], axis=-1)
         return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
 
 
