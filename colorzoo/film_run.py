@@ -26,6 +26,14 @@ class WantedFilm:
     error: str | None = None
 
 
+def load_colorizer(preset: str, look: Look | None, size: int | None) -> "TiledColorizer":
+    """The colorizer of a preset."""
+    from serving.local.tiled import TiledColorizer
+    from zoo.presets.loading import load_parts
+
+    return TiledColorizer(load_parts(preset, size=size, look=None if look is None else look.value))
+
+
 @dataclass
 class FilmRun:
     """What all films of one command share; a network is loaded for the first one that passes its checks."""
@@ -89,11 +97,7 @@ class FilmRun:
 
     def _load(self) -> "TiledColorizer":
         if self._colorizer is None:
-            from serving.local.tiled import TiledColorizer
-            from zoo.presets.loading import load_parts
-
-            look = None if self.look is None else self.look.value
-            self._colorizer = TiledColorizer(load_parts(self.preset, size=self.size, look=look))
+            self._colorizer = load_colorizer(self.preset, self.look, self.size)
         return self._colorizer
 
     def _smoother(self, colorizer: "TiledColorizer") -> "Smoother":

@@ -10,11 +10,17 @@ from typer.core import TyperGroup
 
 from colorzoo import output as screen
 from colorzoo import quiet
-from colorzoo.film_run import FilmRun, WantedFilm
+from colorzoo.colorize import mark_of
+from colorzoo.film_run import FilmRun, WantedFilm, load_colorizer
 from colorzoo.options import FilmCodec, LookName, Overwrite, Smoothing, positive
 from zoo.errors import ArgumentError, FilmError
 
 commands = typer.Typer()
+
+
+PresetOrBest = Annotated[
+    str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best preset.")
+]
 
 
 class _FilmGroup(TyperGroup):
@@ -44,9 +50,7 @@ def video(
             "--output", "-o", help="The result, if its name ends like that of a film, or a folder for the results."
         ),
     ],
-    preset: Annotated[
-        str | None, typer.Option(help="Name from `colorzoo presets`, or a .keras file; by default the best preset.")
-    ] = None,
+    preset: PresetOrBest = None,
     look: LookName = None,
     size: Annotated[
         int | None,
@@ -108,6 +112,7 @@ def video(
     .NAME.colorzoo, until the film is whole. Results that exist are skipped. Films that cannot be colorized are listed
     with the reason, and the exit code is then 1.
 
+    `colorzoo video references FILM -o DIR` writes the frames that are worth coloring by hand, for --references DIR;
     `colorzoo video evaluate TRUE RESULT` measures how much the colors of a result flicker.
     """
     if context.invoked_subcommand is not None:
@@ -184,6 +189,38 @@ def evaluate(
             )
         )
     screen.table(("film", "frames", "warping error", "CDC", "still areas", "RMSE on ab", "colorfulness"), rows)
+
+
+@_video.command(epilog="Example:  colorzoo video references film.mp4 -o stills")
+def references(
+    film: Annotated[Path, typer.Argument(help="The film.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the stills; it must not exist, or be empty.")
+    ],
+    gray: Annotated[bool, typer.Option("--gray", help="Write them gray, not as the preset colors them.")] = False,
+    preset: PresetOrBest = None,
+    look: LookName = None,
+) -> None:
+    """Write the key frames of a film, to be colored and given back with --references.
+
+    They are the first frame of each scene, and each one that too little of the last of them matches. PNG at full
+    resolution, called by the time: 00-01-10.500.png. They have the colors of the preset, so that only what is wrong
+    need be colored by hand. Those that are not worth it can be deleted.
+    """
+    import zoo
+
+    quiet.import_tensorflow()
+    from serving.local.key_frames import check_empty, write_key_frames
+
+    check_empty(output)
+    name = zoo.DEFAULT_PRESET if preset is None else preset
+    colorizer = None if gray else load_colorizer(name, look, None)
+    with screen.progress(film.name, unit="frames") as update:
+        try:
+            count = write_key_frames(film, output, colorizer, mark=mark_of(name), progress=update)
+        except FilmError as error:
+            raise FilmError(f"{film}: {error}") from error
+    typer.echo(f"{count} {'still' if count == 1 else 'stills'} -> {output}{os.sep}")
 
 
 def _end(failed: Sequence[tuple[str, str]], done: int, skipped: int, all_films: int) -> None:

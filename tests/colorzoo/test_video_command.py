@@ -53,6 +53,19 @@ def test_references(run: Run, tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr) == (1, f"colorzoo: {source}: {expected}\n")
 
 
+@pytest.mark.parametrize("gray", [True, False])
+def test_key_frames(run: Run, loaded: list[Any], tmp_path: Path, gray: bool) -> None:
+    source = write_talkie(tmp_path / "old.mp4", count=3, sound=None)
+    done = run("video", "references", source, "-o", tmp_path / "stills", *(["--gray"] if gray else []))
+    assert (done.exit_code, done.stdout) == (0, f"1 still -> {tmp_path}/stills/\n"), done.output
+    assert [path.name for path in (tmp_path / "stills").iterdir()] == ["00-00-00.000.png"]
+    assert len(loaded) == (not gray)
+    done = run("video", "references", source, "-o", tmp_path / "stills")
+    assert done.exit_code == 2 and "is not empty" in done.stderr
+    done = run("video", "references", tmp_path / "none.mp4", "-o", tmp_path / "other")
+    assert (done.exit_code, done.stderr[:26]) == (1, f"colorzoo: {tmp_path}/none.mp4"[:26])
+
+
 def test_a_folder_of_films(run: Run, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write_talkie(tmp_path / "old" / "good.mp4", count=3, sound=None)
