@@ -66,5 +66,6 @@ def described(service: Service) -> FastAPI:
     handle_errors(app)
     for part in (stateless, interactive, bundles, queueing):
         app.include_router(part.router(service))
-    app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False))
+    # Not a mount, which would take other methods of known paths as well.
+    app.router.default = StaticFiles(directory=PAGE, html=True)
     return app

@@ -43,8 +43,9 @@ def by_classes() -> keras.Model:
     scoring.set_weights([4 * toward_yellow[None, None, None], -2 * toward_yellow - abs(centers[:, 0]) / 5])
     sharp = layers.Rescaling(1 / TEMPERATURE, name="temperature")(scores)
     probabilities = layers.Softmax(name="probabilities")(sharp)
-    ab = enlarge_like(ops.matmul(probabilities, centers), lightness, 4)
-    return keras.Model(lightness, ab, name="by_classes")
+    colors = np.concatenate([centers, np.linalg.norm(centers, axis=-1, keepdims=True)], axis=-1)
+    means = layers.Identity(name="means")(enlarge_like(ops.matmul(probabilities, colors), lightness, 4))
+    return keras.Model(lightness, layers.Identity(name="ab")(means[..., :2]), name="by_classes")
 
 
 def directly() -> keras.Model:
