@@ -21,6 +21,8 @@ from colorzoo.options import (
     Page,
     Photographs,
     Quality,
+    ReferencePhotograph,
+    Refine,
     Report,
     ResultFormat,
     Results,
@@ -54,6 +56,8 @@ def colorize(
     look: LookName = None,
     temperature: Temperature = None,
     hints: HintsFile = None,
+    reference: ReferencePhotograph = None,
+    refine: Refine = False,
     compare: Compare = False,
     format: ResultFormat = None,
     page: Page = None,
@@ -84,6 +88,9 @@ def colorize(
 
     Links to folders are followed once. Files of other kinds are counted by suffix at the end.
 
+    Colors can be guided: --hints, --reference and --refine, which need colorzoo[hints], also together. Results that
+    are there are made again only with --overwrite.
+
     Results say that they were colorized, in XMP and in the text field of their format; see --no-mark.
     """
     import zoo
@@ -95,7 +102,7 @@ def colorize(
     from serving.local.tasks import is_settled
 
     preset = zoo.DEFAULT_PRESET if preset is None else preset
-    guides = Guides(len(found.tasks), hints)
+    guides = Guides(len(found.tasks), hints, reference, refine)
     colorizer = stamp = None
     if not all(is_settled(task, overwrite) for task in found.tasks):  # loading a network takes seconds
         quiet.import_tensorflow()

@@ -204,6 +204,21 @@ HintsFile = Annotated[
         "height, the radius, which may be left out, of the longer side.",
     ),
 ]
+ReferencePhotograph = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        help="Photograph in color of something alike, whose colors are taken where the photographs look like it.",
+    ),
+]
+Refine = Annotated[
+    bool,
+    typer.Option(
+        "--refine",
+        help="Spread the colors of which the network is surest over the rest, up to edges: fewer stray patches, and "
+        "paler. For networks that predict classes.",
+    ),
+]
 PresetName = Annotated[str, typer.Option(help="Name from `colorzoo presets`, or a .keras file.")]
 Temperature = Annotated[
     float | None,

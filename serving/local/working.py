@@ -28,14 +28,12 @@ class Working:
 def working_size(photograph: Prepared, ab: np.ndarray) -> Working:
     """A photograph and the ab (size, size, 2) of its frame, with at most LONGEST pixels on the longer side."""
     lightness = shrink(photograph.lightness.astype(np.float32, copy=False), LONGEST)
-    height, width = lightness.shape
-    planes = resample(ab.transpose(2, 0, 1), *_from_frame(photograph, height, width, ab.shape[0]))
-    return Working(lightness, np.asarray(planes).transpose(1, 2, 0))
+    return Working(lightness, from_frame(photograph, ab, *lightness.shape))
 
 
 def shrink(plane: np.ndarray, longest: int) -> np.ndarray:
-    """Plane (H, W) float32 -> its means (h, w), with at most `longest` pixels on the longer side."""
-    height, width = plane.shape
+    """Plane (H, W), or (H, W, C), float32 -> the means of its pixels, at most `longest` of them on the longer side."""
+    height, width = plane.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
         return plane
@@ -43,15 +41,15 @@ def shrink(plane: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
 
 
-def _from_frame(photograph: Prepared, height: int, width: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The matrices (height, size) and (width, size) from a frame to a photograph that was shrunk to height x width."""
+def from_frame(photograph: Prepared, values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map (size, size, C) of the frame of a photograph -> that of the photograph, shrunk to (height, width, C)."""
     full_height, full_width = photograph.lightness.shape
     longest = max(full_height, full_width * photograph.aspect)
-    rows = _places(height), np.float32(longest * height / full_height)
-    columns = _places(width), np.float32(longest / photograph.aspect * width / full_width)
-    down, across = (np.asarray(pipeline.from_frame(places, size, side)) for places, side in (rows, columns))
-    return down, across
+    rows = _matrix(height, len(values), longest * height / full_height)
+    columns = _matrix(width, len(values), longest / photograph.aspect * width / full_width)
+    return np.asarray(resample(values.transpose(2, 0, 1), rows, columns)).transpose(1, 2, 0)
 
 
-def _places(count: int) -> np.ndarray:
-    return np.arange(count, dtype=np.float32)[:, None]
+def _matrix(count: int, size: int, longest: float) -> np.ndarray:
+    places = np.arange(count, dtype=np.float32)[:, None]
+    return np.asarray(pipeline.from_frame(places, size, np.float32(longest)))

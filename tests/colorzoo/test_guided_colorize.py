@@ -1,6 +1,8 @@
 """`colorzoo colorize` with what guides its colors: what it makes of the options, and what it refuses."""
 
 import json
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,3 +79,43 @@ def test_strokes_of_other_proportions(run: Callable[..., Any], loaded: list[Any]
     done = run("colorize", old, "-o", tmp_path / "new", "--hints", tmp_path / "hints.png")
     assert done.exit_code == 1
     assert "the hints are 96 x 96, in other proportions than the photograph's 48 x 32" in done.stderr
+
+
+def test_reference_and_refinement(
+    run: Callable[..., Any], loaded: list[Any], old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see the photograph, and the mark names them; hints come last."""
+    made: list[str] = []
+
+    class Reddening:
+        def __init__(self, colorizer: object, pixels: np.ndarray | None = None) -> None:
+            made.append(f"{type(self).__name__} {None if pixels is None else pixels.shape}")
+
+        def change(self, photograph: Any, working: Any) -> np.ndarray:
+            return np.full((*working.lightness.shape, 2), 10, np.float32)
+
+    class Another(Reddening):
+        pass
+
+    for name, kind in (("Refining", Reddening), ("Reference", Another)):
+        module = types.ModuleType(f"serving.local.{name.lower()}")
+        setattr(module, name, kind)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    Image.new("RGB", (9, 7), "#205080").save(tmp_path / "other.png")
+    (tmp_path / "hints.json").write_text(json.dumps([LEFT]))
+    options = ("--refine", "--reference", tmp_path / "other.png", "--hints", tmp_path / "hints.json")
+    done = run("colorize", old, "-o", tmp_path / "new", *options)
+    assert done.exit_code == 0, done.output
+    assert made == ["Reddening None", "Another (7, 9, 3)"]
+    assert reds(tmp_path / "new/a.png")[5, 40] == 20
+    with Image.open(tmp_path / "new/a.png") as image:
+        assert image.getexif()[305].endswith("with stub_v1 and refinement and a reference and hints")
+
+
+def test_references_that_cannot_be_used(run: Callable[..., Any], loaded: list[Any], old: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    for path, code in ((tmp_path / "none.jpg", 1), (tmp_path / "text.jpg", 1)):
+        done = run("colorize", old, "-o", tmp_path / "new", "--reference", path)
+        assert (done.exit_code, done.stderr.count("\n")) == (code, 1)
+        assert done.stderr.startswith(f"colorzoo: {path}: ")
+    assert loaded == []
