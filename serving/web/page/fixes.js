@@ -111,6 +111,18 @@ function nearest(at) {
   return near.length ? { x: near[0].x, y: near[0].y } : at;
 }
 
+async function showPalette(picture, byKeyboard, signal) {
+  const settings = pictures.settingsOf(picture);
+  const told = await withPicture(picture, (id) => server.palette(id, chosen.x, chosen.y, settings, signal));
+  const swatches = told.colors.map(makeSwatch);
+  find("swatches").replaceChildren(...swatches);
+  find("own-color").value = told.current;
+  stopAt(swatches, swatches[0]);
+  show(picture);
+  say(texts.paletteReady(swatches.length, nameOf(told.current)));
+  if (byKeyboard) swatches[0]?.focus();
+}
+
 /**
  * Shows the colors that are plausible at a place.
  * @param {{x: number, y: number}} at fractions of width and height
@@ -118,22 +130,16 @@ function nearest(at) {
  */
 export async function choose(at, byKeyboard = false) {
   const picture = pictures.current;
+  const { palette } = pictures.presetOf(picture);
   request?.abort();
   request = new AbortController();
-  const { signal } = request;
   chosen = cursor = nearest(at);
   find("swatches").replaceChildren();
+  find("palette").hidden = !palette;
   show(picture);
   try {
-    const settings = pictures.settingsOf(picture);
-    const told = await withPicture(picture, (id) => server.palette(id, chosen.x, chosen.y, settings, signal));
-    const swatches = told.colors.map(makeSwatch);
-    find("swatches").replaceChildren(...swatches);
-    find("own-color").value = told.current;
-    stopAt(swatches, swatches[0]);
-    show(picture);
-    say(texts.paletteReady(swatches.length, nameOf(told.current)));
-    if (byKeyboard) swatches[0]?.focus();
+    if (palette) await showPalette(picture, byKeyboard, request.signal);
+    else if (byKeyboard) find("own-color").focus();
   } catch (error) {
     if (error.name !== "AbortError") warn(error.message);
   }

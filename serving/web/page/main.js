@@ -68,6 +68,10 @@ function listen() {
     const taken = fixes.isFixing() ? fixes.onKey(event) : viewer.onKey(event);
     if (taken) event.preventDefault();
   });
+  window.addEventListener("beforeunload", (event) => {
+    if (pictures.list.some(({ hints }) => hints.length)) event.preventDefault(); // the browser asks whether to go
+  });
+  window.addEventListener("pagehide", pictures.forgetAll);
   gestures.listen(fixes.choose, fixes.isFixing);
   tabs.listen(openTab);
 }

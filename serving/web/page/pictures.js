@@ -79,12 +79,22 @@ export function select(picture) {
   tell("current", picture);
 }
 
+// Where that fails, the server forgets them by itself after a while.
+function forget(picture) {
+  if (picture.id) server.forget(picture.id).catch(() => {});
+  if (picture.job) server.cancelFilm(picture.job).catch(() => {});
+}
+
+/** Nothing stays on the server when the page is left. */
+export function forgetAll() {
+  list.forEach(forget);
+}
+
 export function remove(picture) {
   const place = list.indexOf(picture);
   list.splice(place, 1);
   Object.values(picture.urls).forEach((url) => exchange(url, null));
-  if (picture.id) server.forget(picture.id).catch(() => {}); // it forgets them by itself after a while
-  if (picture.job) server.cancelFilm(picture.job).catch(() => {});
+  forget(picture);
   tell("list", picture);
   if (picture === current) select(list[Math.min(place, list.length - 1)] ?? null);
 }
