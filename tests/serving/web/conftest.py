@@ -11,13 +11,16 @@ import pytest
 from fastapi.testclient import TestClient
 from keras import layers, ops
 from PIL import Image
+from playwright.sync_api import Browser
 
 from serving.local.adjustable import AdjustableColorizer
 from serving.web.application import application
 from serving.web.engine import LocalEngine
 from serving.web.limits import Limits
 from serving.web.service import Service
+from tests.browsers import chromium
 from tests.photographs import easy_field
+from tests.serving.web.pages import in_thread
 from zoo.bins import ab_grid
 from zoo.blocks import enlarge_like
 from zoo.colorizer import Parts
@@ -38,7 +41,7 @@ def by_classes() -> keras.Model:
     centers = ab_grid()
     lightness = keras.Input((None, None, 1))
     scoring = layers.Conv2D(len(centers), 1, name="scores")
-    scores = scoring(layers.AveragePooling2D(4)(lightness) * 0.01)
+    scores = scoring(layers.Rescaling(0.01)(layers.AveragePooling2D(4)(lightness)))
     toward_yellow = centers @ np.array([0, 1], np.float32) / 10
     scoring.set_weights([4 * toward_yellow[None, None, None], -2 * toward_yellow - abs(centers[:, 0]) / 5])
     sharp = layers.Rescaling(1 / TEMPERATURE, name="temperature")(scores)
@@ -97,6 +100,19 @@ def serve(engine: LocalEngine) -> Iterator[Callable[..., TestClient]]:
     yield start
     for client in open_clients:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def address(engine: LocalEngine) -> Iterator[str]:
+    """Of the page, on a server of its own."""
+    with in_thread(Service(engine, Limits(requests_per_minute=100_000))) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
 
 
 def encoded(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:

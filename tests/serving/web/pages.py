@@ -1,4 +1,4 @@
-"""The page of `colorzoo web` in a browser: the server in a process of its own, and what is seen."""
+"""The page of `colorzoo web` in a browser: its server, what is done, and what is seen."""
 
 import base64
 import io
@@ -7,17 +7,23 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
+from serving.web.application import application
+from serving.web.service import Service
 from tests.paths import ROOT
 
+EXAMPLES = ROOT / "serving" / "web" / "page" / "examples"
 READ = """async (image) => {
   await image.decode();
   const canvas = document.createElement("canvas");
@@ -27,6 +33,22 @@ READ = """async (image) => {
 }"""
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+
+
+@contextmanager
+def in_thread(service: Service) -> Iterator[str]:
+    """The application on a free port, in a thread of this process; gives the address."""
+    server = uvicorn.Server(uvicorn.Config(application(service), port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 @contextmanager
@@ -51,6 +73,11 @@ def choose(page: Page, *files: Path) -> None:
         page.get_by_role("button", name=name).click()
     chooser.value.set_files(files)
     settle(page)
+
+
+def tab(page: Page, name: str) -> None:
+    """Opens a tab of the panel."""
+    page.get_by_role("tab", name=name).click()
 
 
 def settle(page: Page) -> None:

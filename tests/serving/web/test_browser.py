@@ -1,36 +1,31 @@
-"""The page in a real browser, from the upload to the file that is saved; needs a Chromium."""
+"""The page in a real browser, in every way that it is used; needs a Chromium."""
 
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.browsers import chromium, fits, open_page
-from tests.films import pan, write_film
-from tests.paths import ROOT
+from tests.browsers import fits, open_page
 from tests.serving.web.pages import (
     DESKTOP,
+    EXAMPLES,
     PHONE,
     as_array,
     changing,
     choose,
     colored,
     pixels,
-    serving,
     settle,
+    tab,
     violations,
 )
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = ROOT / "serving" / "web" / "page" / "examples"
 CAT = EXAMPLES / "chelsea.jpg"
 # What a person does with the file manager, which a test cannot.
 TRANSFER = """const transfer = new DataTransfer();
@@ -39,19 +34,6 @@ DROP = f"""(content) => {{ {TRANSFER.replace("NAME", "'dropped.jpg'")}
   document.body.dispatchEvent(new DragEvent("drop", {{ dataTransfer: transfer, bubbles: true }})); }}"""
 PASTE = f"""(content) => {{ {TRANSFER.replace("NAME", "'pasted.jpg'")}
   document.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData: transfer }})); }}"""
-OTHER_PRESET = "color_unet_wide_scenes_v2"
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(params=[DESKTOP, PHONE | {"color_scheme": "dark"}], ids=["1280", "390"])
@@ -64,47 +46,9 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
     found.context.close()
 
 
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
 def seen(page: Page) -> np.ndarray:
     """What is on the screen of the picture's place."""
     return as_array(page.locator("#stage").screenshot())
-
-
-def test_picture_looks_presets_and_adjustments(page: Page) -> None:
-    assert not violations(page)
-    choose(page, CAT)
-    original, natural = pixels(page.locator("#before")), pixels(page.locator("#after"))
-    assert original.shape == natural.shape == (300, 451, 3)
-    assert colored(original) < 0.01
-    assert colored(natural) > 0.3
-
-    # Three candidates at once; one of them is chosen.
-    page.locator("#looks img").nth(2).wait_for()
-    candidates = [pixels(image) for image in page.locator("#looks img").all()]
-    assert all(colored(candidate) > 0.1 for candidate in candidates)
-    assert not np.array_equal(candidates[0], candidates[2])
-    assert not violations(page)
-    with changing(page):
-        page.get_by_role("radio", name="Vivid").check(force=True)
-    vivid = pixels(page.locator("#after"))
-    assert np.ptp(vivid, axis=-1).mean() > 1.1 * np.ptp(natural, axis=-1).mean()
-    with changing(page):
-        page.get_by_label("Model").select_option(OTHER_PRESET)
-    assert np.abs(pixels(page.locator("#after")) - vivid).mean() > 2
-
-    tab(page, "Adjust")
-    assert not violations(page)
-    with changing(page):
-        page.get_by_label("Saturation").fill("0")
-    assert colored(pixels(page.locator("#after"))) < 0.01
-    with changing(page):
-        page.get_by_role("button", name="Reset").click()
-    with changing(page):
-        page.get_by_text("Invert").click()
-    assert np.corrcoef(pixels(page.locator("#after")).ravel(), original.ravel())[0, 1] < -0.5
 
 
 def test_divider_side_by_side_and_zoom(page: Page) -> None:
@@ -169,7 +113,7 @@ def test_a_fix_colors_its_area_and_only_it(page: Page, halves: Path) -> None:
     assert box
     page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
     page.locator(".swatch").first.wait_for()
-    assert page.locator(".swatch").count() >= 6
+    assert page.locator(".swatch").count() > 2
     assert not violations(page)
     # The one that is the least like what is there.
     colors = [swatch.get_attribute("data-color") for swatch in page.locator(".swatch").all()]
@@ -190,20 +134,6 @@ def test_a_fix_colors_its_area_and_only_it(page: Page, halves: Path) -> None:
     with changing(page):
         page.keyboard.press("Control+y")
     assert np.array_equal(pixels(page.locator("#after")), after)
-
-
-def test_saved_file_equals_that_of_the_command_line(page: Page, tmp_path: Path) -> None:
-    choose(page, CAT)
-    with changing(page):
-        page.get_by_role("radio", name="Calm").check(force=True)
-    tab(page, "Save")
-    assert not violations(page)
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Download in full resolution").click()
-    assert saved.value.suggested_filename == "chelsea-colorized.jpg"
-    command = [sys.executable, "-m", "colorzoo", "colorize", str(CAT), "-o", str(tmp_path), "--look", "calm"]
-    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
-    assert Path(saved.value.path()).read_bytes() == (tmp_path / "chelsea.jpg").read_bytes()
 
 
 def test_several_pictures_a_broken_one_and_a_zip_file(browser: Browser, address: str, tmp_path: Path) -> None:
@@ -315,53 +245,5 @@ def test_folder_leaves_out_what_is_no_picture(browser: Browser, address: str, tm
     settle(page)
     labels = [each.get_attribute("title") for each in page.locator("#thumbnails button").all()]
     assert labels == ["a2.png", "a10.png"]
-    assert not wrong
-    page.context.close()
-
-
-def test_reference_photograph(browser: Browser, address: str, tmp_path: Path) -> None:
-    path = tmp_path / "blue.png"
-    Image.fromarray(
-        np.dstack([np.tile(np.arange(64, dtype=np.uint8) * 2, (64, 1)) + shift for shift in (0, 30, 120)])
-    ).save(path)
-    page, wrong = open_page(browser, address, **DESKTOP)
-    choose(page, CAT)
-    own = pixels(page.locator("#after")).mean((0, 1))
-    with changing(page), page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose").click()
-        chooser.value.set_files(path)
-    referred = pixels(page.locator("#after")).mean((0, 1))
-    assert referred[2] - referred[0] > own[2] - own[0] + 10
-    with changing(page):
-        page.get_by_role("button", name="Remove", exact=True).click()
-    assert np.abs(pixels(page.locator("#after")).mean((0, 1)) - own).max() < 1
-    assert not wrong
-    page.context.close()
-
-
-def test_server_that_is_gone_is_said(browser: Browser) -> None:
-    with serving() as address:
-        page, _ = open_page(browser, address, **DESKTOP)
-        choose(page, CAT)
-    page.get_by_role("radio", name="Vivid").check(force=True)
-    page.get_by_role("alert").get_by_text("the server does not answer").wait_for()
-    page.context.close()
-
-
-def test_film(browser: Browser, address: str, tmp_path: Path) -> None:
-    film = write_film(tmp_path / "walk.mp4", pan(1, 12, 2, 96, 128), codec="libx264", pix_fmt="yuv420p")
-    page, wrong = open_page(browser, address, **DESKTOP)
-    page.locator("#files").set_input_files(film)
-    assert not violations(page)
-    page.get_by_role("button", name="Colorize this film").click()
-    page.locator("#film[src^='/api/jobs/'], #film[src^='api/jobs/']").wait_for(timeout=120_000)
-    tab(page, "Save")
-    assert not violations(page)
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Download the film").click()
-    with av.open(str(saved.value.path())) as container:
-        frames = [frame.to_ndarray(format="rgb24").astype(np.int16) for frame in container.decode(video=0)]
-    assert len(frames) == 12
-    assert colored(np.stack(frames)) > 0.1
     assert not wrong
     page.context.close()
