@@ -20,7 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from serving.web import bundles, interactive, queueing, stateless
-from serving.web.errors import handle_errors
+from serving.web.errors import answers, handle_errors
 from serving.web.guard import Guard
 from serving.web.limits import Rates
 from serving.web.service import Service
@@ -65,7 +65,7 @@ def described(service: Service) -> FastAPI:
     )
     handle_errors(app)
     for part in (stateless, interactive, bundles, queueing):
-        app.include_router(part.router(service))
+        app.include_router(part.router(service), responses=answers())
     # Not a mount, which would take other methods of known paths as well.
     app.router.default = StaticFiles(directory=PAGE, html=True)
     return app

@@ -82,7 +82,7 @@ def colorize(
     )
     planned = plan(task)
     if (seconds := planned.extent.frames / rate) > most_seconds:
-        raise WebError("film_too_long", f"is {seconds:.0f} s long; the limit is {most_seconds:.0f} s: choose a part")
+        raise WebError("film_too_long", f"is {seconds:.1f} s long; the limit is {most_seconds:g} s: choose a part")
     if planned.coding.width * planned.coding.height > _PIXELS:
         raise WebError(
             "too_many_pixels",

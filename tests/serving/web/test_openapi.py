@@ -1,0 +1,76 @@
+"""The description of the HTTP interface against the interface: schemathesis sends what it allows, and what it does not.
+
+`pytest --slow` sends 2,000 requests; otherwise it is a few for each path.
+"""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+
+
+CASES = 2000
+
+
+def test_every_path_is_described(client: TestClient) -> None:
+    description = client.get("/api/openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+    operations = [(path, method, each) for path, item in description["paths"].items() for method, each in item.items()]
+    assert len(operations) > 20
+    for path, method, each in operations:
+        assert each["summary"] and each["description"], (path, method)
+        refusals = {status for status in each["responses"] if status >= "4"}
+        if method != "delete" and path not in ("/metrics", "/api/presets"):
+            assert refusals, (path, method)
+        for status in refusals:
+            assert each["responses"][status]["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorBody")
+    colorize = description["paths"]["/api/colorize"]["post"]
+    sent = colorize["requestBody"]["content"]
+    assert {"multipart/form-data", "application/json", "image/jpeg"} <= sent.keys()
+    assert client.post("/api/colorize", json=sent["application/json"]["example"]).status_code == 200
+
+
+def send(address: str, operations: list[Any], examples: int) -> dict[int, int]:
+    """Sends random requests of each operation -> how many answers had each status."""
+    statuses: dict[int, int] = {}
+    for operation in operations:
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def check(case: Any) -> None:
+            response = case.call(base_url=address, timeout=60)
+            statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+            assert response.status_code < 500, (case.method, case.formatted_path, response.text)
+
+        check()
+    return statuses
+
+
+@pytest.fixture(scope="module")
+def operations(address: str) -> list[Any]:
+    schema = schemathesis.openapi.from_url(f"{address}/api/openapi.json")
+    found = [result.ok() for result in schema.get_all_operations()]
+    # Its answer may last as long as a job.
+    return [each for each in found if not each.path.endswith("/events")]
+
+
+def test_random_requests(address: str, operations: list[Any]) -> None:
+    statuses = send(address, operations, 2)
+    assert sum(statuses.values()) >= len(operations)
+
+
+@pytest.mark.slow
+def test_two_thousand_random_requests(address: str, operations: list[Any]) -> None:
+    statuses = send(address, operations, -(-CASES // len(operations)) + 20)
+    print(statuses)
+    assert sum(statuses.values()) >= CASES
+    assert statuses.keys() >= {200, 404, 422}
