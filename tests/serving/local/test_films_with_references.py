@@ -23,13 +23,14 @@ class Painter:
     """A colorizer without a network: ab moves green against red, and the lightness is about that of the film."""
 
     def prepare(self, pixels: np.ndarray, aspect: float = 1.0) -> Prepared:
+        pixels = np.dstack([pixels] * 3) if pixels.ndim == 2 else pixels
         light = cv2.resize(pixels[..., 0], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         return Prepared(pixels, light[..., None].astype(np.float32) / 2.55, pixels.dtype, aspect)
 
     def paint(self, photograph: Prepared, ab: np.ndarray) -> np.ndarray:
         height, width = photograph.lightness.shape[:2]
         a = cv2.resize(ab[..., 0], (width, height))
-        moved = photograph.lightness.reshape(height, width, -1).astype(np.float32) + np.stack([a, -a, 0 * a], axis=-1)
+        moved = photograph.lightness.astype(np.float32) + np.stack([a, -a, 0 * a], axis=-1)
         return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
 
 
