@@ -1,7 +1,9 @@
-"""The pieces of the benchmark of training: what it times, how it compares, what it prints. PyTorch is not needed."""
+"""The pieces of the benchmarks of training and of films: what they time and compare. PyTorch is not needed."""
 
 import itertools
 import math
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,11 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
+from benchmarks import films, long_film, video
 from benchmarks import training as benchmark
 from benchmarks.training import WARM_UP, Row, check_same, header, line, make_samples, measure, medians
+from tests.photographs import color_field
+from tests.talkies import read
 from training import recipes
 from training.loop.inputs import prepare_photographs
 
@@ -100,3 +105,34 @@ def test_batches_of_the_benchmark_go_on_behind_an_epoch(tmp_path: Path) -> None:
     lightness = [np.asarray(next(batches)[0]) for _ in range(3)]
     assert {part.shape for part in lightness} == {(4, 16, 16, 1)}
     assert not np.array_equal(lightness[0], lightness[1])
+
+
+# === Films ===
+
+
+def test_a_synthetic_film_is_gray_and_as_long_as_its_tone(tmp_path: Path) -> None:
+    film = read(films.write(tmp_path / "a.mp4", 1.2, 48, 64, 10))
+    assert len(film.frames) == 12 and film.duration == pytest.approx(1.2, abs=0.05) and film.packets["audio"]
+    assert (film.frames[0].to_ndarray(format="yuv420p")[48:] == 128).all()
+    photographs = [np.asarray(color_field(seed, 60, 80)) for seed in range(2)]
+    shown = ((photographs[0], 0.0), (photographs[0], 0.1), (photographs[1], 0.0))
+    first, second, other = (films.view(photograph, 48, 64, part) for photograph, part in shown)
+    moved, cut = (np.abs(first - frame.astype(int)).mean() for frame in (second, other))
+    assert first.shape == (48, 64, 3) and 0 < moved < cut
+
+
+def test_a_run_is_killed_behind_a_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_film, "INTO_A_SEGMENT", 0.0)
+    monkeypatch.setattr(long_film, "LOOK", 0.02)
+    command = [sys.executable, "-c", "import sys, time; open(sys.argv[1], 'w'); time.sleep(60)", str(tmp_path / "a")]
+    code, peak, seconds = long_film.run(command, tmp_path / "a")
+    assert code == -signal.SIGKILL and 1 < peak < 200 and seconds < 60
+
+
+def test_the_best_turn_of_each_work_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = Clock(), []
+    monkeypatch.setattr(video, "clock", lambda: np.array([clock.now, 2 * clock.now]))
+    works = {name: clock.work(iter(times), calls, name) for name, times in (("a", [9, 3, 2]), ("b", [9, 1, 4]))}
+    found = video.best(works, 2)
+    assert calls == ["a", "b"] * 3
+    assert {name: list(times) for name, times in found.items()} == {"a": [2, 4], "b": [1, 2]}

@@ -6,7 +6,7 @@ T = 20 frames, whose tail weighs 1.5 %, so that memory is one map.
 
 A network's colors also drift and pulse, over whole regions. What a region differs in from the colors that the same
 matter had before is therefore taken from it, but for a share of 1 / n at the n-th frame of a scene: so the mean of what
-stays in sight is that over the frames of the scene, of which the latest eight or so count.
+stays in sight is that over the frames of the scene, of which the latest two count for most.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from serving.local.tiled import TiledColorizer
 
 REGION = 1 / 8  # standard deviation of the Gaussian that means regions, as a share of the frame's side
 LEAST_SEEN = 0.1  # share of a region that must have been in sight before, to tell that it pulses
-LONGEST = 8  # frames; a longer mean is steadier, and farther from the true colors where the first frames were wrong
+LONGEST = 2  # frames; a longer mean is steadier, and farther from the true colors where the first frames were wrong
 
 
 class FlowSmoother:

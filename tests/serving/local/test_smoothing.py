@@ -154,7 +154,7 @@ def test_colors_of_a_scene_keep_their_mean() -> None:
     pulse = np.array([0, 12, 0, 12, 0, 12, 0, 12], np.float32)
     colors = np.full((8, SIZE, SIZE, 2), 20, np.float32) + pulse[:, None, None, None]
     found = FlowSmoother(Fake(colors)).colors(panned(8, step=0))[:, 5:-5, 5:-5].mean((1, 2, 3))  # type: ignore[arg-type]
-    assert np.abs(np.diff(found)[3:]).max() < 1
+    assert np.abs(np.diff(found)[3:]).max() < 1.2
     assert abs(found[-1] - 26) < 3
 
 
