@@ -214,6 +214,31 @@ def router(service: Service) -> APIRouter:
         response.headers["Colorzoo-Mean-Confidence"] = f"{mean:.4f}"
         return response
 
+    @paths.put(
+        "/api/photographs/{id}/reference",
+        status_code=204,
+        summary="Send a photograph whose colors are to be followed",
+        openapi_extra=openapi.upload(reference=False),
+        responses=answers(*_GONE, *_UPLOAD_ERRORS, "not_possible"),
+    )
+    async def refer(id: Id, request: Request) -> None:
+        """It is followed where the settings have `reference=true`, and kept as long as the photograph."""
+        kept = photographs.get(id)
+        async with service.bodies.upload(request) as upload:
+            reference = await workers.run(lambda: renderer.read_reference(upload.image))
+            await workers.run(lambda: kept.follow(reference), patient=True)
+
+    @paths.delete(
+        "/api/photographs/{id}/reference",
+        status_code=204,
+        summary="Forget the photograph whose colors are followed",
+        responses=answers(*_GONE),
+    )
+    async def refer_no_more(id: Id) -> None:
+        """At once; it does not matter whether there was one."""
+        kept = photographs.get(id)
+        await workers.run(lambda: kept.follow(None), patient=True)
+
     @paths.get(
         "/api/photographs/{id}/result",
         summary="The photograph in color, at full resolution",

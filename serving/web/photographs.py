@@ -41,6 +41,7 @@ class Kept:
         frames: By the side of the frame: what networks see of it.
         colors: By preset and settings: the colors of a frame.
         guided: The settings that hints were spread under last, and what spreads them.
+        followed: The settings that the reference was followed under last, and what follows it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Kept:
     frames: dict[int, np.ndarray] = field(default_factory=dict)
     colors: OrderedDict[tuple[object, ...], np.ndarray] = field(default_factory=OrderedDict)
     guided: tuple[tuple[object, ...], Any] | None = None
+    followed: tuple[tuple[object, ...], Any] | None = None
 
     @property
     def size(self) -> int:
@@ -78,9 +80,7 @@ class Kept:
     def follow(self, reference: bytes | None) -> None:
         """Set, or forget, the photograph whose colors are to be followed."""
         with self.lock:
-            self.reference = reference
-            self.guided = None
-            self.colors.clear()
+            self.reference, self.followed = reference, None
 
 
 def keep(data: bytes, source: Source, page: int | None) -> Kept:

@@ -89,7 +89,7 @@ class RemoteEngine:
 
     def describe(self) -> list[dict[str, Any]]:
         """See `serving.web.engine.Engine`."""
-        limited: dict[str, Any] = {"looks": [], "temperature": None, "palette": False, "reference": False}
+        limited: dict[str, Any] = {"looks": [], "temperature": None, "palette": False}
         known = list_presets()
         unknown = {
             "architecture": "",
@@ -97,6 +97,7 @@ class RemoteEngine:
             "size": _SIZE,
             "confidence": True,
             "hints": True,
+            "reference": True,
             "training_data": "",
             "license": "",
         }

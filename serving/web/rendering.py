@@ -2,13 +2,17 @@
 
 import threading
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
 from media.photograph import eight_bits
+from media.provenance import Mark
+from serving.local.guidance import Guide, GuidedColorizer, Hints
 from serving.local.guided import GuidedPhotograph
 from serving.local.hints import Hint
 from serving.local.palette import Plausible
+from serving.local.reference import Reference
 from serving.local.tiled import TiledColorizer
 from serving.web import filters
 from serving.web.engine import Engine
@@ -20,11 +24,13 @@ from serving.web.pictures import (
     confidence_overlay,
     encode_preview,
     encode_result,
+    has_colors,
     read,
     reduce,
 )
 from serving.web.settings import How
 from zoo.blocks import resample
+from zoo.errors import ArgumentError
 from zoo.pipeline import from_frame
 
 GUIDED = 6  # photographs for which what spreads hints is kept
@@ -54,20 +60,42 @@ class Renderer:
         """
         name = self.engine.check(how)
         source = read(data, self.max_pixels, page)
-        pixels = self.colorize(source.photograph.pixels, how, reference)
-        return encode_result(source, pixels, how, self.engine.mark(name), name)
+        pixels = self._colorize(source.photograph.pixels, how, reference)
+        return encode_result(source, pixels, how, _mark(self.engine.mark(name), how), name)
 
     def result_of(self, kept: Kept, how: How) -> Picture:
         """The file of a photograph that is kept; see `result`."""
         return self.result(kept.data, how, page=kept.page, reference=kept.reference if how.reference else None)
 
-    def colorize(self, pixels: np.ndarray, how: How, reference: bytes | None = None) -> np.ndarray:
+    def _colorize(self, pixels: np.ndarray, how: How, reference: bytes | None) -> np.ndarray:
         """(H, W) or (H, W, 3), uint8 or uint16 -> sRGB (H, W, 3) of the same type, without filters."""
         colorizer = self.engine.colorizer(how)
+        guides: list[Guide] = []
+        if how.reference:
+            guides.append(self._follow(colorizer, reference))
         if how.hints:
-            return GuidedPhotograph(colorizer, pixels).paint(_hints(how))
+            guides.append(Hints(_hints(how)))
+        guided = GuidedColorizer(colorizer, guides) if guides else colorizer
         prepared = colorizer.prepare(pixels)
-        return colorizer.paint(prepared, colorizer.predict(prepared.frame[None])[0])
+        return guided.paint(prepared, colorizer.predict(prepared.frame[None])[0])
+
+    def read_reference(self, data: bytes) -> bytes:
+        """Check a photograph whose colors are to be followed.
+
+        Raises:
+            WebError: it is no photograph, or has no colors.
+        """
+        if not has_colors(_read_reference(data, self.max_pixels)):
+            raise WebError("not_possible", "the reference has no colors: a photograph in color is needed")
+        return data
+
+    def _follow(self, colorizer: TiledColorizer, reference: bytes | None) -> Reference:
+        if reference is None:
+            raise WebError("invalid_parameter", "reference: none was sent")
+        try:
+            return Reference(colorizer, _read_reference(reference, self.max_pixels))
+        except ArgumentError as error:
+            raise WebError("not_possible", str(error)) from error
 
     def read(self, data: bytes, page: int | None) -> Source:
         """A page of a photograph; see `serving.web.pictures.read`."""
@@ -147,11 +175,17 @@ class Renderer:
         """The colorized pixels of a preview, 8 bits, before its filters."""
         colorizer = self.engine.colorizer(how)
         with kept.lock:
-            if how.hints:
+            if how.hints and not how.reference:
                 return eight_bits(self._guide(kept, how).paint(_hints(how), longest=longest))
             frame = self._frame(kept, colorizer)
             ab = kept.remember_colors(how.colors, lambda: colorizer.predict(frame[None])[0])
-        return colorizer.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)
+            guides: list[Guide] = []
+            if how.reference:
+                if kept.followed is None or kept.followed[0] != how.colors:
+                    kept.followed = how.colors, self._follow(colorizer, kept.reference)
+                guides = [kept.followed[1], *([Hints(_hints(how))] if how.hints else [])]
+        painter = GuidedColorizer(colorizer, guides) if guides else colorizer
+        return painter.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)
 
     def _frame(self, kept: Kept, colorizer: TiledColorizer) -> np.ndarray:
         """What the network sees, the same for previews of all sizes; the photograph is in use."""
@@ -171,6 +205,19 @@ class Renderer:
             if len(self._guided) > GUIDED:
                 self._guided.popleft().guided = None
         return guided
+
+
+def _mark(mark: Mark, how: How) -> Mark:
+    """What a result says about how it was made: as `colorzoo colorize` does, with what guided the colors."""
+    guides = {"a reference": how.reference, "hints": how.hints}
+    return replace(mark, model=" and ".join([mark.model, *(name for name, wanted in guides.items() if wanted)]))
+
+
+def _read_reference(data: bytes, max_pixels: int) -> np.ndarray:
+    try:
+        return read(data, max_pixels).photograph.pixels
+    except WebError as error:
+        raise WebError(error.code, f"the reference {error}") from error
 
 
 def _hints(how: How) -> list[Hint]:

@@ -119,6 +119,29 @@ def test_confidence_is_laid_over(client: TestClient, photograph: str) -> None:
     assert 0 < float(overlay.headers["colorzoo-mean-confidence"]) <= 1
 
 
+def test_a_reference_is_followed(client: TestClient, gray: bytes) -> None:
+    path = add(client, gray)
+    plain = client.get(f"{path}/preview", params={"format": "png"}).content
+    wanted = {"format": "png", "reference": "true"}
+    assert error_of(client.get(f"{path}/preview", params=wanted), 422) == "invalid_parameter"
+    red = np.dstack([np.full((20, 30), 200), *[np.full((20, 30), 60)] * 2]).astype(np.uint8)
+    reference = encoded(Image.fromarray(red))
+    assert client.put(f"{path}/reference", files={"image": reference}).status_code == 204
+    followed = pixels(client.get(f"{path}/preview", params=wanted).content).astype(int)
+    assert followed[..., 0].mean() > pixels(plain)[..., 0].mean() + 10
+    result = client.get(f"{path}/result", params=wanted)
+    stateless = client.post("/api/colorize", files={"image": gray, "reference": reference})
+    assert stateless.content == result.content
+    assert b"classes_v1 and a reference" in result.content
+    fixed = client.get(f"{path}/preview", params=wanted | {"hints": '[{"x": 0.5, "y": 0.5, "color": "#2020c0"}]'})
+    assert not np.array_equal(pixels(fixed.content), followed)
+    refused = client.put(f"{path}/reference", files={"image": gray})
+    assert error_of(refused, 422) == "not_possible"
+    assert client.delete(f"{path}/reference").status_code == 204
+    assert error_of(client.get(f"{path}/result", params=wanted), 422) == "invalid_parameter"
+    assert client.get(f"{path}/preview", params={"format": "png"}).content == plain
+
+
 def test_results_are_saved_under_a_name_of_ours(client: TestClient, photograph: str) -> None:
     result = client.get(f"{photograph}/result", params={"format": "jpeg", "quality": 80})
     assert result.headers["content-disposition"] == 'attachment; filename="colorized.jpg"'
