@@ -1,7 +1,8 @@
-# Three images, built from the root of the repository:
+# Four images, built from the root of the repository:
 #
 #   docker build -t colorzoo-serving:0.1.0 .                  TF Serving with the presets in it: the default target
-#   docker build --target app -t colorzoo-app:0.1.0 .         Python with colorzoo_client, without TensorFlow
+#   docker build --target app -t colorzoo-app:0.1.0 .         the web page, with the presets in it or in front of a server
+#   docker build --target client -t colorzoo-client:0.1.0 .   Python with colorzoo_client, without TensorFlow
 #   docker build --target train -t colorzoo-train:0.1.0 .     colorzoo train, with CUDA
 #
 # To pin the base images for production, give their digests: --build-arg TF_SERVING_IMAGE=tensorflow/serving@sha256:...
@@ -35,7 +36,20 @@ RUN colorzoo export ${PRESETS:-$(python -c "import zoo; print(*zoo.list_presets(
     && chmod -R a+rX /models
 
 
-FROM python AS app
+FROM source AS app
+RUN pip install --constraint requirements.lock ".[web]"
+# The user has no home, and libraries cache files in theirs. Films lie in /tmp while they are colorized.
+ENV HOME=/tmp
+USER 65532:65532
+WORKDIR /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-c", \
+    "import urllib.request as http; http.urlopen('http://127.0.0.1:8000/api/health', timeout=4)"]
+ENTRYPOINT ["colorzoo", "web"]
+CMD ["--host=0.0.0.0"]
+
+
+FROM python AS client
 # The client's own distribution, colorzoo_client, without TensorFlow, which alone takes over a gigabyte.
 COPY serving/client client
 RUN pip install --constraint requirements.lock ./client

@@ -66,6 +66,8 @@ class WebError(ColorzooError):
     def response(self) -> Response:
         """The answer."""
         headers = {} if self.retry_after is None else {"Retry-After": str(max(1, round(self.retry_after)))}
+        if self.code == "upload_too_slow":
+            headers["Connection"] = "close"  # otherwise its rest would be awaited
         return JSONResponse(self.body(), self.status, headers)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import closing
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.listening import HttpServer, bind, join
@@ -32,6 +33,20 @@ class _Impatient(H11Protocol):
             self.transport.close()
 
 
+def config(app: ASGIApp) -> uvicorn.Config:
+    """How an application is served."""
+    return uvicorn.Config(
+        app,
+        http=_Impatient,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
 def serve(
     service: Service, host: str, port: int, announce: Callable[[str], object], hosts: Collection[str] = ()
 ) -> None:
@@ -48,18 +63,7 @@ def serve(
     """
     own = host in LOOPBACK or host.startswith("127.")
     allowed = {*hosts, host, *LOOPBACK} if hosts or own else None
-    server = HttpServer(
-        uvicorn.Config(
-            application(service, allowed),
-            http=_Impatient,
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_GRACE,
-        )
-    )
+    server = HttpServer(config(application(service, allowed)))
 
     async def run() -> None:
         def stop() -> None:

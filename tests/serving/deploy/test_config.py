@@ -71,7 +71,7 @@ def test_monitoring_is_where_everyone_looks_for_it() -> None:
     config = parse((CONFIGS / "monitoring.config").read_text(), "MonitoringConfig").prometheus_config
     assert config.enable
     scrape = yaml.safe_load((SERVING / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    assert [each["metrics_path"] for each in scrape] == [config.path]
+    assert [each["metrics_path"] for each in scrape if each["job_name"] == "colorzoo-serving"] == [config.path]
 
 
 def test_ssl_example_is_none() -> None:

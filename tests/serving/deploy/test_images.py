@@ -102,7 +102,7 @@ def commands(text: str) -> dict[str, str]:
 
 
 def test_stages() -> None:
-    assert {"serving", "app", "train"} <= STAGES.keys()
+    assert {"serving", "app", "client", "train"} <= STAGES.keys()
     known = [*STAGES, *(f"${{{name}}}" for name in ARGUMENTS)]
     assert all(stage.base in known for stage in STAGES.values())
     assert {word for stage in STAGES.values() for word, _ in stage.steps} <= KEYWORDS
@@ -117,12 +117,12 @@ def test_default_target_is_the_last_as_the_header_says() -> None:
 def test_images_have_the_same_name_and_version_everywhere() -> None:
     version = PROJECT["project"]["version"]
     images = commands(DOCKERFILE)
-    assert images == {name: f"colorzoo-{name}:{version}" for name in ("serving", "app", "train")}
+    assert images == {name: f"colorzoo-{name}:{version}" for name in ("serving", "app", "client", "train")}
     texts = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("*/deploy/**/*.yaml")]
     for path in texts:
         text = path.read_text()
         assert commands(text).items() <= images.items(), path
-        named = set(re.findall(r"colorzoo-(?:serving|app|train):\d+\.[\w.-]*", text))
+        named = set(re.findall(r"colorzoo-(?:serving|app|client|train):\d+\.[\w.-]*", text))
         assert named <= set(images.values()), path
 
 
@@ -147,7 +147,7 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
     assert rules[0] == "*", "what is not named stays out"
 
 
-@pytest.mark.parametrize("name", ["serving", "app", "train"])
+@pytest.mark.parametrize("name", ["serving", "app", "client", "train"])
 def test_nothing_runs_as_root(name: str) -> None:
     user = STAGES[name].of("USER")[-1]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "a number, by which Kubernetes sees that it is not root"
@@ -217,7 +217,7 @@ def test_training_has_cuda_for_the_locked_tensorflow() -> None:
 def test_extras_exist() -> None:
     lines = [line for stage in STAGES.values() for line in stage.of("RUN")]
     extras = {extra for line in lines for extra in re.findall(r'"\.\[(\w+)\]"', line)}
-    assert extras == {"serve", "train"}
+    assert extras == {"serve", "train", "web"}
     assert extras <= PROJECT["project"]["optional-dependencies"].keys()
 
 
@@ -258,9 +258,29 @@ def without(installed: set[str], code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_app_has_the_client_and_what_it_imports() -> None:
-    assert list(copied(STAGES["app"])) == [(None, "serving/client", "client")]
-    (line,) = STAGES["app"].of("RUN")
+def test_app_is_the_page() -> None:
+    stage = STAGES["app"]
+    assert stage.of("RUN") == ['pip install --constraint requirements.lock ".[web]"']
+    command, name = stage.last("ENTRYPOINT")
+    assert command in PROJECT["project"]["scripts"]
+    options = {option for each in web_command().params for option in each.opts}
+    given = [*stage.last("CMD"), *COMPOSE["services"]["page"]["command"]]
+    assert name == "web" and {option.split("=")[0] for option in given} <= options
+    (port,) = stage.of("EXPOSE")
+    assert port == str(next(each.default for each in web_command().params if each.name == "port"))
+    (health,) = stage.of("HEALTHCHECK")
+    (address,) = re.findall(r"urlopen\('(.*?)'", health)
+    assert address == f"http://127.0.0.1:{port}/api/health"
+    assert COMPOSE["services"]["page"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def web_command() -> Any:
+    return typer.main.get_command(app).commands["web"]  # type: ignore[attr-defined]
+
+
+def test_client_has_the_client_and_what_it_imports() -> None:
+    assert list(copied(STAGES["client"])) == [(None, "serving/client", "client")]
+    (line,) = STAGES["client"].of("RUN")
     assert line == "pip install --constraint requirements.lock ./client"
     client = tomllib.loads((ROOT / "serving" / "client" / "pyproject.toml").read_text())["project"]
     assert client["name"] == "colorzoo-client"
@@ -367,6 +387,7 @@ COMPOSE_SCHEMA = {
                         "additionalProperties": False,
                         "properties": {key: {"type": "string"} for key in ("context", "dockerfile", "target")},
                     },
+                    "command": {**STRINGS, "minItems": 1},
                     "init": {"type": "boolean"},
                     "ports": {"type": "array", "minItems": 1, "items": PORTS},
                     "healthcheck": {
@@ -421,10 +442,12 @@ def test_compose_names_what_exists() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert (SERVING / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
-    build = services["serving"]["build"]
-    assert (SERVING / build["context"]).resolve() == ROOT
-    assert (ROOT / build["dockerfile"]).samefile(ROOT / "Dockerfile")
-    assert build["target"] in STAGES
+    for service in ("serving", "page"):
+        build = services[service]["build"]
+        assert (SERVING / build["context"]).resolve() == ROOT
+        assert (ROOT / build["dockerfile"]).samefile(ROOT / "Dockerfile")
+        assert build["target"] in STAGES
+        assert services[service]["image"].startswith(f"colorzoo-{build['target']}:")
 
 
 def test_compose_ports_are_the_servers() -> None:
@@ -432,7 +455,9 @@ def test_compose_ports_are_the_servers() -> None:
     given = flags(STAGES["serving"].last("CMD"))
     inside = [port.split(":")[2] for port in services["serving"]["ports"]]
     assert inside == [given["port"], given["rest_api_port"]]
-    (job,) = yaml.safe_load((SERVING / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    job, page = yaml.safe_load((SERVING / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    assert page["static_configs"][0]["targets"] == [f"page:{services['page']['ports'][0].split(':')[2]}"]
+    assert f"--server=serving:{given['port']}" in services["page"]["command"]
     assert job["static_configs"][0]["targets"] == [f"serving:{given['rest_api_port']}"]
     assert services["serving"]["init"] is True
     assert services["serving"]["healthcheck"]["test"] == ["CMD", "/config/healthcheck.sh"]

@@ -2,17 +2,23 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 
 import pytest
 from fastapi.testclient import TestClient
 
+from serving.listening import HttpServer, bind
+from serving.web.application import application
 from serving.web.bodies import arriving
 from serving.web.engine import LocalEngine
 from serving.web.errors import WebError, as_web_error
 from serving.web.guard import HEADERS
-from serving.web.limits import Rates, Room
+from serving.web.limits import Limits, Rates, Room
+from serving.web.server import config
+from serving.web.service import Service
 from serving.web.workers import Workers
 from tests.photographs import easy_field
 from tests.serving.web.conftest import add, encoded, error_of
@@ -224,3 +230,37 @@ def test_the_log_has_sizes_and_times_only(client: TestClient, gray: bytes, caplo
     ]
     assert f"in={len(gray)} " in lines[1]
     assert not any(word in caplog.text for word in ("grandmother", "testclient", path, "vivid", "secret"))
+
+
+def test_who_connects_and_asks_nothing_is_hung_up_on(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.web.server._HEADERS", 0.05)
+    ports: list[int] = []
+    started = threading.Event()
+
+    def announce(address: str) -> None:
+        ports.append(int(address.rstrip("/").rpartition(":")[2]))
+        started.set()
+
+    async def listen() -> None:
+        server = HttpServer(config(application(Service(engine, Limits()))))
+        with closing(bind("127.0.0.1", 0)) as listening:
+            listening.listen()
+            announce(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            stop.append(lambda: setattr(server, "should_exit", True))
+            await server.serve([listening])
+
+    stop: list[Callable[[], None]] = []
+    thread = threading.Thread(target=lambda: asyncio.run(listen()))
+    thread.start()
+    assert started.wait(30)
+    with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as silent:
+        assert silent.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as slow:
+        slow.sendall(b"GET /api/health HTTP/1.1\r\nHost: ")
+        assert slow.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", ports[0]), timeout=30) as asking:
+        asking.sendall(b"GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asking.recv(12) == b"HTTP/1.1 200"
+    stop[0]()
+    thread.join(30)
+    assert not thread.is_alive()
