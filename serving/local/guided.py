@@ -13,7 +13,7 @@ from serving.local.working import shrink, working_size
 from zoo.arguments import check_whole
 from zoo.errors import ArgumentError
 
-UNSEEN = 0.05  # Lab units: a change of the color that no level shows
+UNSEEN = 0.25  # Lab units: a change of the color that makes a difference of one level at most
 
 
 class GuidedPhotograph:

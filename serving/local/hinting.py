@@ -20,15 +20,16 @@ from serving.local.working import Working
 
 PULL = 1e-2  # weight of what is wanted away from hints
 FIRM = 1.0  # and at hints
-FAINT = 0.05  # share of a hint's color that is none, and this much less than all that is all
+FAINT = 0.1  # share of a hint's color that is none, and this much less than all that is all
 SHARE = 50.0  # what a whole share counts among Lab units, for the tolerance
-TOLERANCE = 3e-3
+TOLERANCE = 5e-3
 
 # Differences that count as much as the distance at which the influence of a hint has fallen to 1 / e, if they last for
 # REACH pixels: of lightness, of its standard deviation, and of a and b.
 LIGHTNESS, TEXTURE, CHROMA = 7.0, 5.0, 25.0
 REACH = 40.0
 FARTHEST = 1.5  # where nothing differs: that distance, as a share of the longer side
+EDGE, EVEN = 0.15, 0.3  # distance added by a step of LIGHTNESS from pixel to pixel, and the part of it that is no edge
 LARGEST_DIFFERENCE = 16.0  # squared; so that a thin line can be crossed
 END = 2.5  # distance beyond which a hint has no influence
 SHARPNESS = 10.0  # of the border between two hints
@@ -145,6 +146,7 @@ def _distance(features: np.ndarray, mask: np.ndarray) -> np.ndarray:
     difference = ((features - np.median(looks, axis=0)) ** 2 / (1 + spread)).sum(axis=2)
     cost = 1 / (FARTHEST * max(height, width)) + np.minimum(difference, LARGEST_DIFFERENCE) / REACH
     cost[seeds] = 0
+    light = features[..., 0]
     places = np.arange(height * width, dtype=np.int32).reshape(height, width)
     starts, ends, lengths = [], [], []
     for down, right in NEIGHBORS:
@@ -152,7 +154,8 @@ def _distance(features: np.ndarray, mask: np.ndarray) -> np.ndarray:
         there = slice(down, height), slice(max(0, right), width - max(0, -right))
         starts.append(places[here].ravel())
         ends.append(places[there].ravel())
-        lengths.append((cost[here] + cost[there]).ravel() * (0.5 * np.hypot(down, right)))
+        edge = np.maximum(np.abs(light[here] - light[there]) - EVEN, 0) * EDGE
+        lengths.append(((cost[here] + cost[there]) * (0.5 * np.hypot(down, right)) + edge).ravel())
     pairs = np.concatenate(starts), np.concatenate(ends)
     graph = sparse.coo_array((np.concatenate(lengths), pairs), shape=(places.size,) * 2).tocsr()
     found = dijkstra(graph, directed=False, indices=np.flatnonzero(seeds), min_only=True, limit=END)

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Hint:
     @property
     def ab(self) -> np.ndarray:
         """Its a and b, (2,) float32 in Lab units."""
-        return _ab(np.array([int(self.color[i : i + 2], 16) for i in (1, 3, 5)], np.uint8))
+        return _ab_of(self.color)
 
     def mask(self, height: int, width: int) -> np.ndarray:
         """The pixels of its disc, at least one, in a photograph of this size: (height, width) bool."""
@@ -185,6 +186,11 @@ def _strokes_of(path: Path) -> list[Stroke]:
     members = np.full(opaque.shape, -1)
     members[opaque] = group[numbers]
     return [Stroke(members == k, ab[index]) for k, index in enumerate(chosen)]
+
+
+@lru_cache  # one color takes as long as a whole photograph's distances
+def _ab_of(text: str) -> np.ndarray:
+    return _ab(np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)], np.uint8))
 
 
 def _ab(rgb: np.ndarray) -> np.ndarray:

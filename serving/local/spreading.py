@@ -82,10 +82,10 @@ class Spreader:
             if np.linalg.norm(residual) <= limit:
                 break
             preconditioned = self._cycle(residual.astype(np.float32))
-            product = np.einsum("ic,ic->c", residual, preconditioned)
+            product = _dot(residual, preconditioned)
             direction = preconditioned + product / last * direction
             image = self._laplacian @ direction + diagonal * direction
-            step = product / np.maximum(np.einsum("ic,ic->c", direction, image), np.finfo(float).tiny)
+            step = product / np.maximum(_dot(direction, image), np.finfo(float).tiny)
             solution += step * direction
             residual -= step * image
             last = np.maximum(product, np.finfo(float).tiny)
@@ -103,6 +103,11 @@ class Spreader:
             x = before + level.prolongation @ x
             x += level.damped * (right - level.matrix @ x)
         return x
+
+
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The products of the columns of two matrices (n, k) with each other: (k,)."""
+    return np.array([column @ other[:, k] for k, column in enumerate(one.T)])
 
 
 class _Level:

@@ -29,6 +29,7 @@ STRIP_PIXELS = 1 << 18
 LOOP_PIXELS = (1 << 16, 1 << 18)
 FITTED_PIXELS = (1 << 11, 1 << 15)
 BAND = 16  # rows of a matrix that are multiplied at a time
+GAP = 16  # columns of a map that are painted in vain rather than a part of a strip begun anew
 MATRICES = 32  # number of cached matrices, for the sides of the latest photographs, in each direction
 
 Part = TypeVar("Part")
@@ -130,7 +131,7 @@ class TiledColorizer:
 
         parts = [(strip, slice(0, width)) for strip in _strips(height, width)]
         if stale is not None:
-            parts = [smaller for part in parts if (smaller := _stale_part(part[0], stale, height, width)) is not None]
+            parts = [part for strip, _ in parts for part in _stale_parts(strip, stale, height, width)]
         if parts:
             self._each(paint_part, parts)
 
@@ -144,16 +145,15 @@ def _strips(height: int, width: int) -> list[slice]:
     return [slice(start, min(start + rows, height)) for start in range(0, height, rows)]
 
 
-def _stale_part(strip: slice, stale: np.ndarray, height: int, width: int) -> tuple[slice, slice] | None:
-    """The part of a strip that depends on stale pixels of a map which is stretched over the photograph, if any does."""
+def _stale_parts(strip: slice, stale: np.ndarray, height: int, width: int) -> list[tuple[slice, slice]]:
+    """The parts of a strip that depend on stale pixels of a map which is stretched over the photograph."""
     down, across = height / stale.shape[0], width / stale.shape[1]
     # A pixel of the map reaches as far as the centers of its neighbors.
     first, last = int(strip.start / down - 1), int(strip.stop / down + 2)
     columns = np.flatnonzero(stale[max(0, first) : last].any(axis=0))
-    if not columns.size:
-        return None
-    start, stop = int((columns[0] - 1) * across) - 1, int((columns[-1] + 2) * across) + 1
-    return strip, slice(max(0, start), min(width, stop))
+    runs = np.split(columns, np.flatnonzero(np.diff(columns) > GAP) + 1) if columns.size else []
+    bounds = [(int((run[0] - 1) * across) - 1, int((run[-1] + 2) * across) + 1) for run in runs]
+    return [(strip, slice(max(0, start), min(width, stop))) for start, stop in bounds]
 
 
 class _Stretched:

@@ -9,7 +9,7 @@ from serving.local.pipeline import Prepared
 from zoo import pipeline
 from zoo.blocks import resample
 
-LONGEST = 512  # pixels of the longer side
+LONGEST = 448  # pixels of the longer side
 
 
 @dataclass(frozen=True)

@@ -150,3 +150,35 @@ def test_full_resolution_lightness_and_memory(colorizer: keras.Model, tmp_path: 
     for start in range(0, 4000, 500):
         difference = levels(result[start : start + 500]) - levels(pixels[start : start + 500])
         assert np.abs(difference).max() <= 1
+
+
+def test_changes_of_colors_are_stretched_over_the_photograph(tiles: TiledColorizer) -> None:
+    pixels = fields(90, 70)
+    prepared = tiles.prepare(pixels)
+    ab = np.zeros((tiles.size, tiles.size, 2), np.float32)
+    ramp = np.linspace(-20, 20, 7, dtype=np.float32)[None, :, None] * np.ones((9, 1, 2), np.float32)
+    painted = tiles.paint(prepared, ab, ramp)
+    shown = np.asarray(color.rgb_to_lab(painted.astype(np.float32) / 255))[..., 1:]
+    # Linear between the centers of the seven columns, and even beyond the outermost ones.
+    expected = np.interp((np.arange(70) + 0.5) / 10 - 0.5, np.arange(7), ramp[0, :, 0])
+    assert np.abs(shown[..., 0].mean(axis=0) - expected).max() < 1
+    np.testing.assert_array_equal(tiles.paint(prepared, ab, 0 * ramp), tiles.paint(prepared, ab))
+
+
+def test_only_what_is_stale_is_painted_again(tiles: TiledColorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiled, "STRIP_PIXELS", 600)
+    monkeypatch.setattr(tiled, "GAP", 2)
+    prepared = tiles.prepare(fields(90, 70))
+    ab = tiles.predict(prepared.frame[None])[0]
+    change = np.zeros((18, 14, 2), np.float32)
+    painted = tiles.paint(prepared, ab, change)
+    stale = np.zeros((18, 14), bool)
+    stale[4:6, 2], stale[5, 9:11], stale[17, 13] = True, True, True
+    change[stale] = 30
+    expected = tiles.paint(prepared, ab, change)
+    marked = np.zeros_like(painted)
+    tiles.repaint(marked, prepared, ab, change, stale)
+    untouched = (marked == 0).all(axis=-1)
+    assert untouched.mean() > 0.5
+    np.testing.assert_array_equal(np.where(untouched[..., None], painted, marked), expected)
+    tiles.repaint(marked, prepared, ab, change, np.zeros_like(stale))
