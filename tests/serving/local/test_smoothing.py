@@ -150,7 +150,7 @@ def test_what_comes_into_sight_takes_no_colors_from_elsewhere() -> None:
 
 
 def test_colors_of_a_scene_keep_their_mean() -> None:
-    """A pulse of all colors of a still scene becomes the mean over all frames before."""
+    """A pulse of all colors of a still scene becomes their mean."""
     pulse = np.array([0, 12, 0, 12, 0, 12, 0, 12], np.float32)
     colors = np.full((8, SIZE, SIZE, 2), 20, np.float32) + pulse[:, None, None, None]
     found = FlowSmoother(Fake(colors)).colors(panned(8, step=0))[:, 5:-5, 5:-5].mean((1, 2, 3))  # type: ignore[arg-type]
