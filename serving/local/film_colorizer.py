@@ -1,7 +1,7 @@
 """Joining colors with the frames of films, by a table.
 
 What `TiledColorizer.paint` computes for each pixel of a photograph, fitting of the gamut included, is computed here
-once, for 65 levels of gray, of a and of b. Between these FFmpeg's lut3d interpolates in tetrahedra: seven times as
+once, for 65 levels of gray, of a and of b. Between these FFmpeg's lut3d interpolates in tetrahedra: five times as
 fast, and off by a few of 255 levels at most, where a color leaves the gamut. Gray stays exactly what it was.
 """
 
