@@ -101,16 +101,6 @@ def test_every_setting_changes_the_picture(client: TestClient, gray: bytes) -> N
     assert chroma(client.post("/api/colorize?saturation=0", content=gray, headers=RAW).content) < 1
 
 
-def test_temperature_is_that_of_the_command_line_within_a_level(client: TestClient, gray: bytes) -> None:
-    own = parts(CLASSES)
-    own.network.get_layer("temperature").scale = 1 / 0.2
-    tiles = TiledColorizer(own)
-    prepared = tiles.prepare(pixels(gray))
-    expected = tiles.paint(prepared, tiles.predict(prepared.frame[None])[0])
-    found = pixels(client.post("/api/colorize?temperature=0.2", content=gray, headers=RAW).content)
-    assert np.abs(found.astype(int) - expected).max() <= 1
-
-
 def test_only_a_page_of_several_is_used_and_this_is_said(client: TestClient) -> None:
     pages = [easy_field(seed, 20, 24).convert("L") for seed in (3, 4)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
