@@ -27,6 +27,7 @@ def chromium() -> Iterator[Browser]:
 def open_page(browser: Browser, address: str, **options: object) -> tuple[Page, list[str]]:
     """A page in a new session, and the list of what must not happen there."""
     page = browser.new_context(**options).new_page()
+    page.set_default_timeout(120_000)  # milliseconds; machines may be busy
     wrong: list[str] = []
 
     def look(url: str) -> None:

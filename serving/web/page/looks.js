@@ -27,7 +27,9 @@ function makeCard(look) {
 function showPreset(picture) {
   const { name, architecture, parameters, training_data: data, looks, reference } = pictures.presetOf(picture);
   find("preset").value = name;
-  find("preset-about").textContent = texts.presetAbout(architecture, (parameters / 1e6).toFixed(1), data);
+  // A server of models may have some that it knows nothing about.
+  find("preset-about").textContent =
+    parameters === null ? "" : texts.presetAbout(architecture, (parameters / 1e6).toFixed(1), data);
   const hasLooks = looks.length > 0 && !pictures.service.unavailable.looks;
   find("looks").hidden = !hasLooks;
   find("no-looks").hidden = hasLooks;

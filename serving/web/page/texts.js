@@ -139,7 +139,7 @@ export const texts = {
 
   // Films
   filmStart: "Colorize this film",
-  filmAbout: "A film takes a while. It keeps its sound.",
+  filmAbout: "A film takes a while, and keeps its sound. The server has it in a temporary folder until you close it here.",
   filmsUnavailable: (reason) => `Films cannot be colorized here: ${reason}`,
   filmWaiting: (place) => (place === 1 ? "This film is next." : `Waiting: number ${place} in the queue.`),
   filmRunning: (done, of, minutes) =>

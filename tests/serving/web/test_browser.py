@@ -39,7 +39,6 @@ PASTE = f"""(content) => {{ {TRANSFER.replace("NAME", "'pasted.jpg'")}
 @pytest.fixture(params=[DESKTOP, PHONE | {"color_scheme": "dark"}], ids=["1280", "390"])
 def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     found, wrong = open_page(browser, address, **request.param)
-    found.set_default_timeout(60_000)
     yield found
     assert fits(found)
     assert not wrong

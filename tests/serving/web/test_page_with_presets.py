@@ -41,7 +41,6 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     found, wrong = open_page(browser, address, **DESKTOP)
-    found.set_default_timeout(60_000)
     yield found
     assert not wrong
     found.context.close()
