@@ -47,11 +47,13 @@ class FilmRun:
     codec: FilmCodec | None
     quality: int
     references: Path | None = None
+    only: tuple[float, float] | None = None
     _colorizer: "TiledColorizer | None" = field(default=None, init=False)
 
     def colorize(self, film: WantedFilm) -> None:
         """Colorize a film, and say what came of it."""
         from serving.local.film_colorizer import FilmColorizer
+        from serving.local.film_repair import plan_repair, repair_film
         from serving.local.films import FilmTask, colorize_film, plan
         from zoo.presets.metadata import find_file, sha256
 
@@ -70,12 +72,15 @@ class FilmRun:
                 self.references,
             )
         )
+        repair = None if self.only is None else plan_repair(planned, *self.only)
         colorizer = self._load()
-        began = time.monotonic()
+        film_colorizer, smoother = FilmColorizer(colorizer), self._smoother(colorizer)
+        began, mark = time.monotonic(), mark_of(self.preset)
         with screen.progress(film.source.name, planned.extent.frames, unit="frames", decimals=1) as update:
-            outcome = colorize_film(
-                planned, FilmColorizer(colorizer), self._smoother(colorizer), mark=mark_of(self.preset), progress=update
-            )
+            if repair is None:
+                outcome = colorize_film(planned, film_colorizer, smoother, mark=mark, progress=update)
+            else:
+                outcome = repair_film(planned, repair, film_colorizer, smoother, mark=mark, progress=update)
         self._report(film, planned, outcome, time.monotonic() - began)
 
     def preview(self, film: WantedFilm, every: float) -> None:

@@ -80,6 +80,13 @@ def video(
     end: Annotated[
         str | None, typer.Option(metavar="TIME", help="Where the result ends: seconds, MM:SS or HH:MM:SS.")
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME-TIME",
+            help="Color only this part of a finished result again, such as 00:10-00:25; all else in it stays.",
+        ),
+    ] = None,
     codec: Annotated[
         FilmCodec | None,
         typer.Option(
@@ -125,17 +132,19 @@ def video(
     first, last = _seconds(start, "--start") or 0.0, _seconds(end, "--end")
     if last is not None and last <= first:
         raise typer.BadParameter(f"{end} is not behind the start", param_hint="--end")
+    part = _part(only)
     single = output.suffix.lower() in WRITABLE and not output.is_dir()
     if not single:
         if output.suffix.lower() in SUFFIXES:
             raise ArgumentError(f"{output}: films are written as {', '.join(sorted(WRITABLE))}: choose one of these")
         check_folder(output)
     wanted = _find(films, output, single)
-    if references is not None and len(wanted) > 1:
-        raise ArgumentError(f"--references are those of one film, and there are {len(wanted)}: colorize one at a time")
+    for option, value in (("--references", references), ("--only", part)):
+        if value is not None and len(wanted) > 1:
+            raise ArgumentError(f"{option} is for one film, and there are {len(wanted)}: colorize one at a time")
     skipped, failed, work = [], [], []
     for film in wanted:
-        reason = None if preview else _reason_to_skip(film, skip_color, overwrite)
+        reason = None if preview or part else _reason_to_skip(film, skip_color, overwrite)
         if film.error:
             failed.append((str(film.source), film.error))
         elif reason:
@@ -146,7 +155,7 @@ def video(
     if work:
         quiet.import_tensorflow()
         name = zoo.DEFAULT_PRESET if preset is None else preset
-        run = FilmRun(name, look, size, smoothing, first, last, codec, quality, references)
+        run = FilmRun(name, look, size, smoothing, first, last, codec, quality, references, part)
         for film in work:
             try:
                 run.preview(film, preview) if preview else run.colorize(film)
@@ -248,6 +257,18 @@ def _seconds(text: str | None, option: str) -> float | None:
     if not values or len(values) > 3 or any(not 0 <= value < float("inf") for value in values):
         raise typer.BadParameter(f"{text!r} is no time: give seconds, MM:SS or HH:MM:SS", param_hint=option)
     return total
+
+
+def _part(text: str | None) -> tuple[float, float] | None:
+    """The two times of TIME-TIME in seconds."""
+    if text is None:
+        return None
+    begin, _, end = text.partition("-")
+    first, last = _seconds(begin, "--only"), _seconds(end, "--only")
+    assert first is not None and last is not None, "they are texts"
+    if last <= first:
+        raise typer.BadParameter(f"{end} is not behind {begin}", param_hint="--only")
+    return first, last
 
 
 def _find(films: Sequence[str], output: Path, single: bool) -> list[WantedFilm]:

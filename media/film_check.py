@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from media.films import Film
 from zoo.errors import FilmError
 
@@ -53,3 +56,14 @@ def measure(path: Path, start: float = 0.0, end: float | None = None) -> Extent:
     if not frames:
         raise FilmError(f"has no frame between {start:g} seconds and {'its end' if end is None else f'{end:g}'}")
     return Extent(before, frames, steady)
+
+
+def frame_times(path: Path) -> tuple[NDArray[np.float64], float]:
+    """The times of all frames in seconds from the film's beginning, in their order, and how long one is shown."""
+    with Film(path) as film:
+        found = [math.nan if time is None else time for time in film.packet_times()]
+        length = float(1 / film.rate)
+    times = np.sort(np.array(found, np.float64))
+    if np.isnan(times).any():
+        times = np.arange(len(times)) * np.float64(length)
+    return times, length

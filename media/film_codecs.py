@@ -54,8 +54,8 @@ CODECS = {
         "libx264", "yuv420p", "yuv420p10le", 0.9, 51, options=(("preset", "veryfast"),), even=True, aspect=True
     ),
     "hevc": Codec(
-        "libx265", "yuv420p", "yuv420p10le", 1.0, 51, options=(("x265-params", "log-level=error"),), even=True,
-        aspect=True,
+        "libx265", "yuv420p", "yuv420p10le", 1.0, 51, options=(("x265-params", "log-level=error:open-gop=0"),),
+        even=True, aspect=True,
     ),
     "vp9": Codec("libvpx-vp9", "yuv420p", None, 1.5, 63, options=(("b", "0"), ("row-mt", "1"), ("cpu-used", "4"))),
     "av1": Codec("libsvtav1", "yuv420p", "yuv420p10le", 1.5, 63, options=(("preset", "8"),)),

@@ -81,11 +81,11 @@ def check(path: Path, source: Path, coding: Coding) -> Check:
     """
     partial = atomic.partial_name(path)
     try:
-        with _reading(source) as original, _writing(partial, original, coding) as opened:
+        with reading(source) as original, _writing(partial, original, coding) as opened:
             opened.container.start_encoding()
             flags = int(opened.video.codec_context.flags)
             return Check(bool(flags & int(Flags.global_header)), tuple(opened.left_out))
-    except OSError as error:  # which av.FFmpegError is as well
+    except (OSError, av.FFmpegError) as error:
         raise FilmError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
@@ -109,7 +109,7 @@ def join(
         FilmError: it cannot be written.
     """
     try:
-        with atomic.replacing(path) as partial, _reading(source) as original:
+        with atomic.replacing(path) as partial, reading(source) as original:
             with _writing(partial, original, coding) as opened:
                 zero = _zero(original, opened) if span.start is None else span.start
                 _describe(opened, original, zero, span, comment)
@@ -118,12 +118,13 @@ def join(
                 others = _copied_packets(opened, original, zero, span)
                 for _, packet in heapq.merge(video, others, key=operator.itemgetter(0)):
                     opened.container.mux(packet)
-    except OSError as error:  # which av.FFmpegError is as well
+    except (OSError, av.FFmpegError) as error:
         raise FilmError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
-def _reading(source: Path) -> Iterator[InputContainer]:
+def reading(source: Path) -> Iterator[InputContainer]:
+    """A film whose packets are copied."""
     with av.open(f"file:{source}", metadata_errors="replace") as original:
         yield original
 
@@ -131,8 +132,13 @@ def _reading(source: Path) -> Iterator[InputContainer]:
 @contextmanager
 def _writing(partial: Path, original: InputContainer, coding: Coding) -> Iterator[Opened]:
     """A container with all its streams, whose head is not written yet."""
-    with av.open(f"file:{partial}", "w", format=_FORMATS.get(partial.suffix.lower())) as container:
+    with create(partial) as container:
         yield _add_streams(container, original, coding)
+
+
+def create(partial: Path) -> OutputContainer:
+    """A container of the kind that the suffix of a file says; a context manager."""
+    return av.open(f"file:{partial}", "w", format=_FORMATS.get(partial.suffix.lower()))
 
 
 def _add_streams(container: OutputContainer, original: InputContainer, coding: Coding) -> Opened:
@@ -147,10 +153,10 @@ def _add_streams(container: OutputContainer, original: InputContainer, coding: C
             video = _add_video(container, stream, coding)
             opened = Opened(container, video, copies, left_out)
         elif stream.type == "attachment":
-            _add_attachment(container, stream, what, left_out)
+            add_attachment(container, stream, what, left_out)
         elif stream.type in ("audio", "subtitle"):
             try:
-                copies[stream.index] = _copy(container, stream)
+                copies[stream.index] = copy_stream(container, stream)
             except (ValueError, av.FFmpegError) as error:
                 name = container.format.name
                 other = Path(original.name).suffix if name == "matroska" else ".mkv"
@@ -169,7 +175,7 @@ def _add_video(container: OutputContainer, film: Stream, coding: Coding) -> Vide
     assert isinstance(video, VideoStream)
     coding.set_up(video.codec_context)
     video.time_base = 1 / coding.rate if _counts_frames(container) else film.time_base or 1 / coding.rate
-    video.metadata.update(_kept(film.metadata))
+    video.metadata.update(kept(film.metadata))
     video.disposition = film.disposition
     return video
 
@@ -179,21 +185,30 @@ def _counts_frames(container: OutputContainer) -> bool:
     return f".{container.format.name}" in STEADY
 
 
-def _copy(container: OutputContainer, stream: Any) -> Stream:
-    copy: Stream = container.add_stream_from_template(stream)
-    copy.metadata.update(_kept(stream.metadata))
+def copy_stream(container: OutputContainer, stream: Any) -> Stream:
+    """A stream for the packets of another one, which says the same about itself."""
+    # Without `opaque`, a film would need an encoder of the name that its decoder has.
+    copy: Stream = container.add_stream_from_template(stream, opaque=True)
+    copy.metadata.update(kept(stream.metadata))
     copy.disposition = stream.disposition
     return copy
 
 
-def _add_attachment(container: OutputContainer, stream: Any, what: str, left_out: list[str]) -> None:
+def add_attachment(container: OutputContainer, stream: Any, what: str, left_out: list[str]) -> None:
+    """Copy a file that is attached, or take note that the container does not hold any."""
     if "matroska" not in container.format.name:
         left_out.append(f"the {what}")
         return
     container.add_attachment(stream.metadata.get("filename", "attachment"), stream.mimetype or "", stream.data)
 
 
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
+def is_no_text(packet: "Packet[Any]") -> bool:
+    """Whether it is what lies between two subtitles of MP4, and what FFmpeg writes anew."""
+    return packet.stream.name == "mov_text" and bytes(packet) == _NO_TEXT
+
+
+def kept(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata that a copy has, too."""
     return {key: value for key, value in metadata.items() if key.lower() not in _OF_THE_FILE}
 
 
@@ -209,7 +224,7 @@ def _zero(original: InputContainer, opened: Opened) -> Fraction:
 
 def _describe(opened: Opened, original: InputContainer, zero: Fraction, span: Span, comment: str) -> None:
     """Copy chapters and metadata."""
-    metadata = _kept(original.metadata)
+    metadata = kept(original.metadata)
     former = next((metadata.pop(key) for key in list(metadata) if key.lower() == "comment"), "")
     opened.container.metadata.update(metadata)
     opened.container.metadata["comment"] = f"{former}; {comment}" if former else comment
@@ -252,8 +267,8 @@ def _copied_packets(
     for packet in original.demux(streams) if streams else ():
         if packet.dts is None and packet.pts is None:
             continue  # the end of a stream
-        if packet.stream.name == "mov_text" and bytes(packet) == _NO_TEXT:
-            continue  # FFmpeg writes these anew
+        if is_no_text(packet):
+            continue
         base = packet.time_base
         shift = round(zero / base)
         begins = packet.pts if packet.pts is not None else packet.dts

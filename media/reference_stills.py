@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from media import files, reader
-from media.films import Film
+from media.film_check import frame_times
 from media.formats import SUFFIXES
 from media.photograph import eight_bits
 from zoo.errors import ArgumentError, FilmError, PhotographError
@@ -83,7 +83,7 @@ def find_stills(folder: Path, film: Path, proportions: Fraction) -> tuple[Still,
     paths = [found.path for found in files.walk(folder, SUFFIXES) if found.path.parent == folder]
     if not paths:
         raise ArgumentError(f"{folder}: holds no pictures; a reference is called by {_SCHEME}")
-    times, length = _frame_times(film)
+    times, length = frame_times(film)
     stills: dict[float, Still] = {}
     for path in paths:
         place = place_of(path.stem)
@@ -126,15 +126,6 @@ def _check(path: Path, proportions: Fraction) -> None:
             f"the reference {path} is {width} x {height} pixels, and has not the proportions of the film, "
             f"{float(proportions):.3f} to 1"
         )
-
-
-def _frame_times(film: Path) -> tuple[np.ndarray, float]:
-    """The times of all frames in seconds, sorted, and how long one is shown."""
-    with Film(film) as opened:
-        found = [np.nan if time is None else time for time in opened.packet_times()]
-        length = float(1 / opened.rate)
-    times = np.sort(np.array(found))
-    return (np.arange(len(times)) * length if np.isnan(times).any() else times), length
 
 
 def _time_of(path: Path, place: float | int, times: np.ndarray, length: float) -> float:

@@ -93,11 +93,26 @@ class Pipeline:
         job: FilmJob,
         global_header: bool,
         segment: int,
+        lead: int = 0,
     ) -> None:
+        """Take what the frames need.
+
+        Args:
+            film: opened for this alone.
+            coding: of the result.
+            colorizer: prepares and paints.
+            smoother: colors the frames; new.
+            job: where the segments go.
+            global_header: see `media.film_writer.Check`.
+            segment: frames in a segment.
+            lead: of the wanted frames, the number of those that are colored only for what the smoother makes of the
+                next ones. Both are multiples of BATCH.
+        """
         self.first: Fraction | None = None
         self.behind: Fraction | None = None
         self._film, self._coding, self._colorizer, self._smoother = film, coding, colorizer, smoother
         self._job, self._global_header, self._segment = job, global_header, segment
+        self._lead = lead
         self._stop = threading.Event()
         self._failures: list[BaseException] = []
         waiting = max(2, PIXELS_WAITING // (coding.width * coding.height))
@@ -119,8 +134,9 @@ class Pipeline:
         if done:
             self._smoother.restore(self._job.read_state(done))
         frames = done * self._segment
+        skipped = self._lead + frames if done else 0
         threads = [
-            self._begin(lambda: self._decode(frames, start, end)),
+            self._begin(lambda: self._decode(skipped, start, end)),
             self._begin(lambda: self._code(done, progress)),
         ]
         try:
@@ -187,6 +203,7 @@ class Pipeline:
     def _color(self, number: int) -> int:
         """Color all frames, in batches that begin with the segments; returns how many there were."""
         total = count = 0
+        lead = 0 if number else self._lead
         batch: list[_Item] = []
         while True:
             item = self._read.get()
@@ -194,9 +211,13 @@ class Pipeline:
                 batch.append(item)
             if batch and (item is _FILM_ENDS or len(batch) == BATCH):
                 colors = self._smoother.colors(np.stack([each.prepared.frame for each in batch]))
-                for each, ab in zip(batch, colors, strict=True):
-                    self._colored.put(replace(each, ab=ab))
-                count, batch = count + len(batch), []
+                if lead:
+                    lead -= len(batch)
+                else:
+                    for each, ab in zip(batch, colors, strict=True):
+                        self._colored.put(replace(each, ab=ab))
+                    count += len(batch)
+                batch = []
             if count == self._segment:
                 number += 1
                 self._job.write_state(number, self._smoother.state())

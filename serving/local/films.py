@@ -137,17 +137,19 @@ def colorize_film(
         FilmError: frames cannot be decoded or coded, or the result cannot be written. Nothing is left behind.
     """
     task = planned.task
-    job = FilmJob(task.result, _settings(planned, segment))
+    job = FilmJob(task.result, settings_of(planned, segment))
     try:
         done = job.begin()
-        with Film(task.source) as film, _with_references(smoother, planned, colorizer, job.folder) as smoother:
+        with (
+            Film(task.source) as film,
+            with_references(smoother, planned, colorizer, task.start, job.folder) as smoother,
+        ):
             run = Pipeline(film, planned.coding, colorizer, smoother, job, planned.global_header, segment)
             frames = run.carry_out(done, task.start, task.end, lambda count: progress(count, planned.extent.frames))
+            time_base = film.time_base
         segments = map(job.segment, range(-(-frames // segment)))
         span = Span(run.first if task.start else None, run.behind)
-        film_writer.join(
-            task.result, task.source, planned.coding, read_segments(segments), film.time_base, span, mark.text
-        )
+        film_writer.join(task.result, task.source, planned.coding, read_segments(segments), time_base, span, mark.text)
     except OSError as error:
         job.remove()
         raise FilmError(f"{task.result} cannot be written: {error.strerror or error}") from error
@@ -160,19 +162,21 @@ def colorize_film(
 
 
 @contextmanager
-def _with_references(smoother: Smoother, planned: Plan, colorizer: FrameColorizer, folder: Path) -> Iterator[Smoother]:
-    """The smoother, or one that adds the colors of the references to its own."""
+def with_references(
+    smoother: Smoother, planned: Plan, colorizer: FrameColorizer, start: float, folder: Path
+) -> Iterator[Smoother]:
+    """The smoother of a film from `start` seconds on, or one that adds the colors of the references to its own."""
     if not planned.stills:
         yield smoother
         return
     with Film(planned.task.source) as film:
         references, frames = references_of(planned.stills, film), second_reading(film, planned.coding, colorizer)
-        added = ReferenceSmoother(smoother, references, frames, planned.task.start, folder)
+        added = ReferenceSmoother(smoother, references, frames, start, folder)
         with closing(added):
             yield added
 
 
-def _settings(planned: Plan, segment: int) -> dict[str, object]:
+def settings_of(planned: Plan, segment: int) -> dict[str, object]:
     """All that the frames of the result depend on."""
     status = planned.task.source.stat()
     return {

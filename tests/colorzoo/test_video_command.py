@@ -66,6 +66,19 @@ def test_key_frames(run: Run, loaded: list[Any], tmp_path: Path, gray: bool) -> 
     assert (done.exit_code, done.stderr[:26]) == (1, f"colorzoo: {tmp_path}/none.mp4"[:26])
 
 
+def test_only_a_part(run: Run, tmp_path: Path) -> None:
+    source = write_talkie(tmp_path / "old.mp4")
+    assert run("video", source, "-o", tmp_path / "new.mp4").exit_code == 0
+    done = run("video", source, "-o", tmp_path / "new.mp4", "--only", "0.1-00:00.2")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("2 frames, ") and len(read(tmp_path / "new.mp4").frames) == 10
+    for part, text in (("5", "is no time"), ("2-1", "1 is not behind 2"), ("a-b", "'a' is no time")):
+        done = run("video", source, "-o", tmp_path / "new.mp4", "--only", part)
+        assert done.exit_code == 2 and text in " ".join(done.stderr.replace("│", " ").split())
+    done = run("video", source, "-o", tmp_path / "none.mp4", "--only", "0-1")
+    assert done.exit_code == 1 and "none.mp4 does not exist: colorize the whole film first" in done.stderr
+
+
 def test_a_folder_of_films(run: Run, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write_talkie(tmp_path / "old" / "good.mp4", count=3, sound=None)

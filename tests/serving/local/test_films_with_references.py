@@ -51,7 +51,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_bit_equal(tmp_path: Path, source: Path) -> None:
-    task = FilmTask(source, tmp_path / "whole.mp4", "model", references=tmp_path / "stills")
+    # x264 is not bit-exact with pictures as small as these.
+    task = FilmTask(source, tmp_path / "whole.mp4", "model", codec="mpeg2", references=tmp_path / "stills")
     whole, halves = plan(task), plan(replace(task, result=tmp_path / "halves.mp4"))
     assert [still.path.name for still in whole.stills] == ["frame-5.png", "1.2s.png"]
     colorize_film(whole, Painter(), Gray(), mark=MARK, segment=8)
