@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 from av.packet import Packet
 
 from media import atomic
