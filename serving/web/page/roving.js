@@ -13,7 +13,7 @@ export function stopAt(buttons, stop) {
  */
 export function rove(group, activates = false) {
   group.addEventListener("keydown", (event) => {
-    const buttons = [...group.querySelectorAll("button")];
+    const buttons = [...group.querySelectorAll("button:not([hidden])")];
     const place = buttons.indexOf(event.target);
     if (place < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
     const last = buttons.length - 1;

@@ -116,7 +116,11 @@ function showKind(kind) {
   find("film").hidden = !isFilm;
   if (!isFilm) find("film").removeAttribute("src");
   for (const id of ["pane-before", "pane-after"]) find(id).hidden = isFilm;
-  find("stage").parentElement.classList.toggle("of-film", isFilm);
+  find("work").toggleAttribute("data-film", isFilm);
+  for (const id of ["tab-adjust", "tab-fix"]) {
+    if (isFilm && find(id).ariaSelected === "true") find("tab-look").click();
+    find(id).hidden = isFilm;
+  }
 }
 
 /** Shows another picture. */

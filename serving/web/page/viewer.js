@@ -171,7 +171,6 @@ export function dragDivider(clientX) {
 export function setSide(on) {
   stage.dataset.view = on ? "side" : "slider";
   press(find("view-side"), on);
-  find("compare").classList.toggle("off", on);
   find("reveal").disabled = on;
   view.fitted = true;
   arrange();
