@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from serving.local.film_pipeline import State
-from serving.local.film_references import ReferenceSmoother, to_frame_colors
-from serving.local.look_ahead import Ahead, Reference
+from serving.local.film_references import ReferenceSmoother, blend, to_frame_colors
+from serving.local.look_ahead import Ahead, Carried, Reference
 from tests.films import pan
 
 SIZE, COUNT, STEP = 48, 12, 1
@@ -132,6 +132,20 @@ def test_references_before_the_part_count(tmp_path: Path, film: tuple[np.ndarray
     assert np.array_equal(part.colors(film[0][5:]), whole.colors(film[0])[5:])
     whole.close()
     part.close()
+
+
+def test_corrections_reach_what_is_nearby_and_as_light() -> None:
+    """Of a frame whose upper half is trusted: below it, the left is as light as above, and the right is not."""
+    lightness = np.full((SIZE, SIZE), 40, np.float32)
+    lightness[SIZE // 2 :, SIZE // 2 :] = 90
+    trust = np.zeros((SIZE, SIZE), np.float32)
+    trust[: SIZE // 2] = 1
+    colors = np.full((SIZE, SIZE, 2), 30, np.float32)
+    found = blend(0 * colors, lightness, Carried(colors, trust, 1), None)
+    assert np.allclose(found[: SIZE // 2], 30, atol=1)
+    assert found[SIZE // 2 + 1, 8:16].mean() > 25
+    assert found[SIZE // 2 + 1, -16:-8].mean() < 3
+    assert found[-1].mean() < 3
 
 
 def test_stills_lie_in_the_frame_as_the_network_sees_it() -> None:

@@ -195,7 +195,9 @@ def test_a_part(tmp_path: Path) -> None:
 
 def test_a_run_that_was_killed_goes_on_and_ends_bit_equal(tmp_path: Path) -> None:
     source = write_talkie(tmp_path / "old.mp4", count=36)
-    whole, halves = (plan(FilmTask(source, tmp_path / name, "model")) for name in ("whole.mp4", "halves.mp4"))
+    # x264 is not always bit-exact with pictures as small as these.
+    tasks = [FilmTask(source, tmp_path / f"{name}.mp4", "model", codec="mpeg2") for name in ("whole", "halves")]
+    whole, halves = map(plan, tasks)
     assert colorize_film(whole, Tint(), Counter(), mark=MARK, segment=8) == Outcome(36, 0)
     seen: list[tuple[int, int]] = []
     stops = [21, 30]
