@@ -40,8 +40,9 @@ def scene(seed: int, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def film() -> tuple[np.ndarray, np.ndarray]:
-    """Two scenes with a cut between them."""
+    """Two scenes with a cut between them, at which a part of the picture stays, so that it would match."""
     dark, light = scene(1, 0, 30), scene(2, 60, 100)
+    light[0][:, :, : SIZE // 3] = dark[0][-1, :, : SIZE // 3]
     return np.concatenate([dark[0], light[0]]), np.concatenate([dark[1], light[1]])
 
 
