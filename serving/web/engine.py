@@ -80,7 +80,7 @@ class LocalEngine:
         self.default = default
         self._load = load or load_adjustable
         self._loaded: OrderedDict[str, LoadedPreset] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def check(self, how: How) -> str:
         """See `Engine`."""
@@ -127,14 +127,25 @@ class LocalEngine:
         return True
 
     def loaded(self, name: str) -> "LoadedPreset":
-        """A preset, loaded; others wait meanwhile, since two would take as long and twice the memory."""
+        """A preset, loaded. One is loaded at a time, while those that are there can be used."""
+        found = self._look_up(name)
+        if found is not None:
+            return found
+        with self._loading:
+            found = self._look_up(name)
+            if found is None:
+                found = LoadedPreset(self._load(self.presets[name]))
+                with self._lock:
+                    self._loaded[name] = found
+                    while len(self._loaded) > LOADED:
+                        self._loaded.popitem(last=False)
+            return found
+
+    def _look_up(self, name: str) -> "LoadedPreset | None":
         with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = LoadedPreset(self._load(self.presets[name]))
-            self._loaded.move_to_end(name)
-            while len(self._loaded) > LOADED:
-                self._loaded.popitem(last=False)
-            return self._loaded[name]
+            if name in self._loaded:
+                self._loaded.move_to_end(name)
+            return self._loaded.get(name)
 
 
 class LoadedPreset:
