@@ -41,7 +41,7 @@ class Kept:
         frames: By the side of the frame: what networks see of it.
         colors: By preset and settings: the colors of a frame.
         guided: The settings that hints were spread under last, and what spreads them.
-        followed: The settings that the reference was followed under last, and what follows it.
+        followed: The preset that the reference was followed by last, and what follows it.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Kept:
     frames: dict[int, np.ndarray] = field(default_factory=dict)
     colors: OrderedDict[tuple[object, ...], np.ndarray] = field(default_factory=OrderedDict)
     guided: tuple[tuple[object, ...], Any] | None = None
-    followed: tuple[tuple[object, ...], Any] | None = None
+    followed: tuple[str, Any] | None = None
 
     @property
     def size(self) -> int:

@@ -160,16 +160,20 @@ def encode_preview(pixels: np.ndarray, format: str, quality: int, preset: str = 
 
 _UNSURE = (255, 128, 0)  # RGB of what covers places where the network is unsure
 _MOST_OPAQUE = 0.75
+_RANKS = 65
 _LEAST_RANGE = 0.05  # of probabilities; smaller differences stay faint
 
 
 def confidence_overlay(top: np.ndarray) -> np.ndarray:
     """Probabilities (H, W) of the best color -> RGBA (H, W, 4): orange where they are low.
 
-    What is low and what is high is that of this photograph: where classes are many, no probability is near 1.
+    What is low and what is high is that of this photograph, by the ranks of its pixels: where classes are many, no
+    probability is near 1, and most are alike.
     """
-    low, high = np.percentile(top, (5, 95))
-    unsure = np.clip((high - top) / max(float(high - low), _LEAST_RANGE), 0, 1)
+    shares = np.linspace(0, 1, _RANKS)
+    values = np.quantile(top, shares)
+    ranks = np.interp(top, values, shares)
+    unsure = (1 - ranks) * min(1.0, float(values[-1] - values[0]) / _LEAST_RANGE)
     found = np.empty((*top.shape, 4), np.uint8)
     found[..., :3] = _UNSURE
     found[..., 3] = np.rint(255 * _MOST_OPAQUE * unsure)

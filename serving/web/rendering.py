@@ -181,8 +181,9 @@ class Renderer:
             ab = kept.remember_colors(how.colors, lambda: colorizer.predict(frame[None])[0])
             guides: list[Guide] = []
             if how.reference:
-                if kept.followed is None or kept.followed[0] != how.colors:
-                    kept.followed = how.colors, self._follow(colorizer, kept.reference)
+                name = self.engine.check(how)
+                if kept.followed is None or kept.followed[0] != name:
+                    kept.followed = name, self._follow(colorizer, kept.reference)
                 guides = [kept.followed[1], *([Hints(_hints(how))] if how.hints else [])]
         painter = GuidedColorizer(colorizer, guides) if guides else colorizer
         return painter.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)

@@ -152,6 +152,18 @@ class Stream:
             yield chunk
 
 
+def test_a_body_without_a_length_is_read_no_further_than_the_limit() -> None:
+    async def read() -> None:
+        endless = Stream(*[(0, b"\0" * 100)] * 1000)
+        async for chunk in arriving(endless, 250, 30):  # type: ignore[arg-type]
+            taken.append(chunk)
+
+    taken: list[bytes] = []
+    with pytest.raises(WebError, match="larger than the limit of 250 bytes"):
+        asyncio.run(read())
+    assert len(taken) == 2
+
+
 def test_slow_bodies_are_given_up() -> None:
     async def read(seconds: float) -> bytes:
         slow = Stream((0, b"a"), (0, b"b"), (30, b"c"))
