@@ -52,6 +52,7 @@ class FilmRun:
 
     def colorize(self, film: WantedFilm) -> None:
         """Colorize a film, and say what came of it."""
+        from media.allocator import give_back_large_blocks
         from serving.local.film_colorizer import FilmColorizer
         from serving.local.film_repair import plan_repair, repair_film
         from serving.local.films import FilmTask, colorize_film, plan
@@ -73,6 +74,7 @@ class FilmRun:
             )
         )
         repair = None if self.only is None else plan_repair(planned, *self.only)
+        give_back_large_blocks()
         colorizer = self._load()
         film_colorizer, smoother = FilmColorizer(colorizer), self._smoother(colorizer)
         began, mark = time.monotonic(), mark_of(self.preset)
