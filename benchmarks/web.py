@@ -112,6 +112,9 @@ def waiting(photograph: Path) -> None:
         sent = time.perf_counter() - start
         server.ask("GET", f"{path}/preview?longest=1600")
         print(f"first picture in color   {time.perf_counter() - start:6.2f} s, of which {sent:.2f} s to send it")
+        print(f"plausible colors         {timed(lambda: server.ask('GET', f'{path}/palette?x=0.1&y=0.2')):6.2f} s")
+        while json.loads(server.ask("GET", "/api/health")[2])["running"]:  # while somebody chooses among them
+            time.sleep(0.1)
         hints: list[dict[str, object]] = []
         taken = []
         for number in range(FIXES):

@@ -194,6 +194,7 @@ def router(service: Service) -> APIRouter:
         settings = How(query.preset, query.look, query.temperature, query.saturation)
         service.engine.check(settings)
         current, found = await workers.run(lambda: renderer.palette(kept, settings, query.x, query.y))
+        service.later(lambda: renderer.prepare_hints(kept, settings, query.x, query.y, current))
         colors = [PlausibleColor(color=each.color, probability=round(each.probability, 4)) for each in found]
         return PaletteBody(x=query.x, y=query.y, current=current, colors=colors)
 

@@ -41,6 +41,7 @@ class Kept:
         frames: By the side of the frame: what networks see of it.
         colors: By preset and settings: the colors of a frame.
         guided: The settings that hints were spread under last, and what spreads them.
+        prepared: What spreads hints, once it has spread one.
         followed: The preset that the reference was followed by last, and what follows it.
     """
 
@@ -60,6 +61,7 @@ class Kept:
     frames: dict[int, np.ndarray] = field(default_factory=dict)
     colors: OrderedDict[tuple[object, ...], np.ndarray] = field(default_factory=OrderedDict)
     guided: tuple[tuple[object, ...], Any] | None = None
+    prepared: Any = None
     followed: tuple[str, Any] | None = None
 
     @property

@@ -34,6 +34,7 @@ from zoo.errors import ArgumentError
 from zoo.pipeline import from_frame
 
 GUIDED = 6  # photographs for which what spreads hints is kept
+PREVIEW = 1600  # longer side in pixels that previews have unless they are wanted otherwise
 PLAUSIBLE = 12  # colors of a palette
 _SWATCH = 256  # longer side in pixels of the copy whose colors are named
 
@@ -171,6 +172,14 @@ class Renderer:
             found = self._guide(kept, how).palette(x, y, PLAUSIBLE)
         return "#{:02x}{:02x}{:02x}".format(*current), found
 
+    def prepare_hints(self, kept: Kept, how: How, x: float, y: float, color: str) -> None:
+        """Do what the first hint for a photograph would wait for, once, while somebody chooses its color."""
+        with kept.lock:
+            guided = self._guide(kept, how)
+            if kept.prepared is not guided:
+                guided.paint([Hint(x, y, color)], longest=PREVIEW)
+                kept.prepared = guided
+
     def small(self, kept: Kept, how: How, longest: int) -> np.ndarray:
         """The colorized pixels of a preview, 8 bits, before its filters."""
         colorizer = self.engine.colorizer(how)
@@ -204,7 +213,8 @@ class Renderer:
                 self._guided.remove(kept)
             self._guided.append(kept)
             if len(self._guided) > GUIDED:
-                self._guided.popleft().guided = None
+                oldest = self._guided.popleft()
+                oldest.guided = oldest.prepared = None
         return guided
 
 

@@ -1,6 +1,8 @@
 """What the paths of the HTTP interface share."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from serving.web.bodies import Bodies
@@ -11,6 +13,7 @@ from serving.web.metrics import Metrics
 from serving.web.photographs import Photographs
 from serving.web.rendering import Renderer
 from serving.web.workers import Workers
+from zoo.errors import ColorzooError
 
 _SWEEP = 30  # seconds between two looks for what is to be forgotten
 
@@ -32,6 +35,7 @@ class Service:
     photographs: Photographs = field(init=False)
     jobs: Jobs = field(init=False)
     metrics: Metrics = field(init=False)
+    _tasks: set[asyncio.Task[None]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         limits = self.limits
@@ -52,6 +56,18 @@ class Service:
     async def engine_ready(self) -> bool:
         """Whether a photograph would be colorized now."""
         return await asyncio.to_thread(self.engine.ready)
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do something that nobody waits for, unless others wait; if it fails, whoever needs it will see why."""
+
+        async def attempt() -> None:
+            with suppress(ColorzooError):
+                await self.workers.run(work)
+
+        if not self.workers.waiting:
+            task = asyncio.create_task(attempt())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def forget_in_time(self) -> None:
         """Forget what nobody uses any more, also where nobody asks for anything else; ends only by being cancelled."""

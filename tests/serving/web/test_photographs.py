@@ -16,6 +16,7 @@ from serving.web.photographs import Photographs, keep
 from serving.web.pictures import read
 from serving.web.service import Service
 from tests.photographs import easy_field
+from tests.servers import wait_until
 from tests.serving.web.conftest import CLASSES, DIRECT, add, chroma, encoded, error_of, pixels
 
 
@@ -112,6 +113,18 @@ def test_palette(client: TestClient, photograph: str) -> None:
     assert error_of(client.get(f"{photograph}/palette", params={"x": 2, "y": 0}), 422) == "invalid_parameter"
     ring = client.get(f"{photograph}/palette", params={"x": 0, "y": 0, "preset": DIRECT}).json()["colors"]
     assert {each["probability"] for each in ring} == {0}
+
+
+def test_hints_are_prepared_while_a_color_is_chosen(client: TestClient, service: Service, gray: bytes) -> None:
+    path = add(client, gray)
+    client.get(f"{path}/palette", params={"x": 0.3, "y": 0.6})
+    kept = service.photographs.get(path.rpartition("/")[2])
+    wait_until(lambda: kept.prepared is not None)
+    assert kept.guided is not None and kept.prepared is kept.guided[1]
+    hint = {"x": 0.3, "y": 0.6, "color": "#b02020"}
+    prepared = client.post(f"{path}/fix", json={"hints": [hint], "format": "png"})
+    unprepared = client.post(f"{add(client, gray)}/fix", json={"hints": [hint], "format": "png"})
+    assert np.abs(pixels(prepared.content).astype(int) - pixels(unprepared.content)).max() <= 3
 
 
 def test_confidence_is_laid_over(client: TestClient, photograph: str) -> None:
