@@ -1,7 +1,7 @@
 // Sends photographs to the server and fetches what it makes of them.
 
 import { exchange } from "./dom.js";
-import { list, enter, service, settingsOf, tell } from "./pictures.js";
+import { current, enter, list, service, settingsOf, tell } from "./pictures.js";
 import * as server from "./server.js";
 import { texts } from "./texts.js";
 
@@ -59,6 +59,13 @@ export const colorized = (picture, longest, signal, changed = {}) =>
 
 let working = false;
 
+// The server need not hold a whole folder; what is looked at or saved later is sent again.
+function release(picture) {
+  if (picture === current || picture.id === null) return;
+  server.forget(picture.id).catch(() => {});
+  picture.id = null;
+}
+
 /** Colorizes what waits, so that the strip shows all pictures in color. */
 export async function workOff() {
   if (working) return;
@@ -68,6 +75,7 @@ export async function workOff() {
     if (!picture) break;
     enter(picture, "working");
     await makeThumbnail(picture);
+    release(picture);
   }
   working = false;
 }

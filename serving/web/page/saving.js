@@ -1,14 +1,16 @@
 // The page "Save" of the panel: the picture in full resolution, sheets, ZIP files.
 
 import { notice, say, warn } from "./announce.js";
-import { ensureUploaded, withPicture } from "./colorizing.js";
+import { withPicture } from "./colorizing.js";
 import { find, make } from "./dom.js";
 import * as pictures from "./pictures.js";
 import * as server from "./server.js";
 import { texts } from "./texts.js";
+import { Zip } from "./zip.js";
 
-const MOST_IN_ZIP = 100;
 const MOST_IN_COLLAGE = 64;
+const PIXELS_IN_COLLAGE = 150e6; // of photographs that the server holds at a time for it
+const MOST_BYTES = 3.5e9; // in a ZIP file, whose sizes have 32 bits
 const SUFFIXES = {
   "image/jpeg": "jpg",
   "image/png": "png",
@@ -19,8 +21,10 @@ const SUFFIXES = {
 
 const stem = (name) => name.replace(/\.[^.]*$/, "");
 
+const suffix = (blob) => SUFFIXES[blob.type] ?? "bin";
+
 function hand(blob, name) {
-  const file = `${name}.${SUFFIXES[blob.type] ?? "bin"}`;
+  const file = `${name}.${suffix(blob)}`;
   const address = URL.createObjectURL(blob);
   make("a", { href: address, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000); // the browser may still read it
@@ -44,46 +48,53 @@ async function attempt(action) {
 
 const order = (picture) => ({ ...pictures.settingsOf(picture), format: find("format").value || null });
 
+const result = (picture) => withPicture(picture, (id) => server.result(id, order(picture)));
+
 async function download() {
   const { current } = pictures;
   if (current.kind === "film") {
     make("a", { href: `api/jobs/${current.job}/result?download=true`, download: "" }).click();
     return;
   }
-  const blob = await withPicture(current, (id) => server.result(id, order(current)));
-  hand(blob, texts.colorizedName(stem(current.name)));
+  hand(await result(current), texts.colorizedName(stem(current.name)));
 }
 
 // Pictures that the server cannot read are left out.
 const usable = () => pictures.list.filter(({ kind, stage }) => kind === "photograph" && stage !== "failed");
 
-/** What the server needs to know of each picture; it may have forgotten some, which are sent again. */
-async function orders(chosen) {
-  const told = [];
-  for (const picture of chosen) {
-    await ensureUploaded(picture);
-    await withPicture(picture, (id) => server.look(id));
-    told.push({ id: picture.id, name: texts.colorizedName(stem(picture.name)), ...order(picture) });
-  }
-  return told;
-}
-
 async function collage(chosen) {
-  const told = await orders(chosen);
-  const rows = told.map(({ name, format, ...row }) => row);
+  const rows = [];
+  let pixels = 0;
+  for (const picture of chosen.slice(0, MOST_IN_COLLAGE)) {
+    await withPicture(picture, (id) => server.look(id)); // the server may have forgotten it
+    pixels += picture.width * picture.height;
+    if (rows.length && pixels > PIXELS_IN_COLLAGE) break;
+    rows.push({ id: picture.id, ...pictures.settingsOf(picture) });
+  }
   hand(await server.collage(rows, "pairs"), texts.collageName);
+  if (rows.length < chosen.length) warn(texts.collagePart(rows.length, chosen.length));
 }
 
-/** In as many files as the server can hold the pictures for. */
+/** One after the other, so that neither the server nor the page has to hold all of them at a time. */
 async function zip() {
   const all = usable();
-  const most = Math.min(MOST_IN_ZIP, pictures.service.limits.photographs);
-  const parts = Math.ceil(all.length / most);
-  for (let part = 1; part <= parts; part += 1) {
-    notice(texts.savingBatch(part, parts), { done: part - 1, of: parts });
-    const told = await orders(all.slice((part - 1) * most, part * most));
-    hand(await server.zip(told), texts.zipName(part, parts));
+  let file = new Zip();
+  let part = 1;
+  for (const [done, picture] of all.entries()) {
+    notice(texts.savingBatch(done + 1, all.length), { done, of: all.length });
+    try {
+      const blob = await result(picture);
+      if (file.size + blob.size > MOST_BYTES) {
+        hand(file.finish(), texts.zipName(part));
+        [file, part] = [new Zip(), part + 1];
+      }
+      await file.add(texts.colorizedName(stem(picture.name)), suffix(blob), blob);
+    } catch (error) {
+      if (error.status === 0) throw error; // the server is gone
+      warn(texts.failed(picture.name, error.message));
+    }
   }
+  if (file.count) hand(file.finish(), texts.zipName(part));
 }
 
 /** Shows what can be saved. */
@@ -105,7 +116,7 @@ export function listen() {
   find("format").append(new Option(texts.sameFormat, ""), ...formats);
   find("download").addEventListener("click", () => attempt(download));
   find("collage").addEventListener("click", () => attempt(() => collage([pictures.current])));
-  find("collage-all").addEventListener("click", () => attempt(() => collage(usable().slice(0, MOST_IN_COLLAGE))));
+  find("collage-all").addEventListener("click", () => attempt(() => collage(usable())));
   find("zip").addEventListener("click", () => attempt(zip));
   find("remove").addEventListener("click", () => pictures.remove(pictures.current));
 }

@@ -18,14 +18,14 @@ let longest = LONGEST;
 let request = new AbortController(); // of what is being fetched for the current picture
 let withConfidence = false;
 
-/** Says what goes on where it takes more than a moment. */
-async function saying(text, promise) {
-  const timer = setTimeout(() => notice(text, { done: 0, of: null }), PATIENCE);
+/** Says what goes on where it takes more than a moment, as long as it is about what is shown. */
+async function saying(text, promise, signal) {
+  const timer = setTimeout(() => signal.aborted || notice(text, { done: 0, of: null }), PATIENCE);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
-    notice(null);
+    if (!signal.aborted) notice(null);
   }
 }
 
@@ -85,23 +85,29 @@ function begin() {
   return request.signal;
 }
 
+function fail(picture, error) {
+  if (picture.id) {
+    warn(error.message);
+    return;
+  }
+  pictures.enter(picture, "failed", error.message);
+  showFailure(picture);
+}
+
 /** Runs the steps for a picture; a newer call ends an older one. */
 async function attempt(picture, steps) {
   const signal = begin();
   try {
     await steps(signal);
-    if (!signal.aborted) workOff();
   } catch (error) {
-    if (error.name === "AbortError" || signal.aborted) return;
-    if (!(error instanceof server.Refusal)) throw error;
-    if (picture.id) {
-      warn(error.message);
-    } else {
-      pictures.enter(picture, "failed", error.message);
-      showFailure(picture);
+    if (error.name !== "AbortError" && !signal.aborted) {
+      if (!(error instanceof server.Refusal)) throw error;
+      fail(picture, error);
     }
-    workOff();
   }
+  // What was begun for a picture that is no longer shown is done in its turn.
+  if (picture !== pictures.current && picture.stage === "working") pictures.enter(picture, "waiting");
+  if (!signal.aborted || picture.stage === "waiting") workOff();
 }
 
 function showFailure(picture) {
@@ -118,7 +124,7 @@ function showKind(kind) {
   for (const id of ["pane-before", "pane-after"]) find(id).hidden = isFilm;
   find("work").toggleAttribute("data-film", isFilm);
   for (const id of ["tab-adjust", "tab-fix"]) {
-    if (isFilm && find(id).ariaSelected === "true") find("tab-look").click();
+    if (isFilm && find(id).getAttribute("aria-selected") === "true") find("tab-look").click();
     find(id).hidden = isFilm;
   }
 }
@@ -149,11 +155,12 @@ export async function open(picture) {
   if (first) pictures.enter(picture, "working");
   await attempt(picture, async (signal) => {
     if (first) showFile(picture, signal);
-    await saying(texts.loading, ensureUploaded(picture));
+    await saying(texts.loading, ensureUploaded(picture), signal);
     for (const warning of picture.warnings.splice(0)) warn(texts.failed(picture.name, warning));
     if (signal.aborted) return;
     viewer.reset(picture.width, picture.height);
-    await saying(texts.coloring, Promise.all([showOriginal(picture, signal), showColors(picture, signal)]));
+    const shown = Promise.all([showOriginal(picture, signal), showColors(picture, signal)]);
+    await saying(texts.coloring, shown, signal);
     pictures.enter(picture, "ready");
     if (first) say(texts.colored(picture.name));
     await showConfidence(picture, signal);
@@ -170,9 +177,9 @@ export async function refresh(picture) {
     return;
   }
   await attempt(picture, async (signal) => {
-    await saying(texts.coloring, showColors(picture, signal));
+    await saying(texts.coloring, showColors(picture, signal), signal);
     if (picture.urls.thumbnail) makeThumbnail(picture);
-    else pictures.tell("state", picture);
+    else pictures.enter(picture, "ready");
     await showConfidence(picture, signal);
     await looks.showCandidates(picture, signal);
   });

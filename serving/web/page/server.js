@@ -4,7 +4,7 @@ import { say } from "./announce.js";
 import { texts } from "./texts.js";
 
 const TRIES = 6;
-const LONGEST_WAIT = 30; // seconds
+const LONGEST_WAIT = 90; // seconds
 
 export class Refusal extends Error {
   /**
@@ -103,7 +103,6 @@ export function palette(id, x, y, settings, signal) {
 
 export const result = (id, settings) => blob(ask(`api/photographs/${id}/result`, asJson(settings)));
 export const collage = (photographs, layout) => blob(ask("api/collage", asJson({ photographs, layout })));
-export const zip = (photographs) => blob(ask("api/zip", asJson({ photographs })));
 
 // === Films, which wait in a queue ===
 

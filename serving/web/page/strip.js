@@ -9,7 +9,7 @@ import { texts } from "./texts.js";
 const buttons = new Map(); // picture -> its button
 
 function makeButton(picture) {
-  const image = make("img", { alt: "" });
+  const image = make("img", { alt: "", loading: "lazy", decoding: "async" });
   const button = make("button", {}, image, make("span", { className: "mark", hidden: true }));
   image.addEventListener("error", () => {
     image.dataset.broken = image.getAttribute("src");

@@ -129,13 +129,14 @@ export const texts = {
   collageAll: "Download all on one sheet",
   zip: (number) => `Download all ${number} as a ZIP file`,
   saving: "Preparing the file…",
-  savingBatch: (part, parts) => `Preparing ZIP file ${part} of ${parts}…`,
+  savingBatch: (number, of) => `Preparing picture ${number} of ${of}…`,
+  collagePart: (rows, of) => `The sheet has the first ${rows} of ${of} pictures: more do not fit.`,
   saved: (name) => `${name} is ready.`,
   marked: "Files say in their metadata that they were colorized, and by which model.",
   remove: "Close this picture",
   colorizedName: (stem) => `${stem}-colorized`,
   collageName: "side-by-side",
-  zipName: (part, parts) => (parts === 1 ? "colorized" : `colorized-${part}`),
+  zipName: (part) => (part === 1 ? "colorized" : `colorized-${part}`),
 
   // Films
   filmStart: "Colorize this film",

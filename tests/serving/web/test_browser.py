@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.browsers import fits, open_page
+from tests.films import pan, write_film
 from tests.serving.web.pages import (
     DESKTOP,
     EXAMPLES,
@@ -156,6 +157,7 @@ def test_several_pictures_a_broken_one_and_a_zip_file(browser: Browser, address:
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download all 2 as a ZIP file").click()
     with zipfile.ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
         assert sorted(archive.namelist()) == ["chelsea-colorized.jpg", "coffee-colorized.jpg"]
         for name in archive.namelist():
             assert colored(as_array(archive.read(name))) > 0.1
@@ -244,5 +246,18 @@ def test_folder_leaves_out_what_is_no_picture(browser: Browser, address: str, tm
     settle(page)
     labels = [each.get_attribute("title") for each in page.locator("#thumbnails button").all()]
     assert labels == ["a2.png", "a10.png"]
+    assert not wrong
+    page.context.close()
+
+
+def test_film_while_a_photograph_is_being_colorized(browser: Browser, address: str, tmp_path: Path) -> None:
+    page, wrong = open_page(browser, address, **DESKTOP)
+    page.locator("#files").set_input_files(CAT)
+    page.locator("#files").set_input_files(
+        write_film(tmp_path / "walk.mp4", pan(1, 3, 2), codec="mpeg4", pix_fmt="yuv420p")
+    )
+    page.locator("#thumbnails [data-stage=ready]").wait_for()
+    assert page.get_by_role("button", name="Colorize this film").is_visible()
+    assert page.get_by_role("tab").filter(visible=True).all_inner_texts() == ["Look", "Save"]
     assert not wrong
     page.context.close()
