@@ -21,6 +21,7 @@ import typer
 
 import zoo
 from benchmarks.films import write
+from media.allocator import give_back_large_blocks
 from media.provenance import Mark
 from serving.local.film_colorizer import FilmColorizer
 from serving.local.film_pipeline import BATCH
@@ -74,6 +75,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1)] = 3,
 ) -> None:
     """Print frames per second and the ratios to the network alone."""
+    give_back_large_blocks()
     colorizer = TiledColorizer(load_parts(preset))
     with tempfile.TemporaryDirectory() as folder:
         for height, width in SIZES:
