@@ -44,16 +44,18 @@ CLICKS = [
 PREVIEW = 1600  # pixels of the longer side
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    began = time.perf_counter()
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall time and CPU time of one call."""
+    began, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - used
 
 
-def clicks(colorizer: TiledColorizer, pixels: np.ndarray) -> dict[str, list[float]]:
+def clicks(colorizer: TiledColorizer, pixels: np.ndarray) -> dict[str, list[tuple[float, float]]]:
     """Seconds of each kind of step."""
-    found: dict[str, list[float]] = {name: [] for name in ("whole", "click", "other color", "preview of a click")}
+    found: dict[str, list[tuple[float, float]]] = {
+        name: [] for name in ("whole", "click", "other color", "preview of a click")
+    }
     guided: list[GuidedPhotograph] = []
     found["opening"] = [seconds(lambda: guided.append(GuidedPhotograph(colorizer, pixels)))]
     photograph = guided[0]
@@ -108,9 +110,12 @@ def main(preset: Annotated[str, typer.Option(help="A preset or a .keras file.")]
     pixels = np.asarray(Image.fromarray(data.astronaut()).convert("L").resize(SIZE, Image.Resampling.BICUBIC))
     found = clicks(colorizer, pixels)
     for name, values in found.items():
-        print(f"{name:20} {min(values):6.2f} s best, {median(values):6.2f} s median")
-    for take, kind in ((min, "best"), (median, "median")):
-        print(f"a click over the whole painting, {kind}: {take(found['click']) / take(found['whole']):.2f}")
+        wall, used = zip(*values, strict=True)
+        times = f"{min(wall):6.2f} s best, {median(wall):6.2f} s median"
+        print(f"{name:20} {times}; CPU {min(used):6.2f} s, {median(used):6.2f} s")
+    for number, kind in enumerate(("wall", "CPU")):
+        click, whole = (median(value[number] for value in found[name]) for name in ("click", "whole"))
+        print(f"a click over the whole painting, medians of {kind} time: {click / whole:.2f}")
     small = np.asarray(Image.fromarray(data.astronaut()).convert("L").resize((96, 96)), np.float32) / 2.55
     print(f"largest difference from a direct solution: {difference_from_a_direct_solution(small):.3f} Lab units")
     inside, edge = leak()

@@ -32,6 +32,17 @@ def by_classes() -> keras.Model:
     return keras.Model(lightness, ab, name="by_classes")
 
 
+def by_two_histograms() -> keras.Model:
+    """A network whose colors are made of two bins each: red or green, and strong or gray; mostly red, mostly gray."""
+    lightness = keras.Input((None, None, 1))
+    x = layers.AveragePooling2D(4)(lightness) * 0.0
+    scores = layers.Activation("linear", name="scores")(ops.concatenate([x + 1.0, x, x, x + 1.0], axis=-1))
+    parts = [layers.Softmax()(scores[..., :2]), layers.Softmax()(scores[..., 2:])]
+    probabilities = layers.Concatenate(name="probabilities")(parts)
+    hue = ops.matmul(probabilities[..., :2], np.array([[50, 30], [-45, 40]], np.float32))
+    return keras.Model(lightness, enlarge_like(hue * probabilities[..., 2:3], lightness, 4), name="by_two_histograms")
+
+
 def directly() -> keras.Model:
     lightness = keras.Input((None, None, 1))
     return keras.Model(lightness, ops.concatenate([0 * lightness + 20.0, 0.4 * lightness], axis=-1), name="directly")
@@ -140,6 +151,15 @@ def test_palette_names_classes(guided: GuidedPhotograph) -> None:
     assert apart.min() > 8
     assert Hint(0, 0, guided.palette(0.9, 0.5)[0].color).ab[1] > 10  # yellow, where it is light
     assert len(guided.palette(0.1, 0.5, 1)) == 1
+
+
+def test_palette_of_pairs_of_bins(pixels: np.ndarray) -> None:
+    palette = GuidedPhotograph(TiledColorizer(Parts(by_two_histograms(), SIZE)), pixels).palette(0.9, 0.5)
+    likely, rare = 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))
+    # Gray is one color, whichever hue it would have.
+    assert [entry.probability for entry in palette] == pytest.approx([likely, rare * likely, rare * rare], abs=1e-4)
+    shown = np.array([Hint(0, 0, entry.color).ab for entry in palette])
+    np.testing.assert_allclose(shown, [(0, 0), (50, 30), (-45, 40)], atol=8)  # what sRGB has of them at that lightness
 
 
 def test_palette_of_a_network_without_classes(pixels: np.ndarray) -> None:
