@@ -133,7 +133,7 @@ def test_a_fix_colors_its_area_and_only_it(page: Page, halves: Path) -> None:
     assert np.abs(pixels(page.locator("#after")) - before).max() <= 2
     with changing(page):
         page.keyboard.press("Control+y")
-    assert np.array_equal(pixels(page.locator("#after")), after)
+    assert np.abs(pixels(page.locator("#after")) - after).max() <= 4  # the solver begins where it was
 
 
 def test_several_pictures_a_broken_one_and_a_zip_file(browser: Browser, address: str, tmp_path: Path) -> None:
