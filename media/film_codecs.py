@@ -53,6 +53,7 @@ CODECS = {
     "h264": Codec(
         "libx264", "yuv420p", "yuv420p10le", 0.9, 51, options=(("preset", "veryfast"),), even=True, aspect=True
     ),
+    # Closed groups: a film can be cut at each of its key frames.
     "hevc": Codec(
         "libx265", "yuv420p", "yuv420p10le", 1.0, 51, options=(("x265-params", "log-level=error:open-gop=0"),),
         even=True, aspect=True,

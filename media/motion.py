@@ -26,10 +26,9 @@ class Motion:
             Places (H, W, 2) float32, x and y in the earlier frame; and (H, W) bool, whether the pixel was in sight.
         """
         height, width = now.shape
-        first, second = (np.rint(frame * 2.55).astype(np.uint8) for frame in (before, now))
-        grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+        first, second = _levels(before), _levels(now)
         backward, forward = self._flow.calc(second, first, None), self._flow.calc(first, second, None)
-        places = grid + backward
+        places = grid_of(now) + backward
         there = look_up(forward, places)
         mismatch = np.square(backward + there).sum(-1)
         lengths = np.square(backward).sum(-1) + np.square(there).sum(-1)
@@ -37,6 +36,20 @@ class Motion:
         seen &= np.abs(look_up(before, places) - now) <= LIGHTNESS_CHANGE
         inside = (places >= 0) & (places <= np.array([width - 1, height - 1], np.float32))
         return places, seen & inside.all(-1)
+
+    def places(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
+        """The places of `between` alone, in half the time."""
+        return np.asarray(grid_of(now) + self._flow.calc(_levels(now), _levels(before), None))
+
+
+def grid_of(frame: np.ndarray) -> np.ndarray:
+    """The places (H, W, 2) float32, x and y, of the pixels of a frame (H, W) themselves."""
+    height, width = frame.shape
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+
+
+def _levels(frame: np.ndarray) -> np.ndarray:
+    return np.rint(frame * 2.55).astype(np.uint8)
 
 
 def look_up(values: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from media.motion import Motion, look_up
+from media.motion import Motion, grid_of, look_up
 
 TOLERANCE = 12.0  # difference in L at which a pixel is trusted by exp(-1)
 SURROUNDINGS = 0.04  # standard deviation of the Gaussian that means the motion around a pixel, as a share of the width
@@ -30,19 +30,18 @@ class Track:
 
     def __init__(self, first: np.ndarray) -> None:
         """Begin at a frame, L (H, W) in [0, 100], H and W >= 12."""
-        height, width = first.shape
         self._motion = Motion()
         self._first = self._last = first
-        self._grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+        self._grid = grid_of(first)
         self.places = self._grid
-        self.trust = np.ones((height, width), np.float32)
+        self.trust = np.ones(first.shape, np.float32)
 
     def follow(self, frame: np.ndarray) -> None:
         """Go on to a neighbor of the last frame, L (H, W)."""
         places, seen = self._motion.between(self._last, frame)
         self.places, trust = look_up(self.places, places), look_up(self.trust, places) * seen
         self._fill(trust)
-        places, _ = self._motion.between(look_up(self._first, self.places), frame)
+        places = self._motion.places(look_up(self._first, self.places), frame)
         height, width = frame.shape
         self.places = np.clip(look_up(self.places, places), 0, np.array([width - 1, height - 1], np.float32))
         difference = look_up(self._first, self.places) - frame

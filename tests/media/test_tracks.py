@@ -29,6 +29,19 @@ def test_pixels_are_followed_without_drift() -> None:
     assert np.abs(track.carry(frames[0]) - frames[-1])[stayed].mean() < 3
 
 
+def test_errors_do_not_add_up() -> None:
+    """A camera that turns and moves in and back, 40 times by less than a pixel or two, is where it was."""
+    still = panned(1, 0)[0]
+    track = Track(still)
+    for i in range(1, 41):
+        scale = 1 + 0.1 * np.sin(np.pi * i / 40)
+        turned = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), 4 * np.sin(np.pi * i / 20), scale)
+        track.follow(cv2.warpAffine(still, turned, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT))
+    inner = np.s_[12:-12, 12:-12]
+    rows, columns = np.indices((SIZE, SIZE))
+    assert np.hypot(track.places[..., 0] - columns, track.places[..., 1] - rows)[inner].mean() < 0.14
+
+
 def test_what_was_hidden_is_found_again() -> None:
     still = panned(1, 0)[0]
     hidden = still.copy()
