@@ -101,6 +101,12 @@ def jpeg(photograph: Path | None, size: tuple[int, int], seed: int = 0) -> bytes
     return content.getvalue()
 
 
+def busy(server: Server) -> bool:
+    """Whether it works on something."""
+    state = json.loads(server.ask("GET", "/api/health")[2])
+    return bool(state["waiting"] or state["running"])
+
+
 def waiting(photograph: Path) -> None:
     """Print how long each step takes, of a server that was just started."""
     data = jpeg(photograph, SIDES)
@@ -113,7 +119,7 @@ def waiting(photograph: Path) -> None:
         server.ask("GET", f"{path}/preview?longest=1600")
         print(f"first picture in color   {time.perf_counter() - start:6.2f} s, of which {sent:.2f} s to send it")
         print(f"plausible colors         {timed(lambda: server.ask('GET', f'{path}/palette?x=0.1&y=0.2')):6.2f} s")
-        while json.loads(server.ask("GET", "/api/health")[2])["running"]:  # while somebody chooses among them
+        while busy(server):  # while somebody chooses among them
             time.sleep(0.1)
         hints: list[dict[str, object]] = []
         taken = []
