@@ -81,7 +81,7 @@ export async function workOff() {
 }
 
 /** Never fails: what is wrong with a picture is what its place in the strip says. */
-export async function makeThumbnail(picture) {
+async function makeThumbnail(picture) {
   try {
     picture.urls.thumbnail = exchange(picture.urls.thumbnail, await colorized(picture, THUMBNAIL));
     if (picture.stage === "waiting") return; // its settings have changed meanwhile

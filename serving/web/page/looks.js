@@ -9,6 +9,7 @@ import { texts } from "./texts.js";
 const SIDE = 256; // longest side of a candidate, in pixels
 
 let referenceAddress = null;
+let outdated = false; // whether the candidates are not those of the settings as they are now
 
 function makeCard(look) {
   const input = make("input", { type: "radio", name: "look", value: look });
@@ -62,8 +63,12 @@ export function clearCandidates() {
   }
 }
 
-/** Fetches the candidates of a picture. */
+export const areOutdated = () => outdated;
+
+/** Fetches the candidates of a picture where they can be seen: during fixes the server has enough to do. */
 export async function showCandidates(picture, signal) {
+  outdated = find("page-look").hidden;
+  if (outdated) return;
   if (picture.kind === "film" || find("looks").hidden) return;
   for (const card of find("looks").querySelectorAll(".card")) {
     const look = card.querySelector("input").value;

@@ -50,6 +50,7 @@ function openTab(name) {
   if (fixing) viewer.setDivider(0);
   else if (fixes.isFixing()) viewer.setDivider(dividerBefore);
   fixes.setOpen(fixing);
+  if (name === "look") screen.openLooks();
 }
 
 function listen() {

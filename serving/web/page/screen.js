@@ -1,7 +1,7 @@
 // Shows the current picture: reads it, has it colorized, and again with each change of its settings.
 
 import { notice, say, warn } from "./announce.js";
-import { colorized, ensureUploaded, makeThumbnail, withPicture, workOff } from "./colorizing.js";
+import { colorized, ensureUploaded, withPicture, workOff } from "./colorizing.js";
 import { exchange, exchangeImage, find, press } from "./dom.js";
 import * as films from "./films.js";
 import * as looks from "./looks.js";
@@ -178,11 +178,23 @@ export async function refresh(picture) {
   }
   await attempt(picture, async (signal) => {
     await saying(texts.coloring, showColors(picture, signal), signal);
-    if (picture.urls.thumbnail) makeThumbnail(picture);
-    else pictures.enter(picture, "ready");
+    picture.urls.thumbnail = exchange(picture.urls.thumbnail, null); // what is shown does for it
+    pictures.enter(picture, "ready");
     await showConfidence(picture, signal);
     await looks.showCandidates(picture, signal);
   });
+}
+
+/** Fetches the candidates that were not wanted while they could not be seen. */
+export async function openLooks() {
+  const { current } = pictures;
+  if (current?.stage !== "ready" || !looks.areOutdated()) return;
+  const { signal } = request;
+  try {
+    await looks.showCandidates(current, signal);
+  } catch (error) {
+    if (error.name !== "AbortError" && !signal.aborted) warn(error.message);
+  }
 }
 
 /** Where the picture is enlarged beyond what has been fetched, more is. */
