@@ -34,7 +34,7 @@ def main() -> None:
         true = true_frames(path, arguments.frames)
         frames = np.stack([colorizer.prepare(pixels).frame for pixels in true])
         last = len(frames) - 1
-        none, first, both = (_colors(colorizer, frames, true, places) for places in ([], [0], [0, last]))
+        none, first, both = (carry(colorizer, frames, true, places) for places in ([], [0], [0, last]))
         one, two, three = (measure(true, colors) for colors in (none, first, both))
         middle = measure(true[last // 2 :][:1], both[last // 2 :][:1]).rmse
         print(
@@ -43,23 +43,25 @@ def main() -> None:
             flush=True,
         )
         if arguments.strips:
-            _write_strip(arguments.strips / f"{path.stem}.jpg", true, none, both)
+            arguments.strips.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(strip(true, none, both)).save(arguments.strips / f"{path.stem}.jpg", quality=88)
 
 
-def _colors(colorizer: TiledColorizer, frames: np.ndarray, true: list[np.ndarray], places: list[int]) -> np.ndarray:
+def carry(colorizer: TiledColorizer, frames: np.ndarray, true: list[np.ndarray], places: list[int]) -> np.ndarray:
+    """The colors of frames, of which those at `places` are given as references in their true colors."""
     ahead = (Ahead(float(i), lambda frame=frame: frame[..., 0]) for i, frame in enumerate(frames))
     stills = [Reference(float(i), lambda size, i=i: to_frame_colors(true[i], size)) for i in places]
     smoother = ReferenceSmoother(FlowSmoother(colorizer), stills, ahead, 0.0, Path(gettempdir()))
     return np.concatenate([smoother.colors(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)])
 
 
-def _write_strip(path: Path, true: list[np.ndarray], none: np.ndarray, both: np.ndarray) -> None:
+def strip(true: list[np.ndarray], none: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Frames from the first to the last one, below each other: gray, without references, with both, true."""
     columns = []
     for i in np.linspace(0, len(true) - 1, SHOWN).round().astype(int):
         colored = [paint(true[i], colors[i])[2] for colors in (none, both)]
         columns.append(np.concatenate([gray_of(true[i]), *colored, true[i]]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(columns, axis=1)).save(path, quality=88)
+    return np.concatenate(columns, axis=1)
 
 
 if __name__ == "__main__":
