@@ -67,6 +67,8 @@ def operations(address: str) -> list[Any]:
     return [each for each in found if not each.path.endswith("/events")]
 
 
+# The server, in another thread of this process, may draw random numbers while Hypothesis draws a request.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @pytest.mark.slow
 def test_two_thousand_random_requests(address: str, operations: list[Any], gray: bytes) -> None:
     with httpx.Client(base_url=address) as client:
