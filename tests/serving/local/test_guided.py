@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from serving.local.guided import GuidedPhotograph
+from serving.local.guided import UNSEEN, GuidedPhotograph, _Canvas
 from serving.local.hints import Hint
 from serving.local.tiled import TiledColorizer
 from zoo import color
@@ -81,6 +81,15 @@ def test_without_hints_it_is_the_plain_result(
     np.testing.assert_array_equal(guided.paint(), expected)
     assert (guided.paint([Hint(0.2, 0.5, RED)]) != expected).any()
     np.testing.assert_array_equal(guided.paint(), expected)
+
+
+def test_a_faint_change_is_undone_as_well(colorizer: TiledColorizer, pixels: np.ndarray) -> None:
+    photograph = colorizer.prepare(pixels)
+    ab = colorizer.predict(photograph.frame[None])[0]
+    canvas, faint = _Canvas(colorizer, photograph, ab), np.full((6, 9, 2), 0.8 * UNSEEN, np.float32)
+    changed = canvas.paint(faint)
+    assert (changed != canvas.paint(None)).any()
+    np.testing.assert_array_equal(canvas.paint(None), colorizer.paint(photograph, ab))
 
 
 def test_two_hints_on_two_regions_do_not_leak(guided: GuidedPhotograph) -> None:
