@@ -88,8 +88,8 @@ def colorize(
 
     Links to folders are followed once. Files of other kinds are counted by suffix at the end.
 
-    Colors can be guided: --hints, --reference and --refine, which need colorzoo[hints], also together. Results that
-    are there are made again only with --overwrite.
+    Colors can be guided by --hints, --reference and --refine, also together; they need SciPy and pyamg. A result that
+    is there is made again only with --overwrite.
 
     Results say that they were colorized, in XMP and in the text field of their format; see --no-mark.
     """
