@@ -261,3 +261,16 @@ def test_film_while_a_photograph_is_being_colorized(browser: Browser, address: s
     assert page.get_by_role("tab").filter(visible=True).all_inner_texts() == ["Look", "Save"]
     assert not wrong
     page.context.close()
+
+
+def test_candidates_follow_as_soon_as_they_can_be_seen(page: Page) -> None:
+    choose(page, CAT)
+    page.locator("#looks img").nth(2).wait_for()
+    colorful = pixels(page.locator("#looks img").nth(2))
+    tab(page, "Adjust")
+    with changing(page):
+        page.get_by_label("Saturation").fill("0.2")
+    shown = page.locator("#looks img").nth(2).get_attribute("src")
+    tab(page, "Look")
+    page.wait_for_function("src => document.querySelectorAll('#looks img')[2].getAttribute('src') !== src", arg=shown)
+    assert np.ptp(pixels(page.locator("#looks img").nth(2)), axis=-1).mean() < np.ptp(colorful, axis=-1).mean() / 2
