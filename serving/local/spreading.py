@@ -68,10 +68,10 @@ class Spreader:
         right = wanted.reshape(-1, channels) * diagonal
         colors = np.zeros_like(right) if start is None else start.reshape(-1, channels).astype(float)
         residual = right - self._laplacian @ colors - diagonal * colors
-        limit = tolerance * float(np.linalg.norm(right))
+        limit = tolerance * _norm(right)
         # One more place with a color changes all channels in proportion: along few directions there is something to do.
         directions = _directions(residual, LEFT_OUT * limit)
-        colors += self._solve(residual @ directions, diagonal, limit) @ directions.T
+        colors += _rotated(self._solve(_rotated(residual, directions), diagonal, limit), directions.T)
         return colors.reshape(*self._shape, channels).astype(np.float32)
 
     def _solve(self, residual: np.ndarray, diagonal: np.ndarray, limit: float) -> np.ndarray:
@@ -79,7 +79,7 @@ class Spreader:
         solution, direction = np.zeros_like(residual), np.zeros_like(residual)
         last = np.ones(residual.shape[1])
         for _ in range(MAX_STEPS):
-            if np.linalg.norm(residual) <= limit:
+            if _norm(residual) <= limit:
                 break
             preconditioned = self._cycle(residual.astype(np.float32))
             product = _dot(residual, preconditioned)
@@ -105,9 +105,18 @@ class Spreader:
         return x
 
 
+def _rotated(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Rows (n, C) times a matrix (C, k), without BLAS, whose threads cost more on so narrow matrices than they save."""
+    return np.einsum("ic,ck->ik", rows, matrix)
+
+
+def _norm(rows: np.ndarray) -> float:
+    return float(np.sqrt((rows * rows).sum()))
+
+
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The products of the columns of two matrices (n, k) with each other: (k,)."""
-    return np.array([column @ other[:, k] for k, column in enumerate(one.T)])
+    return np.asarray((one * other).sum(axis=0))
 
 
 class _Level:
@@ -127,7 +136,7 @@ def _levels(matrix: sparse.csr_array) -> Iterator[_Level]:
 
 def _directions(residual: np.ndarray, limit: float) -> np.ndarray:
     """Orthonormal directions (C, k) of residuals (n, C); what remains outside of them has a norm of at most `limit`."""
-    squares, directions = np.linalg.eigh(residual.T @ residual)
+    squares, directions = np.linalg.eigh(np.einsum("ic,id->cd", residual, residual))
     outside = np.cumsum(np.maximum(squares, 0)) <= limit**2
     return np.asarray(directions[:, ~outside])
 
