@@ -18,7 +18,7 @@ import zoo
 from serving.local import tiled
 from serving.local.tiled import TiledColorizer
 from tests.paths import ROOT
-from zoo import color
+from zoo import blocks, color, pipeline
 from zoo.colorizer import Parts
 
 MEMORY = """
@@ -80,6 +80,16 @@ def test_equals_the_graph(graph: Callable[[np.ndarray], Any], tiles: TiledColori
     # Values half-way between two integers may be rounded either way.
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 200), (40, 130), (16, 16), (1, 7)])
+def test_bands_of_a_matrix_shrink_as_the_whole(height: int, width: int) -> None:
+    plane = np.random.default_rng(0).uniform(0, 100, (height, width)).astype(np.float32)
+    side = float(max(height, width))
+    places = (np.arange(count, dtype=np.float32)[:, None] for count in (height, width))
+    rows, columns = (np.asarray(pipeline.to_frame(each, 64, side)) for each in places)
+    expected = np.asarray(blocks.resample(plane, rows, columns))
+    np.testing.assert_allclose(tiled._shrink(plane, rows, columns), expected, atol=1e-4)
 
 
 def test_traces_are_not_translated_by_autograph(colorizer: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
