@@ -14,10 +14,15 @@ LIGHTNESS_CHANGE = 12.0  # difference in L beyond which a pixel is not the one t
 
 
 class Motion:
-    """Finds the motion between neighboring frames of one size."""
+    """Finds the motion between neighboring frames of one size.
 
-    def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    Args:
+        fast: in two thirds of the time, at twice the scale.
+    """
+
+    def __init__(self, *, fast: bool = False) -> None:
+        preset = cv2.DISOPTICAL_FLOW_PRESET_FAST if fast else cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+        self._flow = cv2.DISOpticalFlow.create(preset)
 
     def between(self, before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Two neighboring frames, L (H, W) in [0, 100], H and W >= 12 -> where the later one's pixels were.

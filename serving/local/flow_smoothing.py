@@ -20,6 +20,7 @@ from serving.local.tiled import TiledColorizer
 
 REGION = 1 / 8  # standard deviation of the Gaussian that means regions, as a share of the frame's side
 LEAST_SEEN = 0.1  # share of a region that must have been in sight before, to tell that it pulses
+_COARSE = 4  # pixels, over which maps are averaged before they are blurred: regions are far larger
 HELD = 0.5  # share of its change; with more, wrong colors stay longer: the RMSE of some clips rises by more than 2 %
 
 
@@ -29,7 +30,7 @@ class FlowSmoother:
     def __init__(self, colorizer: TiledColorizer) -> None:
         self._predict = colorizer.predict
         self._cuts = Cuts()
-        self._motion = Motion()
+        self._motion = Motion(fast=True)  # what is finer gives no calmer colors
         self._lightness: np.ndarray | None = None  # of the frame before, (size, size)
         self._colors = np.empty(0, np.float32)  # smoothed, of the frame before, (size, size, 2)
         self._weight = np.empty(0, np.float32)  # sum of the weights behind them, (size, size)
@@ -46,7 +47,7 @@ class FlowSmoother:
             return ab
         places, seen = self._motion.between(before, lightness)
         earlier = look_up(self._colors, places)
-        weight = np.exp(-DECAY) * look_up(self._weight, places) * seen
+        weight = np.float32(np.exp(-DECAY)) * look_up(self._weight, places) * seen
         ab = ab - HELD * _regions(ab - earlier, seen)
         self._weight = 1 + weight
         share = (weight / self._weight)[..., None]
@@ -69,8 +70,10 @@ class FlowSmoother:
 
 def _regions(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Maps (H, W, 2) -> their means over regions, of the pixels that were seen; towards 0 where few were."""
-    spread = REGION * seen.shape[0]
+    height, width = seen.shape
     known = seen.astype(np.float32)
-    sums = cv2.GaussianBlur(values * known[..., None], None, spread)
-    counts = cv2.GaussianBlur(known, None, spread)
-    return np.asarray(sums / np.maximum(counts, LEAST_SEEN)[..., None], np.float32)
+    small = (-(-width // _COARSE), -(-height // _COARSE))
+    sums = cv2.resize(cv2.merge([*cv2.split(values * known[..., None]), known]), small, interpolation=cv2.INTER_AREA)
+    sums = cv2.GaussianBlur(sums, None, REGION * small[1])
+    means = sums[..., :2] / np.maximum(sums[..., 2:], LEAST_SEEN)
+    return np.asarray(cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
