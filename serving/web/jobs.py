@@ -115,8 +115,9 @@ class Job:
         """What it is now, and after each change, until it has ended; None where nothing happened for a while."""
         while True:
             changed = self._changed
-            yield self.describe()
-            if self.state in FINAL:
+            described = self.describe()
+            yield described
+            if described["state"] in FINAL:  # it may have ended while that was sent
                 return
             await asyncio.sleep(1 / _PER_SECOND)
             while not changed.is_set():

@@ -1,5 +1,6 @@
 """The queue: place, progress and results of photographs and films, and what is left of them."""
 
+import asyncio
 import json
 import tempfile
 import threading
@@ -12,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving.web.engine import LocalEngine
+from serving.web.jobs import Job
 from serving.web.service import Service
 from serving.web.settings import How
 from tests.films import pan, write_film
@@ -183,3 +185,16 @@ def test_results_are_forgotten(serve: Callable[..., TestClient], gray: bytes) ->
     job = put(client, gray)
     events(client, job)
     assert error_of(client.get(job["result"]), 404) == "job_gone"
+
+
+def test_a_job_that_ends_while_an_event_is_sent_has_a_last_one() -> None:
+    async def follow() -> list[str]:
+        job, states = Job("photograph"), []
+        async for described in job.changes():
+            assert described is not None
+            states.append(described["state"])
+            if len(states) == 1:
+                job.end("failed")
+        return states
+
+    assert asyncio.run(follow()) == ["waiting", "failed"]
