@@ -1,8 +1,10 @@
 """What the servers of the project have in common: the addresses that they listen on, and HTTP without signals."""
 
+import asyncio
+import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import uvicorn
 
@@ -20,6 +22,32 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+def serve_page(config: uvicorn.Config, host: str, port: int, announce: Callable[[str], object]) -> None:
+    """Serve a web page until SIGINT or SIGTERM.
+
+    Args:
+        port: 0 chooses a free one.
+        announce: Called with the address of the page, once it can be opened.
+
+    Raises:
+        ServerStartError: the port is taken, or the host is not one of this machine.
+    """
+    server = HttpServer(config)
+
+    async def run() -> None:
+        def stop() -> None:
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        with closing(bind(host, port)) as listening:
+            listening.listen()  # so that connections are accepted from the moment of the announcement
+            announce(f"http://{join(host, listening.getsockname()[1])}/")
+            await server.serve([listening])
+
+    asyncio.run(run())
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,15 +1,12 @@
 """The server of a prepared experiment."""
 
-import asyncio
 import random
-import signal
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import uvicorn
 
-from serving.listening import HttpServer, bind, join
+from serving.listening import serve_page
 from serving.user_test.application import application
 from serving.user_test.experiment import RESULTS, read, usable
 from serving.user_test.store import Store
@@ -33,21 +30,7 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[str], object])
     # What participants see must not follow from what others saw.
     rng = random.SystemRandom()
     app = application(folder, experiment, usable(folder, experiment), Store(folder / RESULTS), rng)
-    server = HttpServer(
-        uvicorn.Config(
-            app, lifespan="off", log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=_GRACE
-        )
+    config = uvicorn.Config(
+        app, lifespan="off", log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=_GRACE
     )
-
-    async def run() -> None:
-        def stop() -> None:
-            server.should_exit = True
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
-        with closing(bind(host, port)) as listening:
-            listening.listen()  # so that connections are accepted from the moment of the announcement
-            announce(f"http://{join(host, listening.getsockname()[1])}/")
-            await server.serve([listening])
-
-    asyncio.run(run())
+    serve_page(config, host, port, announce)

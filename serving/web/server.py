@@ -1,15 +1,13 @@
 """The server of the page."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Collection
-from contextlib import closing
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from serving.listening import HttpServer, bind, join
+from serving.listening import serve_page
 from serving.web.application import application
 from serving.web.guard import LOOPBACK
 from serving.web.service import Service
@@ -63,17 +61,4 @@ def serve(
     """
     own = host in LOOPBACK or host.startswith("127.")
     allowed = {*hosts, host, *LOOPBACK} if hosts or own else None
-    server = HttpServer(config(application(service, allowed)))
-
-    async def run() -> None:
-        def stop() -> None:
-            server.should_exit = True
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
-        with closing(bind(host, port)) as listening:
-            listening.listen()  # so that connections are accepted from the moment of the announcement
-            announce(f"http://{join(host, listening.getsockname()[1])}/")
-            await server.serve([listening])
-
-    asyncio.run(run())
+    serve_page(config(application(service, allowed)), host, port, announce)
