@@ -32,7 +32,7 @@ def working_size(photograph: Prepared, ab: np.ndarray) -> Working:
 
 
 def shrink(plane: np.ndarray, longest: int) -> np.ndarray:
-    """Plane (H, W), or (H, W, C), float32 -> the means of its pixels, at most `longest` of them on the longer side."""
+    """Plane (H, W) or (H, W, C) -> the means of its pixels, at most `longest` along the longer side; never enlarged."""
     height, width = plane.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from serving.local.working import shrink
 from serving.web.errors import WebError
 from serving.web.limits import Limits
-from serving.web.pictures import Source, has_colors, reduce
+from serving.web.pictures import Source, has_colors
 
 SIDE = 2048
 """Longer side in pixels of the copy that previews are made of."""
@@ -98,7 +99,7 @@ def keep(data: bytes, source: Source, page: int | None) -> Kept:
         format=source.photograph.format.lower(),
         colored=has_colors(pixels),
         warnings=source.warnings,
-        reduced=np.ascontiguousarray(reduce(pixels, SIDE)),
+        reduced=np.ascontiguousarray(shrink(pixels, SIDE)),
     )
 
 

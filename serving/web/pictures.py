@@ -4,7 +4,6 @@ import base64
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-import cv2
 import numpy as np
 
 from media.formats import FORMATS, RESULTS
@@ -109,16 +108,6 @@ def has_colors(pixels: np.ndarray) -> bool:
         return False
     small = eight_bits(pixels[:: max(1, len(pixels) // _SAMPLED), :: max(1, pixels.shape[1] // _SAMPLED)])
     return bool(np.ptp(small.astype(np.int16), axis=2).max() > _COLORED)
-
-
-def reduce(pixels: np.ndarray, longest: int) -> np.ndarray:
-    """Pixels (H, W) or (H, W, 3) with at most so many along the longer side; never enlarged."""
-    height, width = pixels.shape[:2]
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def encode_result(source: Source, colorized: np.ndarray, how: How, mark: Mark, preset: str) -> Picture:

@@ -14,6 +14,7 @@ from serving.local.hints import Hint
 from serving.local.palette import Plausible
 from serving.local.reference import Reference
 from serving.local.tiled import TiledColorizer
+from serving.local.working import shrink
 from serving.web import filters
 from serving.web.engine import Engine
 from serving.web.errors import WebError
@@ -26,7 +27,6 @@ from serving.web.pictures import (
     encode_result,
     has_colors,
     read,
-    reduce,
 )
 from serving.web.settings import How
 from zoo.blocks import resample
@@ -104,7 +104,7 @@ class Renderer:
 
     def original(self, kept: Kept, longest: int, gray: bool, format: str, quality: int) -> Picture:
         """A photograph as it was sent, reduced; without its colors if wanted."""
-        pixels = _three_channels(eight_bits(reduce(kept.reduced, longest)))
+        pixels = _three_channels(eight_bits(shrink(kept.reduced, longest)))
         return encode_preview(filters.apply(pixels, ["gray"] if gray else []), format, quality)
 
     def preview(self, kept: Kept, how: How, longest: int) -> Picture:
@@ -121,7 +121,7 @@ class Renderer:
         """The map of a photograph, and its mean; see `confidence_of`."""
         with kept.lock:
             frame = self._frame(kept, self.engine.colorizer(How(preset=name)))
-        small = reduce(kept.reduced, longest)
+        small = shrink(kept.reduced, longest)
         return self._draw_confidence(name, frame, small.shape[:2], overlay)
 
     def confidence_of(
@@ -195,7 +195,7 @@ class Renderer:
                     kept.followed = name, self._follow(colorizer, kept.reference)
                 guides = [kept.followed[1], *([Hints(_hints(how))] if how.hints else [])]
         painter = GuidedColorizer(colorizer, guides) if guides else colorizer
-        return painter.paint(colorizer.prepare(eight_bits(reduce(kept.reduced, longest))), ab)
+        return painter.paint(colorizer.prepare(eight_bits(shrink(kept.reduced, longest))), ab)
 
     def _frame(self, kept: Kept, colorizer: TiledColorizer) -> np.ndarray:
         """What the network sees, the same for previews of all sizes; the photograph is in use."""
