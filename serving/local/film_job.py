@@ -8,13 +8,14 @@ segments, so that a run that goes on computes the very numbers of an undisturbed
 import json
 import re
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from media import atomic
+from zoo.errors import FilmError
 
 SEGMENT = 240
 """Number of frames in a segment; a multiple of the frames in a batch."""
@@ -34,7 +35,25 @@ class FilmJob:
 
     def __init__(self, result: Path, settings: Mapping[str, object]) -> None:
         self.folder = result.with_name(f".{result.name}.colorzoo")
+        self._result = result
         self._settings = json.dumps(settings, sort_keys=True)
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Delete the folder at the end, and where the film fails; it stays where the run is interrupted.
+
+        Raises:
+            FilmError: the result cannot be written, or what is done within raises it.
+        """
+        try:
+            yield
+        except OSError as error:
+            self.remove()
+            raise FilmError(f"{self._result} cannot be written: {error.strerror or error}") from error
+        except (FilmError, MemoryError):
+            self.remove()
+            raise
+        self.remove()
 
     def begin(self) -> int:
         """Make the folder, or find what an earlier run left there; returns the number of finished segments."""

@@ -111,7 +111,7 @@ def repair_film(
     former = {"result": [status.st_size, status.st_mtime_ns], "part": [repair.first, repair.behind, repair.key]}
     job = FilmJob(task.result, settings_of(planned, segment) | former)
     wanted = repair.behind - repair.first
-    try:
+    with job.work():
         done = job.begin()
         with (
             Film(task.source) as film,
@@ -131,13 +131,6 @@ def repair_film(
         span = Span(run.first, run.behind)
         film_writer.join(part, task.source, planned.coding, read_segments(segments), time_base, span, mark.text)
         film_splice.splice(task.result, part, repair.first)
-    except OSError as error:
-        job.remove()
-        raise FilmError(f"{task.result} cannot be written: {error.strerror or error}") from error
-    except (FilmError, MemoryError):
-        job.remove()
-        raise
-    job.remove()
     return Outcome(frames, min(frames, done * segment), tuple(film.faults))
 
 

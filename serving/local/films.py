@@ -138,7 +138,7 @@ def colorize_film(
     """
     task = planned.task
     job = FilmJob(task.result, settings_of(planned, segment))
-    try:
+    with job.work():
         done = job.begin()
         with (
             Film(task.source) as film,
@@ -150,13 +150,6 @@ def colorize_film(
         segments = map(job.segment, range(-(-frames // segment)))
         span = Span(run.first if task.start else None, run.behind)
         film_writer.join(task.result, task.source, planned.coding, read_segments(segments), time_base, span, mark.text)
-    except OSError as error:
-        job.remove()
-        raise FilmError(f"{task.result} cannot be written: {error.strerror or error}") from error
-    except (FilmError, MemoryError):
-        job.remove()
-        raise
-    job.remove()
     without = (f"the result is without {', '.join(planned.left_out)}",) if planned.left_out else ()
     return Outcome(frames, min(frames, done * segment), (*without, *film.faults))
 
