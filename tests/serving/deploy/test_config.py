@@ -29,7 +29,7 @@ def test_files_name_flags_that_exist(path: Path) -> None:
     assert set(re.findall(r"(?<![-\w])--([a-z_]+)", path.read_text())) <= FLAGS
 
 
-def batching_rules(parameters: Any) -> None:
+def assert_batching_rules(parameters: Any) -> None:
     """What TF Serving refuses at start, and what it lets pass to our harm."""
     sizes = list(parameters.allowed_batch_sizes)
     assert sizes == sorted(set(sizes))
@@ -42,7 +42,7 @@ def batching_rules(parameters: Any) -> None:
 
 
 def test_batching() -> None:
-    batching_rules(parse((CONFIGS / "batching.config").read_text(), "BatchingParameters"))
+    assert_batching_rules(parse((CONFIGS / "batching.config").read_text(), "BatchingParameters"))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_batching_rules_see_what_is_wrong(change: tuple[str, str]) -> None:
     text = (CONFIGS / "batching.config").read_text()
     assert change[0] in text
     with pytest.raises(AssertionError):
-        batching_rules(parse(text.replace(*change), "BatchingParameters"))
+        assert_batching_rules(parse(text.replace(*change), "BatchingParameters"))
 
 
 @pytest.mark.parametrize("text", ["max_batch_size: 16", "max_batch_sizes { value: 16 }", 'path: "/"'])
