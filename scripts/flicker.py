@@ -7,6 +7,7 @@ coded: this alone moves them by up to half a unit from frame to frame.
 """
 
 import argparse
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -32,9 +33,7 @@ def main() -> None:
     colorizer = TiledColorizer(load_parts(arguments.preset))
     print("| film | smoothing | warping error | against none | CDC | still areas | RMSE on ab | colorfulness |")
     print("|---|---|---|---|---|---|---|---|")
-    for path in arguments.films:
-        true = true_frames(path, arguments.frames)
-        frames = np.stack([colorizer.prepare(pixels).frame for pixels in true])
+    for path, true, frames in clips(arguments, colorizer):
         none = 0.0
         for name, smoother in SMOOTHERS.items():
             new = smoother(colorizer)
@@ -63,6 +62,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--frames", type=int, default=40)
     made.add_argument("--preset", default=zoo.DEFAULT_PRESET)
     return made
+
+
+def clips(
+    arguments: argparse.Namespace, colorizer: TiledColorizer
+) -> Iterator[tuple[Path, list[np.ndarray], np.ndarray]]:
+    """Each film, its frames in their true colors, and what the network sees of them."""
+    for path in arguments.films:
+        true = true_frames(path, arguments.frames)
+        yield path, true, np.stack([colorizer.prepare(pixels).frame for pixels in true])
 
 
 def true_frames(path: Path, count: int) -> list[np.ndarray]:

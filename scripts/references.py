@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from media.photograph import gray_of
-from scripts.flicker import BATCH, measure, paint, parser, true_frames
+from scripts.flicker import BATCH, clips, measure, paint, parser
 from serving.local.film_references import ReferenceSmoother, to_frame_colors
 from serving.local.flow_smoothing import FlowSmoother
 from serving.local.look_ahead import Ahead, Reference
@@ -30,9 +30,7 @@ def main() -> None:
     colorizer = TiledColorizer(load_parts(arguments.preset))
     print("| film | none | the first | first and last | against none | middle frame | warping error: none | both |")
     print("|---|---|---|---|---|---|---|---|")
-    for path in arguments.films:
-        true = true_frames(path, arguments.frames)
-        frames = np.stack([colorizer.prepare(pixels).frame for pixels in true])
+    for path, true, frames in clips(arguments, colorizer):
         last = len(frames) - 1
         none, first, both = (carry(colorizer, frames, true, places) for places in ([], [0], [0, last]))
         one, two, three = (measure(true, colors) for colors in (none, first, both))
